@@ -14,7 +14,7 @@
 #   make pictures docs/tui.svg, as the terminal interface draws itself, and docs/demo.svg, a recording of the demo
 #   make diagram  the life of a job in CONTRIBUTING.md, drawn again from its table
 #   make recordings  tests/data/recordings, recorded anew on an emulated board
-#   make schema   config/schema again, the JSON Schemas for editors, as the models are now
+#   make schema   config/schema again, as the models are now; man pages and completion, as the commands are
 #   make chips    the chip table again, from clones of its sources under SOURCES=DIR (see CONTRIBUTING)
 #   make clean    back to a fresh clone
 
@@ -77,6 +77,7 @@ recordings: $(READY)
 
 schema: $(READY)
 	@PYTHONPATH=tools $(BIN)/python -m schema
+	@PYTHONPATH=tools $(BIN)/python -m command_words
 
 chips: $(READY)
 	@PYTHONPATH=tools $(BIN)/python -m chip_table --embassy '$(SOURCES)/stm32-data-generated' --modm '$(SOURCES)/modm-devices' \

@@ -35,6 +35,7 @@ GUEST: Final = f"flashdeck-{os.getpid()}"
 LIBRARIES: Final = (
     *("msgspec", "click", "platformdirs", "typing_extensions"),
     *("usb", "libusb_package", "pyudev", "watchfiles", "anyio", "idna", "tomli_w"),
+    *("bincopy", "humanfriendly", "argparse_addons", "elftools"),
 )
 """The packages of base install and daemon: another account may not read where ours are."""
 _TOOLS: Final = ("/usr/sbin", "/sbin")

@@ -47,7 +47,7 @@ EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 )
 @click.option("--record-payloads", is_flag=True, help="Record image bytes, too, so that reads can be replayed.")
 @click.option("-v", "--verbose", is_flag=True, help="Log what each lane decides, and why.")
-@click.version_option(__version__)
+@click.version_option(__version__, prog_name="flashdeckd", message="%(prog)s %(version)s")
 @click.pass_context
 def main(
     context: click.Context,

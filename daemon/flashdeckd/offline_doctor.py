@@ -21,6 +21,7 @@ from flashdeck.paths import board_file_path, default_config_path
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.real_usb import real_usb
 from flashdeckd.diagnosis.doctor import Doctor
+from flashdeckd.host import files
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Spool
 from flashdeckd.requests.by_build import rebuilt_into
@@ -84,11 +85,12 @@ async def _examine(
     """`damage` is why boards.toml cannot be trusted, and was not read."""
     hub = Hub(this_daemon(virtual=virtual is not None))
     health = Health(hub)
-    journal = await Journal.open(place.state_dir / "journal.sqlite3")
+    images = place.state_dir / "spool"
+    journal = await Journal.open(place.state_dir / "journal.sqlite3", had_one=files.is_directory(images))
     stack.push_async_callback(journal.close)
     # Jobs are left to the next daemon: here none is to run, and none to be told that its board is gone.
     ledger = replace(await journal.load(), jobs=())
-    spool = Spool(place.state_dir / "spool")
+    spool = Spool(images)
     if virtual is None:
         (backend, source), ports = await real_usb(health), SysfsSerialPorts()
     else:

@@ -35,6 +35,7 @@ from flashdeckd.requests.by_build import BuildRequests, rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.requests.going_back import RollbackRequests
 from flashdeckd.requests.past_jobs import HistoryRequests
+from flashdeckd.requests.placing import PlaceRequests
 from flashdeckd.requests.reloading import Configuration, begin, follow_in_journal, watches_of
 from flashdeckd.requests.verbs import VerbRequests
 from flashdeckd.requests.waiting import WaitRequests
@@ -191,7 +192,7 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
         )
         handlers: dict[type[api.Params[Any]], Handler] = {
             **methods.table(),
-            **Uploads(by_build.accept, by_build.pushed).handlers(),
+            **Uploads(by_build.accept, by_build.pushed, PlaceRequests(bench, spooling, notes).place).handlers(),
             **lease_handlers(Leases(bench, hub)),
             **rollback_handlers(RollbackRequests(bench, journal, hub, by_hand), by_hand),
             **history_handlers(HistoryRequests(bench, journal)),

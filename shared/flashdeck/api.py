@@ -194,6 +194,37 @@ class CommitUpload(Params[UploadDone], frozen=True, kw_only=True):
     upload: int
 
 
+class PlacedImage(Value, frozen=True, kw_only=True):
+    """The spooled image that a file has for one partition of one board."""
+
+    board: str
+    partition: str
+    sha256: str
+    size: int
+    """Bytes that it defines."""
+    version: str
+    notes: tuple[str, ...] = ()
+    """Notes on how the file was read."""
+
+
+class PlacedImages(Value, frozen=True, kw_only=True):
+    """Answer to `upload.place`: all places that a file belongs to, at least one."""
+
+    images: tuple[PlacedImage, ...]
+
+
+class PlaceUpload(Params[PlacedImages], frozen=True, kw_only=True):
+    """Ends an upload that was begun without a partition: the file says itself where it belongs.
+
+    By its addresses; a raw binary by its vector table, where that proves one place. `boards` are names and globs.
+    Without them the file belongs to exactly one board, else the answer is an error (kind `ambiguous`) with the
+    candidates.
+    """
+
+    upload: int
+    boards: tuple[str, ...] = ()
+
+
 class BuildTaken(Value, frozen=True, kw_only=True):
     """The end that a build came to which a client sent: the same as of one that the daemon found itself."""
 
@@ -749,6 +780,7 @@ METHODS: dict[str, type[Params[Value]]] = {
     "upload.begin": BeginUpload,
     "upload.chunk": UploadChunk,
     "upload.commit": CommitUpload,
+    "upload.place": PlaceUpload,
     "builds.push": PushBuild,
     "flash": Flash,
     "plan": Plan,

@@ -17,9 +17,10 @@ from typing import Self, TypedDict, TypeVar, Unpack
 from flashdeck import api
 from flashdeck.api import CHUNK, BoardPlan, Params
 from flashdeck.client import Client
+from flashdeck.destinations import Destination, TellPlaced, destinations, title
 from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError, RequestError
 from flashdeck.history_pages import history_pages
-from flashdeck.image_file import Image, load_image, send_image
+from flashdeck.image_file import Image, load_image
 from flashdeck.inside_lease import OuterLease, act_for_lease
 from flashdeck.job_following import Following, Tell, Watch, carry_out, heed, unwatched
 from flashdeck.model import BoardState, DeviceState, Event, JobState, Snapshot
@@ -80,16 +81,18 @@ class AsyncBench:
         another: Callable[[], Awaitable[Client]] | None = None,
         outer: OuterLease | None = None,
         watch: Watch = unwatched,
+        tell_placed: TellPlaced = lambda _name, _placed: None,
     ) -> None:
         """Takes a connection that has said hello, and the lease of the environment that it acts for.
 
         `another` opens one more connection to the same daemon, which `take` needs. `watch` shows all jobs that are
-        followed.
+        followed, `tell_placed` hears of the places of files without a partition.
         """
         self._client = client
         self._open_another = another
         self._outer = outer or OuterLease()
         self._watch = watch
+        self._tell_placed = tell_placed
         self._lease: Lease | None = None
         self._lease_ends = AsyncExitStack()
 
@@ -157,26 +160,33 @@ class AsyncBench:
     # What is done to boards
 
     async def flash(
-        self, partition: str, image: Image | None = None, *, boards: Boards = (), **how: Unpack[Ordering]
+        self, partition: str = "", image: Image | None = None, *, boards: Boards = (), **how: Unpack[Ordering]
     ) -> Outcome:
         """Flash an image, or the newest build, and return once it is on the boards.
+
+        Without a partition the image goes where it says itself that it belongs: by its addresses, or by the vector
+        table of a raw binary. That is one board, unless `boards` are named; several raise RemoteError (`ambiguous`).
 
         Waits for a board that is absent, or has to be brought into DFU mode. Raises NotDoneError where it is not on all
         boards.
         """
-        names, following = _names(boards), Following(**how)
-        asked = api.Flash(
-            partition=partition,
-            sha256=await self._sent(image, partition, names),
-            boards=names,
-            no_wait=following.no_wait,
-            cancel_on_exit=following.cancel_on_exit,
-        )
-        return (await self._carried_out(partition, asked, following)).checked()
+        following = Following(**how)
+        found = await self._destinations(partition, image, boards)
+        asked = [
+            api.Flash(
+                partition=each.partition,
+                sha256=each.sha256,
+                boards=each.boards,
+                no_wait=following.no_wait,
+                cancel_on_exit=following.cancel_on_exit,
+            )
+            for each in found
+        ]
+        return (await self._carried_out(title(found), asked, following)).checked()
 
     async def verify(
         self,
-        partition: str,
+        partition: str = "",
         image: Image | None = None,
         *,
         boards: Boards = (),
@@ -188,16 +198,20 @@ class AsyncBench:
         `force` reads also where reads were refused, or seen not to be true. Raises NotDoneError where something is
         different (kind `verify`), or cannot be read (kind `unreadable`).
         """
-        names, following = _names(boards), Following(**how)
-        asked = api.Verify(
-            partition=partition,
-            sha256=await self._sent(image, partition, names),
-            boards=names,
-            force=force,
-            no_wait=following.no_wait,
-            cancel_on_exit=following.cancel_on_exit,
-        )
-        return (await self._carried_out(partition, asked, following)).checked()
+        following = Following(**how)
+        found = await self._destinations(partition, image, boards)
+        asked = [
+            api.Verify(
+                partition=each.partition,
+                sha256=each.sha256,
+                boards=each.boards,
+                force=force,
+                no_wait=following.no_wait,
+                cancel_on_exit=following.cancel_on_exit,
+            )
+            for each in found
+        ]
+        return (await self._carried_out(title(found), asked, following)).checked()
 
     async def read(
         self, partition: str, *, boards: Boards = (), force: bool = False, **how: Unpack[Patience]
@@ -209,7 +223,7 @@ class AsyncBench:
         """
         following = Following(**how, cancel_on_exit=True)
         asked = api.ReadPartition(partition=partition, boards=_names(boards), force=force, no_wait=following.no_wait)
-        done = await self._carried_out(partition, asked, following)
+        done = await self._carried_out(partition, [asked], following)
         (job,) = done.jobs
         data = await self._bytes_of(job) if job.sha256 else b""
         return BytesRead(
@@ -225,7 +239,7 @@ class AsyncBench:
             no_wait=following.no_wait,
             cancel_on_exit=following.cancel_on_exit,
         )
-        return (await self._carried_out(partition, asked, following)).checked()
+        return (await self._carried_out(partition, [asked], following)).checked()
 
     async def reset(self, *boards: str, force: bool = False, **how: Unpack[Ordering]) -> Outcome:
         """Take boards (none: all that are in DFU mode) out of it; `force` also where a partition is incomplete."""
@@ -233,7 +247,7 @@ class AsyncBench:
         asked = api.ResetBoards(
             boards=boards, force=force, no_wait=following.no_wait, cancel_on_exit=following.cancel_on_exit
         )
-        return (await self._carried_out("reset", asked, following)).checked()
+        return (await self._carried_out("reset", [asked], following)).checked()
 
     async def rollback(self, partition: str, *, boards: Boards = (), **how: Unpack[Ordering]) -> Outcome:
         """Flash the last program that was good in a partition before the present one."""
@@ -244,7 +258,7 @@ class AsyncBench:
             no_wait=following.no_wait,
             cancel_on_exit=following.cancel_on_exit,
         )
-        return (await self._carried_out(partition, asked, following)).checked()
+        return (await self._carried_out(partition, [asked], following)).checked()
 
     async def retry(self, job: int, *, timeout: float | None = None, on_change: Tell | None = None) -> Outcome:
         """Flash the image of a job once more, or try a blocked job again."""
@@ -261,7 +275,7 @@ class AsyncBench:
 
     async def wait(
         self,
-        partition: str,
+        partition: str = "",
         image: Image | None = None,
         *,
         boards: Boards = (),
@@ -273,15 +287,17 @@ class AsyncBench:
         `tell` hears of every change meanwhile. Raises NotDoneError at once where a board can no longer get it and
         nothing is under way on the others, and after `timeout` seconds.
         """
-        names = _names(boards)
-        sha256 = await self._sent(image, partition, names)
-        asked = api.Wait(partition=partition, sha256=sha256, boards=names, timeout=timeout)
+        found = await self._destinations(partition, image, boards)
+        asked = [
+            api.Wait(partition=each.partition, sha256=each.sha256, boards=each.boards, timeout=timeout)
+            for each in found
+        ]
         async with aclosing(self._client.follow()) as changes:
             told = tell or _nobody
             told(await anext(changes))
-            answer = await heed(asyncio.ensure_future(self.call(asked)), changes, told)
+            answers = await heed(asyncio.ensure_future(self._each(asked)), changes, told)
         return Outcome(
-            what=partition,
+            what=title(found),
             rows=tuple(
                 BoardResult(
                     board=each.board,
@@ -290,17 +306,20 @@ class AsyncBench:
                     job=each.job,
                     failure=each.failure,
                 )
+                for answer in answers
                 for each in answer.boards
             ),
         ).checked()
 
     # What would be done
 
-    async def plan(self, partition: str, image: Image | None = None, *, boards: Boards = ()) -> tuple[BoardPlan, ...]:
+    async def plan(
+        self, partition: str = "", image: Image | None = None, *, boards: Boards = ()
+    ) -> tuple[BoardPlan, ...]:
         """Return what `flash` would do, a plan a board; `blocked` says why it would not start."""
-        names = _names(boards)
-        sha256 = await self._sent(image, partition, names)
-        return (await self.call(api.Plan(partition=partition, sha256=sha256, boards=names))).plans
+        found = await self._destinations(partition, image, boards)
+        asked = [api.Plan(partition=each.partition, sha256=each.sha256, boards=each.boards) for each in found]
+        return tuple(plan for reply in await self._each(asked) for plan in reply.plans)
 
     async def plan_erase(self, partition: str, *, boards: Boards = ()) -> tuple[BoardPlan, ...]:
         """Return what `erase` would do, a plan a board."""
@@ -414,13 +433,21 @@ class AsyncBench:
 
     # How
 
-    async def _carried_out(self, what: str, asked: Params[api.JobList], following: Following) -> Outcome:
-        return await carry_out(self._client, lambda: self.call(asked), what, following, self._watch)
+    async def _carried_out(self, what: str, asked: Sequence[Params[api.JobList]], following: Following) -> Outcome:
+        async def ask() -> api.JobList:
+            replies = await self._each(asked)
+            notes = dict.fromkeys(note for reply in replies for note in reply.notes)
+            return api.JobList(jobs=tuple(job for reply in replies for job in reply.jobs), notes=tuple(notes))
 
-    async def _sent(self, image: Image | None, partition: str, boards: tuple[str, ...]) -> str:
-        """Return the SHA-256 of an image that the daemon has now; "" for none."""
+        return await carry_out(self._client, ask, what, following, self._watch)
+
+    async def _each(self, asked: Sequence[Params[R]]) -> list[R]:
+        """Return the answers to several calls; raises the first error."""
+        return await asyncio.gather(*map(self.call, asked))
+
+    async def _destinations(self, partition: str, image: Image | None, boards: Boards) -> tuple[Destination, ...]:
         loaded = None if image is None else await asyncio.to_thread(load_image, image)
-        return await send_image(self._client, loaded, partition, boards)
+        return await destinations(self._client, partition, loaded, _names(boards), self._tell_placed)
 
     async def _bytes_of(self, job: JobState) -> bytes:
         data = bytearray()

@@ -24,6 +24,8 @@ from flashdeck.api import (
     CommitUpload,
     Hello,
     Params,
+    PlacedImages,
+    PlaceUpload,
     Subscribe,
     UploadChunk,
     UploadDone,
@@ -192,6 +194,11 @@ class Client:
             )
         self._is_greeted = True
 
+    @property
+    def where(self) -> str:
+        """The daemon's socket, as errors name it."""
+        return self._where
+
     async def __aenter__(self) -> Self:
         return self
 
@@ -269,10 +276,21 @@ class Client:
         Only with the `partition` that it is for it may be anything but a raw binary; see `BeginUpload`. Its name may be
         one that is no UTF-8.
         """
-        handle = await self.call(BeginUpload(name=clean(name), size=len(data), partition=partition, boards=boards))
+        upload = await self._send(
+            BeginUpload(name=clean(name), size=len(data), partition=partition, boards=boards), data
+        )
+        return await self.call(CommitUpload(upload=upload))
+
+    async def place(self, name: str, data: bytes, *, boards: tuple[str, ...] = ()) -> PlacedImages:
+        """Sends a file's bytes in chunks, and returns the partitions that it belongs to; see `PlaceUpload`."""
+        upload = await self._send(BeginUpload(name=clean(name), size=len(data)), data)
+        return await self.call(PlaceUpload(upload=upload, boards=boards))
+
+    async def _send(self, announced: BeginUpload, data: bytes) -> int:
+        handle = await self.call(announced)
         for start in range(0, len(data), CHUNK):
             await self.call(UploadChunk(upload=handle.upload, data=data[start : start + CHUNK]))
-        return await self.call(CommitUpload(upload=handle.upload))
+        return handle.upload
 
     async def _call(self, params: Params[Any], settle: Callable[[rpc.Reply], R]) -> R:
         await self._places.acquire()

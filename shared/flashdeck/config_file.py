@@ -17,12 +17,14 @@ from flashdeck.config_tables import AdoptedTable, BoardFileTable, BoardTable, Co
 from flashdeck.errors import ConfigError
 from flashdeck.paths import BOARD_FILE_NAME, absolute, board_file_path, default_config_path
 from flashdeck.text import MAX_PATH, clean
-from flashdeck.toml.reader import MAX_FILE_SIZE, read_table, read_values
+from flashdeck.toml.reader import MAX_FILE_SIZE, parse_values, read_table, read_values
 from flashdeck.toml.spellings import expanded
 from flashdeck.toml.tables import Mistake, Mistakes, Place, Table, WrongValueError
 from flashdeck.toml.values import nearest
 
 T = TypeVar("T", bound=Table)
+Parsed = tuple[Mapping[str, object], Place]
+"""The values that TOML makes of a file, and the place that its top is."""
 MAX_FILES = 64
 BOARD_FILE_BEGIN = "# flashdeckd wrote this file, to its last line."
 """The beginning of boards.toml: a file that begins so has been cut where its last line is missing."""
@@ -59,6 +61,21 @@ def reading_of(path: Path, *, with_board_file: bool = True) -> Reading:
     except ConfigError as error:
         return Reading((*files.sought, board_file), error=error)
     return Reading((*files.sought, board_file), config)
+
+
+def proposed(main: Path, file: Path, text: str) -> Config:
+    """Return the configuration as it would be with `text` in `file`: the main file, or one that it will include.
+
+    Raises ConfigError for everything that would be wrong.
+    """
+    board_file = board_file_path(main)
+    files = _Files(os.path.realpath(board_file), Mistakes())
+    including: tuple[str, ...] = ()
+    if absolute(file) != absolute(main) and not _is_absent(main):
+        files.read(_main_file(main))
+        including = (os.path.realpath(main),)
+    files.read(absolute(file), including, parse_values(text.encode(errors="surrogateescape"), absolute(file)))
+    return _checked(list(files.tables.values()), board_file, files.mistakes)
 
 
 def _main_file(path: Path) -> Path:
@@ -194,10 +211,13 @@ class _Files:
     sought: list[Path] = field(default_factory=list[Path])
     """Every file that was looked for."""
 
-    def read(self, path: Path, including: tuple[str, ...] = ()) -> None:
-        """Read a file, and those that it includes; `including` are the real paths of those that include it."""
+    def read(self, path: Path, including: tuple[str, ...] = (), parsed: Parsed | None = None) -> None:
+        """Read a file, and those that it includes; `including` are the real paths of those that include it.
+
+        With `parsed` that is what the file has.
+        """
         self.sought.append(path)
-        values, place = read_values(path)
+        values, place = read_values(path) if parsed is None else parsed
         real = os.path.realpath(path)
         top = self.tables[real] = read_table(ConfigTable, values, place, self.mistakes)
         if including and "daemon" in values:

@@ -11,18 +11,18 @@ from flashdeck.text import clean, format_size
 
 
 @dataclass(frozen=True, slots=True)
-class ImageFile:
+class LoadedImage:
     """The bytes of an image file in any format, with the name that messages have for it."""
 
     name: str
     data: bytes
 
 
-Image = str | os.PathLike[str] | bytes | ImageFile
+Image = str | os.PathLike[str] | bytes | LoadedImage
 """An image: the path of its file, or what is in such a file."""
 
 
-def load_image(image: Image) -> ImageFile:
+def load_image(image: Image) -> LoadedImage:
     """Return the whole image, read once.
 
     Raises:
@@ -30,12 +30,12 @@ def load_image(image: Image) -> ImageFile:
         FlashdeckError: it cannot be read (kind `no-permission` where that is the reason).
     """
     match image:
-        case ImageFile():
+        case LoadedImage():
             return image
         case bytes():
-            return ImageFile("image", _checked(image, "the image"))
+            return LoadedImage("image", _checked(image, "the image"))
         case _:
-            return ImageFile(Path(image).name, read_image(Path(image)))
+            return LoadedImage(Path(image).name, read_image(Path(image)))
 
 
 def read_image(path: Path) -> bytes:
@@ -71,7 +71,7 @@ class SendingFailedError(ConnectionFailedError):
     """The connection was lost while an image was sent, so nothing was asked for yet."""
 
 
-async def send_image(client: Client, image: ImageFile | None, partition: str, boards: tuple[str, ...]) -> str:
+async def send_image(client: Client, image: LoadedImage | None, partition: str, boards: tuple[str, ...]) -> str:
     """Lets the daemon make the image for `partition` of `boards` out of the file; returns its SHA-256, "" for none.
 
     Raises RemoteError where the file is refused, and SendingFailedError.

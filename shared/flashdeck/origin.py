@@ -1,4 +1,4 @@
-"""How this flashdeck was installed and from where, and the command that adds an extra to it.
+"""The way in which this flashdeck was installed, its source, and the command that adds an extra to it.
 
 It comes from no index under its own name, so that no command names just that: whoever has the name there would be
 installed. Where the place that it came from is not known, or gone, the libraries of the extra are named instead.
@@ -54,7 +54,7 @@ class Source:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Origin:
-    """How this flashdeck was installed."""
+    """The way in which this flashdeck was installed."""
 
     tool: Tool
     installer: str = ""

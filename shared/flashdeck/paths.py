@@ -8,7 +8,6 @@ import os
 import pwd
 import stat
 from collections.abc import Mapping
-from importlib import resources
 from pathlib import Path
 
 from flashdeck.errors import ConfigError, ErrorKind, FlashdeckError
@@ -130,6 +129,8 @@ def data_file(*parts: str) -> Path:
 
     Raises FlashdeckError where it is missing.
     """
+    from importlib import resources  # noqa: PLC0415 - slow to import, and who presses Tab needs no data
+
     installed = Path(str(resources.files("flashdeck") / "_config"))
     # In an editable install the package is the source tree's own, and the data stays where it is written.
     root = installed if installed.is_dir() else Path(__file__).resolve().parents[2] / "config"

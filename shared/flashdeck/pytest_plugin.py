@@ -181,4 +181,5 @@ def _told() -> Generator[None]:
     try:
         yield
     except FlashdeckError as error:
-        pytest.fail(f"flashdeck: {error.message}" + (f"\nhint: {error.hint}" if error.hint else ""), pytrace=False)
+        told = f"flashdeck: {error.message}" + (f"\nhint: {error.hint}" if error.hint else "")
+        raise pytest.fail.Exception(told, pytrace=False) from None

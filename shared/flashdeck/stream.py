@@ -9,9 +9,8 @@ from typing import Protocol
 
 from flashdeck.errors import ConnectionFailedError, ErrorKind
 from flashdeck.text import clean
+from flashdeck.whereabouts import START_HINT
 
-START_HINT = "start it: `flashdeckd`, or `systemctl --user start flashdeckd`"
-"""The hint where nobody listens. A caller that knows more of the daemon gives the command that starts that one."""
 HELLO_TIMEOUT = 10.0
 """Seconds that a daemon on this machine has to answer the first call."""
 

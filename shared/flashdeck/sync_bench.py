@@ -109,14 +109,14 @@ class Bench:
     # What is done to boards
 
     def flash(
-        self, partition: str, image: Image | None = None, *, boards: Boards = (), **how: Unpack[Ordering]
+        self, partition: str = "", image: Image | None = None, *, boards: Boards = (), **how: Unpack[Ordering]
     ) -> Outcome:
         """Flash an image, or the newest build, and return once it is on the boards: see `AsyncBench.flash`."""
         return self._heard(how, lambda told: self._bench.flash(partition, image, boards=boards, **told))
 
     def verify(
         self,
-        partition: str,
+        partition: str = "",
         image: Image | None = None,
         *,
         boards: Boards = (),
@@ -156,7 +156,7 @@ class Bench:
 
     def wait(
         self,
-        partition: str,
+        partition: str = "",
         image: Image | None = None,
         *,
         boards: Boards = (),
@@ -170,7 +170,7 @@ class Bench:
 
     # What would be done
 
-    def plan(self, partition: str, image: Image | None = None, *, boards: Boards = ()) -> tuple[BoardPlan, ...]:
+    def plan(self, partition: str = "", image: Image | None = None, *, boards: Boards = ()) -> tuple[BoardPlan, ...]:
         """Return what `flash` would do, a plan a board; `blocked` says why it would not start."""
         return self._thread.run(self._bench.plan(partition, image, boards=boards))
 

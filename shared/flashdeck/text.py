@@ -23,6 +23,13 @@ _SIZE = re.compile(r"(?:0x(?P<hex>[0-9a-f]+)|(?P<decimal>[0-9]+)) ?(?P<unit>[km]
 _SIZE_UNITS = {"": 1, "k": _KIB, "m": _MIB}
 _DURATION = re.compile(r"(?P<count>[0-9]+(?:\.[0-9]+)?) ?(?P<unit>ms|s|min)", re.ASCII)
 _PER_SECOND = {"ms": 1000, "s": 1, "min": 1 / _MINUTE}
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}", re.ASCII)
+"""The names that profiles, partitions and boards may have."""
+
+
+def is_name(text: str) -> bool:
+    """Return whether a profile, a partition or a board may have this name; all can be typed and shown everywhere."""
+    return NAME.fullmatch(text) is not None
 
 
 def clean(text: str, limit: int = MAX_TEXT) -> str:

@@ -1,26 +1,32 @@
 """The places where a daemon of ours may be, and a connection to the first one that is there."""
 
 import os
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
-from flashdeck import rpc
-from flashdeck.client import Client
 from flashdeck.errors import ConfigError, ConnectionFailedError, ErrorKind
 from flashdeck.paths import SOCKET_VARIABLE, socket_places, state_dir
-from flashdeck.stream import START_HINT, SocketStream
 from flashdeck.text import clean
+
+if TYPE_CHECKING:
+    from flashdeck.client import Client
+    from flashdeck.stream import SocketStream
 
 LONGEST_LOCK: Final = 1024
 """Bytes that are read of a daemon's lock file: its pid, and its socket's path."""
+START_HINT: Final = "start it: `flashdeckd`, or `systemctl --user start flashdeckd`"
+"""The hint where nobody listens. A caller that knows more of the daemon gives the command that starts that one."""
+VIRTUAL_START_HINT: Final = "start it: `flashdeckd --virtual FILE`"
+"""The hint where no daemon of emulated boards listens."""
 
 
 class Address(Protocol):
     """A daemon that can be connected to, on this machine or on another."""
 
-    async def connect(self, *, client: str) -> Client:
+    async def connect(self, *, client: str) -> "Client":
         """Connect to it, and say hello as `client`; raises what `Client.connect` does."""
         ...
 
@@ -32,6 +38,10 @@ class Whereabouts:
     places: tuple[Path, ...]
     pid: int = 0
     """The process that the lock file in the state directory names, if it is alive; 0 where there is none."""
+    is_named: bool = False
+    """True if somebody named the one place that counts."""
+    is_virtual: bool = False
+    """True if these are the places of daemons of emulated boards."""
 
     @classmethod
     def of(
@@ -42,22 +52,32 @@ class Whereabouts:
         A place that is named (`explicit`, $FLASHDECK_SOCKET) is the only one. Raises ConfigError.
         """
         named = explicit or environ.get(SOCKET_VARIABLE)
-        is_virtual = virtual and not named
-        places = socket_places(explicit, virtual=is_virtual, environ=environ)
         if named:
-            return cls(places)
+            return cls(socket_places(explicit, environ=environ), is_named=True)
+        places = socket_places(virtual=virtual, environ=environ)
         try:
-            pid, said = _read_lock(state_dir(virtual=is_virtual, environ=environ) / "lock")
+            pid, said = _read_lock(state_dir(virtual=virtual, environ=environ) / "lock")
         except ConfigError:
             pid, said = 0, None
-        return cls(tuple(dict.fromkeys((*places, *([said] if said is not None else [])))), pid)
+        found = dict.fromkeys(places if said is None else (*places, said))
+        return cls(tuple(found), pid, is_virtual=virtual)
 
-    async def connect(self, *, client: str) -> Client:
+    @classmethod
+    def only_virtual(cls, environ: Mapping[str, str] = os.environ) -> "Whereabouts":
+        """Return the places of daemons of emulated boards, whatever the environment names (safety rule 10)."""
+        return cls.of(virtual=True, environ=unnamed(environ))
+
+    async def connect(self, *, client: str) -> "Client":
         """Connect to the first daemon that is there, and say hello as `client`; raises what `Client.connect` does."""
+        from flashdeck.client import Client  # noqa: PLC0415 - who only looks for places needs none of it
+
         return await Client.over(await self.open(), client=client)
 
-    async def open(self) -> SocketStream:
+    async def open(self) -> "SocketStream":
         """Return a stream to the first daemon that is there; raises ConnectionFailedError."""
+        from flashdeck import rpc  # noqa: PLC0415 - the same
+        from flashdeck.stream import SocketStream  # noqa: PLC0415 - the same
+
         denied: ConnectionFailedError | None = None
         for place in self.places:
             try:
@@ -65,11 +85,25 @@ class Whereabouts:
             except ConnectionFailedError as error:
                 if error.kind is ErrorKind.NO_PERMISSION:
                     denied = denied or error
-                elif error.hint != START_HINT or len(self.places) == 1:
+                elif error.hint != START_HINT:
                     raise
+                elif len(self.places) == 1:
+                    raise ConnectionFailedError(error.message, hint=self._hint) from error
         if denied is not None:
             raise denied
         raise ConnectionFailedError(f"no flashdeckd listens on {self._shown}", hint=self._hint)
+
+    def listening(self) -> tuple[Path, ...]:
+        """Return those places at which somebody listens; one socket under two names is one place."""
+        found: dict[tuple[int, int], Path] = {}
+        for place in self.places:
+            try:
+                status = place.stat()
+            except OSError:
+                continue
+            if (status.st_dev, status.st_ino) not in found and _is_listened_at(place):
+                found[status.st_dev, status.st_ino] = place
+        return tuple(found.values())
 
     @property
     def _shown(self) -> str:
@@ -78,12 +112,46 @@ class Whereabouts:
 
     @property
     def _hint(self) -> str:
-        if not self.pid:
-            return START_HINT
-        return (
-            f"flashdeckd runs with pid {self.pid}, and makes its socket again within seconds; "
-            f"if it does not, restart it: kill {self.pid}, and then `flashdeckd`"
-        )
+        if self.pid:
+            return (
+                f"flashdeckd runs with pid {self.pid}, and makes its socket again within seconds; "
+                f"if it does not, restart it: kill {self.pid}, and then `flashdeckd`"
+            )
+        start = VIRTUAL_START_HINT if self.is_virtual else START_HINT
+        if running := _running_elsewhere(is_virtual=self.is_virtual, is_named=self.is_named):
+            return f"{running}; or {start}"
+        return start
+
+
+def unnamed(environ: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment that names no socket."""
+    return {name: value for name, value in environ.items() if name != SOCKET_VARIABLE}
+
+
+def _running_elsewhere(*, is_virtual: bool, is_named: bool) -> str:
+    """Return which other daemon of ours runs and how to reach it, in words; "" where none does."""
+    environ = unnamed(os.environ)
+    try:
+        virtual, real = (Whereabouts.of(virtual=each, environ=environ).listening() for each in (True, False))
+    except ConfigError:
+        return ""
+    if real and is_named:
+        return f"flashdeckd listens on {clean(str(real[0]))}: leave out --socket, and unset ${SOCKET_VARIABLE}"
+    if virtual and not is_virtual:
+        return "a virtual bench runs: `flashdeck --virtual` talks to it"
+    return ""
+
+
+def _is_listened_at(place: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as connection:
+        connection.settimeout(0)
+        try:
+            connection.connect(str(place))
+        except BlockingIOError:
+            return True  # so many connect at once that it has not yet come to us
+        except OSError:
+            return False
+    return True
 
 
 def _read_lock(path: Path) -> tuple[int, Path | None]:
@@ -115,9 +183,9 @@ def _is_alive(pid: int) -> bool:
     return True
 
 
-def _is_ours(socket: Path) -> bool:
+def _is_ours(place: Path) -> bool:
     """Return whether nobody else can have put a socket there."""
     try:
-        return socket.parent.stat().st_uid == os.geteuid() and socket.lstat().st_uid == os.geteuid()
+        return place.parent.stat().st_uid == os.geteuid() and place.lstat().st_uid == os.geteuid()
     except OSError:
         return False

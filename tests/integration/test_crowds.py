@@ -10,7 +10,7 @@ import pytest
 
 from flashdeck import api
 from flashdeck.client import Client
-from flashdeck.errors import ConnectionFailedError, ErrorKind
+from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeckd.server.server import SPARE_DESCRIPTORS
 from rig import WAIT_SECONDS, Rig, board, firmware, prepare, running
 from unit.wire.peer import HELLO
@@ -67,10 +67,14 @@ async def test_one_client_too_many_is_told_so(rig: Rig, crowd: ExitStack) -> Non
     for _ in range(63):  # beside the rig's own
         assert b"result" in connect(crowd, rig, WHOLE).recv(4096)
     for _ in range(3):
-        with pytest.raises(ConnectionFailedError, match="64 clients are connected") as caught:
-            await Client.connect(rig.socket, client="flashdeck-cli")
-        assert caught.value.kind is ErrorKind.UNREACHABLE
-        assert "makes room" in caught.value.hint
+        async with await Client.connect(rig.socket, client="flashdeck-cli") as mine:
+            assert (await mine.call(api.GetStatus())).boards
+            assert (await mine.call(api.Hold(boards=("left",)))).boards[0].hold is not None
+            with pytest.raises(FlashdeckError, match="64 clients are connected") as caught:
+                await mine.call(api.Flash(partition="app1"))
+            assert caught.value.kind is ErrorKind.UNREACHABLE
+            assert "makes room" in caught.value.hint
+    await rig.client.call(api.Release(boards=("left",)))
     (trouble,) = (await rig.client.call(api.GetStatus())).daemon.troubles
     assert trouble.part == "clients"
     await flashes(rig)
@@ -83,12 +87,11 @@ async def test_where_few_files_may_be_open_enough_are_left_to_boards(root: Path,
         answers = [connect(crowd, rig, WHOLE).recv(4096) for _ in range(48)]
         refused = [answer for answer in answers if b"may have 64 files open" in answer]
         assert 0 < len(refused) < len(answers)
-        with pytest.raises(ConnectionFailedError, match="may have 64 files open"):
-            await Client.connect(rig.socket, client="flashdeck-cli")
         for _ in range(100):  # more than there are descriptors, all at once
             connect(crowd, rig, HALF)
-        with pytest.raises(ConnectionFailedError, match="may have 64 files open"):
-            await Client.connect(rig.socket, client="flashdeck-cli")
+        with pytest.raises(FlashdeckError, match="may have 64 files open"):
+            async with await Client.connect(rig.socket, client="flashdeck-cli") as mine:
+                await mine.call(api.Subscribe())
         assert open_files(rig) <= 64 - SPARE_DESCRIPTORS
         await flashes(rig)
         assert len(lines(root, "turned away")) == 1

@@ -1,4 +1,4 @@
-"""The way of a first board as `docs/first-board.md` tells it: no configuration, suggest, fill in, adopt, build."""
+"""The way of a first board as `docs/first-board-by-hand.md` tells it: suggest, fill in, adopt, build."""
 
 import asyncio
 import re

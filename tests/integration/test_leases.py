@@ -249,3 +249,37 @@ async def test_the_command_goes_on_where_the_daemon_ends(rig: Rig) -> None:
     out, _ = await process.communicate()
     assert (process.returncode, out) == (3, b"go on")
     await rig.restart()
+
+
+async def test_a_look_of_somebody_else_opens_no_board_that_is_taken(rig: Rig) -> None:
+    upload = await rig.client.upload("app.bin", ONE, partition="app1")
+    await rig.client.call(api.Examine(boards=("left",)))
+    async with somebody(rig) as holder:
+        lease = await holder.call(api.Take(boards=("left",), by="alice", reason="a test"))
+        before = await requests_of(rig)
+        (plan,) = (await rig.client.call(api.Plan(partition="app1", sha256=upload.sha256))).plans
+        assert plan.steps == ()
+        assert "board left is taken by alice for a test" in plan.blocked
+        (plan,) = (await rig.client.call(api.PlanErase(partition="app1"))).plans
+        assert "board left is taken by alice for a test" in plan.blocked
+        (report,) = (await rig.client.call(api.Examine())).boards
+        assert report.failure is not None
+        assert (report.failure.kind, report.requests) == (ErrorKind.BLOCKED, 0)
+        assert "board left is taken by alice for a test" in report.failure.message
+        assert await requests_of(rig) == before, "the board noticed nothing"
+        async with somebody(rig) as helper:  # one that acts for the holder, and the holder itself
+            await helper.call(api.UseLease(token=lease.token))
+            for client in (helper, holder):
+                (plan,) = (await client.call(api.Plan(partition="app1", sha256=upload.sha256))).plans
+                assert plan.steps
+                assert not plan.blocked
+                (report,) = (await client.call(api.Examine(boards=("left",)))).boards
+                assert report.failure is None
+    await rig.until(lambda s: not is_taken(s))
+    (plan,) = (await rig.client.call(api.Plan(partition="app1", sha256=upload.sha256))).plans
+    assert plan.steps
+
+
+async def requests_of(rig: Rig) -> int:
+    """The number of transfers that the emulated board has seen."""
+    return (await rig.emulated("left")).transfers

@@ -107,6 +107,20 @@ async def test_a_journal_that_was_lost_holds_all_boards_until_a_person_releases_
         assert await rig.partition_of("right", len(NEW)) != NEW
 
 
+async def test_a_doctor_that_comes_first_does_not_let_the_loss_be_forgotten(root: Path) -> None:
+    await stopped(root)
+    gone(root / "state" / "journal.sqlite3")
+    words = ("-m", "flashdeckd", "doctor", "--config", "config.toml", "--state-dir", "state", "--virtual", "bench.toml")
+    doctor = await asyncio.create_subprocess_exec(
+        sys.executable, *words, cwd=root, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
+    )
+    told, _ = await doctor.communicate()
+    assert b"it is gone" in told
+    async with running(root) as rig:
+        snapshot = await rig.client.call(api.GetStatus())
+        assert all(state.hold is not None for state in snapshot.boards)
+
+
 async def test_a_first_start_holds_nothing(root: Path) -> None:
     prepare(root, boards=BOARDS, bench=BENCH)
     async with running(root) as rig:

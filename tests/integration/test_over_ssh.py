@@ -10,9 +10,10 @@ from pathlib import Path
 
 import pytest
 
+import flashdeck
 from far_bench import FarBench, far_bench
 from flashdeck import api
-from flashdeck.errors import ConnectionFailedError, ExitCode
+from flashdeck.errors import ConnectionFailedError, ExitCode, RequestError
 from flashdeck.job_state import Done
 from flashdeck.model import JobState
 from flashdeck.ssh import SshHost
@@ -272,3 +273,23 @@ def test_connections_leave_no_process_behind(there: FarBench) -> None:
     children = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
     programs = [Path(f"/proc/{child}/cmdline").read_bytes() for child in children]
     assert [each for each in programs if b"connect --stdio" in each] == []
+
+
+def test_a_program_reaches_it_and_loses_its_board_with_the_connection(
+    there: FarBench, image: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in there.environment.items():
+        monkeypatch.setenv(name, value)
+    image.write_bytes(firmware("7.0.0"))
+    with flashdeck.connect(host="bench") as bench:
+        with bench.take("left", timeout=WAIT_SECONDS):
+            assert bench.flash("app1", image, boards="left", timeout=WAIT_SECONDS).rows[0].is_done
+        with bench.take("left", no_wait=True):
+            assert bench.read("app1", boards="left").data.startswith(image.read_bytes())
+            there.wire.cut()
+            with pytest.raises(ConnectionFailedError):
+                bench.status()
+    with flashdeck.connect(host="bench") as again, again.take("left", timeout=WAIT_SECONDS):
+        pass
+    with pytest.raises(RequestError, match="a host another machine"):
+        flashdeck.connect("/run/s", host="bench")

@@ -151,6 +151,7 @@ def test_what_cannot_be_done_is_said_without_a_traceback(
     done = run(standing, project, *words)
     assert told in done.stdout + done.stderr
     assert "pytest_plugin.py" not in done.stdout
+    assert "During handling" not in done.stdout
     assert done.returncode
 
 

@@ -20,6 +20,7 @@ FACTS: Final[Mapping[str, tuple[str, ...]]] = {
         "flashdeck.recording:MAX_LENGTH",
         "flashdeckd.dfu.descriptor:*",
         "flashdeck_tui.cli.suggestion:_DFUSE",
+        "flashdeck_tui.first_steps.setting_choice:DFUSE",
         "flashdeckd.dfu.plain_session:_BLOCK_NUMBERS",
         "flashdeckd.dfu.quirks:*",
         "flashdeckd.dfu.wire:*_BLOCK",
@@ -93,7 +94,10 @@ FACTS: Final[Mapping[str, tuple[str, ...]]] = {
         "flashdeckd.signals:_AT_ONCE",
         "flashdeckd.usb.hotplug:_DRAIN",
     ),
-    "who may read a file that is written": ("flashdeckd.host.files:_PRIVATE",),
+    "who may read a file that is written": (
+        "flashdeckd.host.files:_PRIVATE",
+        "flashdeck_tui.first_steps.blank_file:_*",
+    ),
     "exit codes of commands as shells have them, and SQLite's largest number": (
         "flashdeck_tui.cli.commands.take:NOT_*",
         "flashdeck_tui.cli.commands.take:_KILLED",
@@ -133,6 +137,8 @@ FACTS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "columns and lines, for looks": (
         "flashdeck_tui.cli.commands.doctor:_NARROWEST",
+        "flashdeck_tui.first_steps.picture:_ADDRESS",
+        "flashdeck_tui.first_steps.terminal_front:_*",
         "flashdeck_tui.cli.progress:_BAR",
         "flashdeck_tui.cli.table:*",
         "flashdeck_tui.screens.main:*",

@@ -44,6 +44,7 @@ class Printed:
 
 
 COMMANDS: Final[Mapping[str, Printed]] = {
+    "init": Printed(answers.FirstBoard),
     "status": Printed(answers.Status, json_of_hosts=answers.StatusOfHosts),
     "boards": Printed(api.BoardList),
     "jobs": Printed(api.JobList),

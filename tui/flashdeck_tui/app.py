@@ -63,14 +63,14 @@ class FlashdeckApp(App[int]):
         socket: Path,
         hands: BenchActions | None = None,
         *,
-        where: str = "",
+        host: str = "",
         link: Link | None = None,
         store: Store | None = None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Takes the daemon's socket, and the hands on its bench where there are any.
 
-        `link` and `where` are another way to it, and the name of the other end; the rest is for tests.
+        `link` and `host` are another way to it, and the machine that it leads to; the rest is for tests.
         """
         super().__init__()
         self.animation_level = "none"
@@ -78,7 +78,7 @@ class FlashdeckApp(App[int]):
         self.link = link or Link(socket, self.store)
         self.clock = clock
         self.actions = {action.id: action for action in registry(hands.actions() if hands is not None else ())}
-        self.main = MainScreen(where or str(socket), hands.headline if hands is not None else "")
+        self.main = MainScreen(hands.headline if hands is not None else "", host)
         self._shown = -1
         self._shown_at = 0.0
         for action in self.actions.values():
@@ -130,7 +130,7 @@ class FlashdeckApp(App[int]):
     def refresh_views(self) -> None:
         """Shows the store as it is now."""
         self._shown, self._shown_at = self.store.revision, self.clock()
-        self.main.show(self.store, self.link.state, self._shown_at)
+        self.main.show(self.store, self.link.state, self._shown_at, socket=str(self.link.socket))
         self._show_keys()
 
     def look(self) -> None:
@@ -295,7 +295,7 @@ def run_far(host: str, where: Callable[[], Address]) -> int:
     """Do the same on a daemon of another machine, which is called `host`."""
     store, no_socket = Store(), Path()
     link = Link(no_socket, store, connect=partial(_connect, where), longest_pause=LONGEST_PAUSE_FAR)
-    return asyncio.run(_run(FlashdeckApp(no_socket, link=link, store=store, where=host)))
+    return asyncio.run(_run(FlashdeckApp(no_socket, link=link, store=store, host=host)))
 
 
 async def _connect(where: Callable[[], Address]) -> Client:

@@ -66,6 +66,7 @@ class Link:
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.socket = socket
+        """The one that is connected, or was last."""
         self.state = LinkState(LinkStatus.CONNECTING)
         self._store = store
         self._connect: Connect = connect or (lambda: _connected(socket))
@@ -86,6 +87,8 @@ class Link:
                 client = await self._connect()
                 async with client:
                     pause = FIRST_PAUSE
+                    if client.where.startswith("/"):
+                        self.socket = Path(client.where)
                     await self._follow(client)
             except ConnectionFailedError as error:
                 self._become(LinkState(LinkStatus.DISCONNECTED, error.message, self._hint(error)))

@@ -170,9 +170,11 @@ def title_of(store: Store, selection: Selection) -> str:
     return _name(selection.board) if selection.board else ""
 
 
-def header(store: Store, link: LinkState, socket: str) -> list[Phrase]:
+def header(store: Store, link: LinkState, socket: str, host: str = "") -> list[Phrase]:
     """Return whether we are connected, what needs a person and may be out of sight, and which daemon this is."""
     cells = [Phrase("flashdeck", Tone.STRONG), Phrase(link.status.value, _LINK_TONES[link.status])]
+    if host:
+        cells.append(Phrase(clean(host), Tone.STRONG))
     for kind, number in counts(store.boards.values(), store.jobs.values()).items():
         if kind.needs_person:
             word = condition_word(kind)
@@ -186,7 +188,8 @@ def header(store: Store, link: LinkState, socket: str) -> list[Phrase]:
         if daemon.configuration is not None:
             files = daemon.configuration.files
             cells.append(Phrase(clean(files[0], MAX_PATH) if files else "no configuration", Tone.FAINT))
-    cells.append(Phrase(clean(socket), Tone.FAINT))
+    if not host:
+        cells.append(Phrase(clean(socket), Tone.FAINT))
     return cells
 
 

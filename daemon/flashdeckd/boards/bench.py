@@ -292,7 +292,7 @@ class Bench:
             self._holds = {names.get(name, name): hold for name, hold in kept.items()}
             former = {new: self._lanes.pop(old) for old, new in names.items() if old in self._lanes}
             self._hub.forget_boards(names)
-            self.names.rename(names)
+            self.names.follow(names)
             self.configure(config)
             for name, lane in former.items():
                 self._lanes[name].lease = lane.lease

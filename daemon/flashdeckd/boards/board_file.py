@@ -13,8 +13,8 @@ from flashdeck.config_file import BOARD_FILE_BEGIN, BOARD_FILE_END
 from flashdeck.config_show import board_file_table
 from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
 from flashdeck.paths import PRIVATE_MODE
-from flashdeck.text import clean
-from flashdeck.toml.spellings import NAME_RULE, is_name
+from flashdeck.text import clean, is_name
+from flashdeck.toml.spellings import NAME_RULE
 from flashdeck.toml.writer import to_plain
 from flashdeckd.host import files
 from flashdeckd.host.durable import name_aside, write_durably

@@ -8,7 +8,7 @@ from typing import Final
 
 from flashdeck.config import Board
 from flashdeck.diagnosis import BoardReport, Diagnosis, Finding
-from flashdeck.errors import DeviceError, ErrorKind, FlashdeckError
+from flashdeck.errors import BlockedError, DeviceError, ErrorKind, FlashdeckError
 from flashdeck.model import Presence
 from flashdeckd.boards.bench import Bench
 from flashdeckd.dfu.wire import MAX_TRANSFER
@@ -83,7 +83,7 @@ class Doctor:
         if sighting.presence is Presence.DFU:
             try:
                 seen = await lane.examine(lambda pipe, known: observe(pipe, board.profile, known, clock.sleep))
-            except DeviceError as error:
+            except (BlockedError, DeviceError) as error:
                 problem = error
         elif sighting.presence is not Presence.APP:
             problem = _absent(board, lane)

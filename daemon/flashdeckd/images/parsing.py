@@ -25,7 +25,7 @@ def parse(name: str, data: bytes) -> Image:
     Raises RefusedError for a file that is empty or no raw binary; message and hint say what it is, and how to get a raw
     binary out of it.
     """
-    return Image.raw(only_raw(_shown(name), data))
+    return Image.raw(only_raw(in_words(name), data))
 
 
 def parse_for(name: str, data: bytes, profile: Profile, partition: Partition) -> Parsed:
@@ -35,7 +35,7 @@ def parse_for(name: str, data: bytes, profile: Profile, partition: Partition) ->
     RefusedError for a file that is broken, empty or of a format that is not taken, and where its own addresses or USB
     ids are not those of the partition and its profile.
     """
-    shown = _shown(name)
+    shown = in_words(name)
     reader = recognised(shown, data)
     if partition.alternate is not None and reader.has_addresses:
         raise RefusedError(
@@ -46,10 +46,16 @@ def parse_for(name: str, data: bytes, profile: Profile, partition: Partition) ->
     read = reader.read(shown, data, profile)
     if isinstance(read, FileContents):
         return place(shown, read, profile, partition)
+    return raw_for(shown, read, profile, partition)
+
+
+def raw_for(shown: str, data: bytes, profile: Profile, partition: Partition) -> Parsed:
+    """Return what the bytes of a raw binary are in a partition; raises RefusedError as `place` does."""
     if partition.base is not None:
-        return place(shown, FileContents((Segment(partition.base, read),)), profile, partition)
-    return Parsed(Image.raw(read))
+        return place(shown, FileContents((Segment(partition.base, data),)), profile, partition)
+    return Parsed(Image.raw(data))
 
 
-def _shown(name: str) -> str:
+def in_words(name: str) -> str:
+    """Return a file's name as messages have it."""
     return clean(PurePath(name).name or name) or "the file"

@@ -52,7 +52,7 @@ def place(shown: str, contents: FileContents, profile: Profile, partition: Parti
             f"{shown} is in {len(own.pieces)} pieces, and partition {partition.name} is programmed in {units} units",
             hint="look at what wrote the file: is this firmware?",
         )
-    left_out = (f"{shown}: left out {_places(strays, profile)}",) if strays else ()
+    left_out = (f"{shown}: left out {places(strays, profile)}",) if strays else ()
     return Parsed(own, (*contents.notes, *left_out, *cuts))
 
 
@@ -119,14 +119,14 @@ def _refused(shown: str, contents: FileContents, whole: Image, profile: Profile,
     else:
         hint = f"{first.hint}. Or: {own_part}"
     return _outside(
-        f"{shown} has bytes for {_places(strays, profile)} beside those for {partition.name} ({partition.span})",
+        f"{shown} has bytes for {places(strays, profile)} beside those for {partition.name} ({partition.span})",
         hint=hint,
     )
 
 
 def _nothing(shown: str, strays: tuple[Piece, ...], profile: Profile, partition: Partition) -> RefusedError:
     return _outside(
-        f"{shown} has nothing for {partition.name} ({partition.span}); it has bytes for {_places(strays, profile)}",
+        f"{shown} has nothing for {partition.name} ({partition.span}); it has bytes for {places(strays, profile)}",
         hint=locate(strays[0].offset, profile).hint,
     )
 
@@ -150,7 +150,7 @@ def _outside(problem: str, *, hint: str) -> RefusedError:
     return RefusedError(problem, hint=hint, kind=ErrorKind.OUTSIDE_PARTITION)
 
 
-def _places(pieces: tuple[Piece, ...], profile: Profile) -> str:
+def places(pieces: tuple[Piece, ...], profile: Profile) -> str:
     """Return the addresses of pieces, and what lives there."""
     named = [f"{each.span} ({locate(each.offset, profile).words})" for each in pieces[:NAMED]]
     more = len(pieces) - NAMED

@@ -19,7 +19,7 @@ class BoardNames:
         """Return the name that a board has now, by the one that it had at the beginning."""
         return self._now[name]
 
-    def rename(self, names: Mapping[str, str]) -> None:
+    def follow(self, names: Mapping[str, str]) -> None:
         """Take over the later names of boards, by their former ones."""
         self._now = {name: names.get(now, now) for name, now in self._now.items()}
 
@@ -36,7 +36,7 @@ class FollowedNames:
         self._followed.add(followed)
         return followed
 
-    def rename(self, names: Mapping[str, str]) -> None:
+    def follow(self, names: Mapping[str, str]) -> None:
         """Let everybody follow the later names of boards."""
         for followed in self._followed:
-            followed.rename(names)
+            followed.follow(names)

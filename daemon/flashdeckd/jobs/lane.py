@@ -65,7 +65,7 @@ from flashdeckd.jobs.job_images import GuardVerdicts, JobImages, Rebuilt
 from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.lost_reads import LostReads
 from flashdeckd.jobs.queue import overtaken
-from flashdeckd.jobs.taken_boards import TakenBoards, claim
+from flashdeckd.jobs.taken_boards import TakenBoards, acting_for, claim
 from flashdeckd.jobs.visit import Visit, in_order, wants_leave, why_incomplete, why_not_started, written
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.state.health import Health
@@ -355,7 +355,8 @@ class Lane:
     async def survey(self, image: Image, partition: Partition) -> FlashPlan:
         """The plan for an image on the board as it is now, asked of the device itself; nothing is written.
 
-        Raises DeviceGoneError when the board is not in DFU mode, and all that planning raises.
+        Raises BlockedError where somebody else has taken the board, DeviceGoneError when it is not in DFU mode, and all
+        that planning raises.
         """
         return await self._survey(
             partition,
@@ -371,6 +372,7 @@ class Lane:
     async def _survey(
         self, partition: Partition, ask: Callable[[Worker, UsbDevice, Target, Image | None], FlashPlan]
     ) -> FlashPlan:
+        self._require_free_for_look()
         device, history = self._device_in_dfu(), self.history
         target = self.target(partition, may_read=may_read(history))
         contents = self._book.contents(self.board.name, partition.name)
@@ -392,9 +394,10 @@ class Lane:
         """Lets somebody look at the board through an open transport, in the lane's thread and never within a job.
 
         `look` runs there; it must change nothing and leave the device in dfuIDLE. A job that is to begin meanwhile
-        comes after it. Raises DeviceGoneError when the board is not in DFU mode, DeviceError (`device-busy`) while one
-        of its jobs runs, and all that opening raises.
+        comes after it. Raises BlockedError where somebody else has taken the board, DeviceGoneError when it is not in
+        DFU mode, DeviceError (`device-busy`) while one of its jobs runs, and all that opening raises.
         """
+        self._require_free_for_look()
         device, name = self._device_in_dfu(), self.board.name
         running = next((job for job in self._book.active(name) if isinstance(job.status, Running)), None)
         if running is not None:
@@ -413,6 +416,17 @@ class Lane:
     def target(self, partition: Partition, *, may_read: bool = True) -> Target:
         """A partition of this board as the engine needs it."""
         return target_of(self.board, partition, may_read=may_read)
+
+    def _require_free_for_look(self) -> None:
+        """Raises BlockedError where somebody has taken the board, and whoever asks now acts for another lease or none.
+
+        A look opens the device, and asks it to answer: that may come between two requests of the holder's own tools.
+        """
+        if self._lease is not None and self._lease is not acting_for.get():
+            raise BlockedError(
+                f"board {self.board.name} is {lease_text(self._lease.shown)}",
+                hint="ask again once that has ended, or from within 'flashdeck take'",
+            )
 
     def _device_in_dfu(self) -> UsbDevice:
         device = self.sighting.device

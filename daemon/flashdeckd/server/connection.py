@@ -32,6 +32,8 @@ class Connection:
 
     is_greeted = False
     """True once its `hello` was answered."""
+    is_guest = False
+    """True while there is no room for it as a client: it may ask, and stop things, and no more."""
     was_silent = False
     """True if it was closed because it said no hello."""
 

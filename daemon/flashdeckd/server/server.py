@@ -13,8 +13,16 @@ from flashdeck.api import (
     HIGHEST_PROTOCOL,
     LOWEST_PROTOCOL,
     METHODS,
+    Cancel,
+    Disarm,
+    GetBoards,
+    GetHistory,
+    GetJobs,
+    GetLogs,
     GetStatus,
+    GetVersions,
     Hello,
+    Hold,
     Params,
     Subscribe,
     Welcome,
@@ -36,6 +44,14 @@ PATIENCE = 30.0
 """Seconds in which a client must take at least one byte of what waits for it, or be cut off."""
 MAX_CONNECTIONS = 64
 """Clients at a time."""
+RESERVED_CONNECTIONS = 4
+"""Guests: clients beyond these, who may only do what `FOR_GUESTS` says. They are for a person's own commands."""
+GUEST_SECONDS = 1.0
+"""Seconds without a call after which a guest makes room for another one."""
+FOR_GUESTS = frozenset[type[Params[Any]]](
+    (GetStatus, GetBoards, GetJobs, GetHistory, GetLogs, GetVersions, Hold, Disarm, Cancel)
+)
+"""The methods that only ask, or stop something: they are answered at once, and leave nothing behind."""
 MAX_SILENT = 64
 """Connections at a time that have said no hello: at one more the oldest is closed, so that whoever speaks is heard."""
 IDLE_SECONDS = 60.0
@@ -165,7 +181,7 @@ class Server:
         if len(silent) >= MAX_SILENT or (is_crowded and silent):
             self._seldom.warn("silent", "closed a connection that had said no hello yet: others wait")
             await self._end_early(silent[0], "closed: no hello came, and others wait", "say hello at once")
-        elif is_crowded and len(self._connections) >= LEAST_CONNECTIONS and not await self._ended_an_idle_one():
+        elif is_crowded and len(self._connections) >= LEAST_CONNECTIONS and not await self._ended_anybody():
             self._turn_away(client, self._no_room())
             return
         reader = asyncio.StreamReader(limit=rpc.MAX_LINE)
@@ -196,7 +212,7 @@ class Server:
 
     @property
     def _clients(self) -> int:
-        return sum(connection.is_greeted for connection in self._connections)
+        return sum(connection.is_greeted and not connection.is_guest for connection in self._connections)
 
     @property
     def _most_descriptors(self) -> int:
@@ -205,7 +221,10 @@ class Server:
 
     def _no_room(self) -> FlashdeckError:
         """Return why no more clients are served, and report it."""
-        hint = f"end one of them, or wait: a client that wants nothing for {IDLE_SECONDS:.0f} s makes room"
+        hint = (
+            f"end one of them, or wait: a client that wants nothing for {IDLE_SECONDS:.0f} s makes room. Meanwhile "
+            "`flashdeck status`, `hold` and `cancel` are answered"
+        )
         reason = f"{MAX_CONNECTIONS} clients are connected to flashdeckd already"
         if self._clients < MAX_CONNECTIONS:
             reason = f"flashdeckd may have {processes.descriptor_limit()} files open, and has no more for clients"
@@ -235,6 +254,10 @@ class Server:
         handler = self._handlers.get(params) if params is not None else None
         if params is None or handler is None:
             raise rpc.no_such_method(request)
+        if connection.is_guest and params not in FOR_GUESTS:
+            if not await self._has_room(connection):
+                raise self._no_room()
+            connection.is_guest = False
         return await handler(rpc.decode_params(request, params), connection)
 
     async def _hello(self, params: Hello, connection: Connection) -> Welcome:
@@ -261,17 +284,29 @@ class Server:
         )
 
     async def _find_room(self, connection: Connection) -> None:
-        """Return once there is room for one more client; raises FlashdeckError where there is none."""
+        """Return once there is room for one more client, or guest; raises FlashdeckError where there is none."""
+        if await self._has_room(connection):
+            return
+        error = self._no_room()
+        guests = sum(each.is_guest for each in self._connections)
+        if guests >= RESERVED_CONNECTIONS and not await self._ended_idle(guests=True):
+            raise error
+        connection.is_guest = True
+
+    async def _has_room(self, connection: Connection) -> bool:
+        """Return whether this one can be a client like all others; one that wants nothing makes room for it."""
         is_crowded = connection.descriptor >= self._most_descriptors - DOOR_DESCRIPTORS
         most = LEAST_CONNECTIONS if is_crowded else MAX_CONNECTIONS
-        if self._clients >= most and not await self._ended_an_idle_one():
-            raise self._no_room()
+        return self._clients < most or await self._ended_idle(guests=False)
 
-    async def _ended_an_idle_one(self) -> bool:
-        """Let the client make room that has wanted nothing for longest; return whether there is one."""
-        clients = [connection for connection in self._connections if connection.is_greeted]
-        idlest = max(clients, key=lambda each: each.idle_seconds, default=None)
-        if idlest is None or idlest.idle_seconds < IDLE_SECONDS:
+    async def _ended_anybody(self) -> bool:
+        return await self._ended_idle(guests=True) or await self._ended_idle(guests=False)
+
+    async def _ended_idle(self, *, guests: bool) -> bool:
+        """Let the client, or guest, make room that has wanted nothing for longest; return whether there is one."""
+        found = [each for each in self._connections if each.is_greeted and each.is_guest is guests]
+        idlest = max(found, key=lambda each: each.idle_seconds, default=None)
+        if idlest is None or idlest.idle_seconds < (GUEST_SECONDS if guests else IDLE_SECONDS):
             return False
         await self._end_early(idlest, "closed: it wanted nothing, and others wait", "connect again")
         return True

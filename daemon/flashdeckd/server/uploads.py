@@ -14,6 +14,8 @@ from flashdeck.api import (
     CommitUpload,
     Empty,
     Params,
+    PlacedImages,
+    PlaceUpload,
     PushBuild,
     UploadChunk,
     UploadDone,
@@ -34,6 +36,9 @@ Accept = Callable[[BeginUpload, bytes], Awaitable[UploadDone]]
 Take = Callable[[BeginUpload, bytes, PushBuild], Awaitable[BuildTaken]]
 """Takes a file as a build: how it was announced, all of its bytes, and where they come from."""
 
+Place = Callable[[str, bytes, tuple[str, ...]], Awaitable[PlacedImages]]
+"""Spools what a file has for the partitions that it belongs to: its name, its bytes, and names and globs of boards."""
+
 
 class _Upload:
     def __init__(self, announced: BeginUpload) -> None:
@@ -46,9 +51,10 @@ class _Upload:
 class Uploads:
     """The uploads of all connections; each dies with its connection, or at its first error."""
 
-    def __init__(self, accept: Accept, take: Take) -> None:
+    def __init__(self, accept: Accept, take: Take, place: Place) -> None:
         self._accept = accept
         self._take = take
+        self._place = place
         self._open: dict[Connection, dict[int, _Upload]] = {}
         self._numbers = itertools.count(1)
 
@@ -61,6 +67,7 @@ class Uploads:
             BeginUpload: self._begin,
             UploadChunk: self._chunk,
             CommitUpload: self._commit,
+            PlaceUpload: self._commit_placed,
             PushBuild: self._push,
         }
 
@@ -98,6 +105,15 @@ class Uploads:
     async def _commit(self, params: CommitUpload, connection: Connection) -> UploadDone:
         upload = self._ended(connection, params.upload)
         return await self._accept(upload.announced, bytes(upload.data))
+
+    async def _commit_placed(self, params: PlaceUpload, connection: Connection) -> PlacedImages:
+        upload = self._ended(connection, params.upload)
+        if upload.announced.partition:
+            raise RequestError(
+                f"{upload.name} was announced for partition {clean(upload.announced.partition)}",
+                hint="commit it, or begin again without a partition",
+            )
+        return await self._place(upload.name, bytes(upload.data), params.boards)
 
     async def _push(self, params: PushBuild, connection: Connection) -> BuildTaken:
         upload = self._ended(connection, params.upload)

@@ -172,7 +172,7 @@ def guess_chips(device: DeviceState | None, builds: Iterable[FoundBuild] = ()) -
     found.left.sort(key=lambda each: _rank(each.names[0]))
     if not found.reasons:
         why = "nothing that the board shows says which chip it is" if device else "no build says which chip it is for"
-        return ChipGuesses(note="; ".join([*found.notes, why]))
+        return ChipGuesses(note="; ".join(found.notes) or why)
     if len(found.left) > MOST_NARROWED:
         why = f"{counted(len(found.left), 'kind')} of chips are possible ({'; '.join(found.reasons)})"
         return ChipGuesses(note="; ".join([*found.notes, why]))

@@ -137,14 +137,14 @@ def _partitions(
     is_bootloader = len(taken) > 1 and first == sectors[0].span.start
     starts = [reach.start for reach, _ in taken]
     below = [sector.span for sector in sectors if sector.span.end <= first]
-    found = [PlannedPartition(_free(BOOTLOADER, names), run, protected=True) for run in _runs(below)]
+    found = [PlannedPartition(free_name(BOOTLOADER, names), run, protected=True) for run in _runs(below)]
     for index, (reach, build) in enumerate(taken):
         limit = starts[index + 1] if index + 1 < len(starts) else None
         span = _grown(reach.start, limit, sectors, maps)
         if is_bootloader and not index:
-            found.append(PlannedPartition(_free(BOOTLOADER, names), span, build, protected=True))
+            found.append(PlannedPartition(free_name(BOOTLOADER, names), span, build, protected=True))
         else:
-            found.append(PlannedPartition(_free(_name(build), names), span, build))
+            found.append(PlannedPartition(free_name(partition_name(build), names), span, build))
     return tuple(found)
 
 
@@ -192,13 +192,13 @@ def _notes(taken: Sequence[tuple[Range, FoundBuild]], sectors: Sequence[Sector])
     return ()
 
 
-def _name(build: FoundBuild) -> str:
+def partition_name(build: FoundBuild) -> str:
     """Return the build's name as a partition may have it."""
     text = _NO_NAME.sub("-", build.name).strip("-._").lower()[:LONGEST_NAME].rstrip("-._")
     return _DEFAULT if not text or text == BOOTLOADER else text
 
 
-def _free(name: str, names: set[str]) -> str:
+def free_name(name: str, names: set[str]) -> str:
     """Return the name, or a longer one that nothing has yet, and take it."""
     for number in count(1):
         tail = "" if number == 1 else f"-{number}"

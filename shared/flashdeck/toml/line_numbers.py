@@ -42,7 +42,7 @@ class LineNumbers:
 
     @cached_property
     def _found(self) -> Mapping[_Path, int]:
-        return _Walk().through(self._text)
+        return _LineWalk().through(self._text)
 
 
 @dataclass(slots=True)
@@ -55,7 +55,7 @@ class _Open:
     """Number of the item of an array that is being read."""
 
 
-class _Walk:
+class _LineWalk:
     """A walk through a file, token by token."""
 
     def __init__(self) -> None:

@@ -38,7 +38,7 @@ def read_values(path: Path, *, hint: str = "") -> tuple[dict[str, object], Place
     """
 
     def refused(problem: str, hint: str = hint) -> ConfigError:
-        return ConfigError(f"{clean(str(path), MAX_PATH)}: {problem}", hint=hint)
+        return _refused(path, problem, hint)
 
     try:
         if not stat.S_ISREG(path.stat().st_mode):
@@ -49,16 +49,26 @@ def read_values(path: Path, *, hint: str = "") -> tuple[dict[str, object], Place
         raise refused("there is no such file", "check the path, or write the file") from error
     except OSError as error:
         raise refused(f"cannot be read: {error.strerror}", "") from error
+    return parse_values(data, path, hint=hint)
+
+
+def parse_values(data: bytes, path: Path, *, hint: str = "") -> tuple[dict[str, object], Place]:
+    """Return what TOML makes of the bytes of a file, as `read_values` does."""
     if len(data) > MAX_FILE_SIZE:
-        raise refused(f"is larger than {format_size(MAX_FILE_SIZE)}", hint or "is this a configuration file?")
+        problem = f"is larger than {format_size(MAX_FILE_SIZE)}"
+        raise _refused(path, problem, hint or "is this a configuration file?")
     try:
         text = data.decode()
         return tomllib.loads(text), Place(path, lines=LineNumbers(text))
     except UnicodeDecodeError as error:
         problem = f"is not UTF-8 text (byte {error.start})"
-        raise refused(problem, hint or "is this a configuration file?") from error
+        raise _refused(path, problem, hint or "is this a configuration file?") from error
     except (ValueError, RecursionError) as error:  # also numbers of thousands of digits, arrays in arrays in arrays
-        raise refused(f"is not valid TOML: {clean(str(error))}") from error
+        raise _refused(path, f"is not valid TOML: {clean(str(error))}", hint) from error
+
+
+def _refused(path: Path, problem: str, hint: str) -> ConfigError:
+    return ConfigError(f"{clean(str(path), MAX_PATH)}: {problem}", hint=hint)
 
 
 def read_table(kind: type[T], values: Mapping[str, object], place: Place, mistakes: Mistakes) -> T:

@@ -2,7 +2,6 @@
 
 import glob
 import os
-import re
 from decimal import Decimal
 from operator import attrgetter
 from pathlib import Path, PurePath
@@ -19,7 +18,7 @@ from flashdeck.geometry import (
     parse_ranges,
     parse_sectors,
 )
-from flashdeck.text import MAX_PATH, clean, parse_duration, parse_size
+from flashdeck.text import MAX_PATH, NAME, clean, is_name, parse_duration, parse_size
 from flashdeck.toml.tables import Spelling, WrongValueError, spelled
 from flashdeck.toml.values import MAX_NUMBER, kind, shown
 
@@ -27,16 +26,10 @@ MAX_TEXT = 200
 """Characters of a text, where nothing else is said."""
 MAX_WORDS = 64
 """Words of a command: the program and its arguments."""
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}", re.ASCII)
 _END = "end"
 _PATHS = ("./", "../", "~/")
 """Beginnings by which an argument of a command is known to be a path."""
 NAME_RULE = "use up to 32 letters, digits, dots, dashes and underscores, a letter or digit first"
-
-
-def is_name(text: str) -> bool:
-    """Return whether a profile, a partition or a board may have this name; all can be typed and shown everywhere."""
-    return _NAME.fullmatch(text) is not None
 
 
 def wrong_type(value: object, wanted: str) -> WrongValueError:
@@ -230,7 +223,7 @@ OffsetOrEnd = Annotated[
 ]
 """The same, or "end", which is None."""
 Word16 = Annotated[int, spelled(Spelling(_word16, {**_WHOLE, "maximum": 0xFFFF}, literal="0x{:04x}".format))]
-Name = Annotated[str, spelled(Spelling(_name, {"type": "string", "pattern": f"^{_NAME.pattern}$"}))]
+Name = Annotated[str, spelled(Spelling(_name, {"type": "string", "pattern": f"^{NAME.pattern}$"}))]
 Image = Annotated[str, spelled(Spelling(_image, _TEXT))]
 """The absolute path or glob of an image file; `~` is a home directory, anything relative is beside the file."""
 File = Annotated[

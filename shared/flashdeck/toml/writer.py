@@ -13,9 +13,9 @@ def to_plain(table: Table) -> dict[str, object]:
     return {key.name: plain_value(key, value) for key, value in _values(table)}
 
 
-def to_lines(table: Table, *path: str) -> Iterator[str]:
-    """Yield the lines of a table, its header first, and of the tables in it."""
-    values = list(_values(table))
+def to_lines(table: Table, *path: str, brief: bool = False) -> Iterator[str]:
+    """Yield the lines of a table, its header first, and of the tables in it; if `brief`, without defaults."""
+    values = [(key, value) for key, value in _values(table) if not brief or key.required or value != key.default]
     tables: dict[str, Table | Mapping[str, Table]] = {
         key.name: cast("Table | Mapping[str, Table]", value) for key, value in values if isinstance(value, dict | Table)
     }
@@ -26,10 +26,10 @@ def to_lines(table: Table, *path: str) -> Iterator[str]:
             yield f"{key.name} = {_literal(unwrapped(key.type)[1], plain_value(key, value))}"
     for name, value in tables.items():
         if isinstance(value, Table):
-            yield from to_lines(value, *path, name)
+            yield from to_lines(value, *path, name, brief=brief)
         else:
             for inner, each in value.items():
-                yield from to_lines(each, *path, name, inner)
+                yield from to_lines(each, *path, name, inner, brief=brief)
 
 
 def _values(table: Table) -> Iterator[tuple[Key, Any]]:

@@ -1,9 +1,6 @@
-"""What a shell completes: against the canned daemon, by click's protocol and in a real bash."""
+"""What a shell completes: against the canned daemon, by the protocol of its script."""
 
 import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,12 +8,13 @@ import pytest
 
 from canned_daemon import CannedDaemon, board, job
 from cli_run import Cli
+from command_words.documents import DOCUMENTS
 from flashdeck import api
 from flashdeck.api import VirtualBoardState
-from flashdeck.job_state import name_of
+from flashdeck.job_state import SETTLED, STATUSES, Unknown, name_of
 from flashdeck.model import DeviceState, PartitionState
-from flashdeck_tui.cli import live_names
 from flashdeck_tui.cli.root import COMMANDS
+from flashdeck_tui.completion import names
 from job_states import DONE, FAILED, RUNNING
 
 HOSTILE = ("$(touch harm)", "-rf", "a b", "x;y", "\x1b[31m")
@@ -52,7 +50,7 @@ def fill(daemon: CannedDaemon) -> None:
 
 @pytest.fixture
 def complete(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Complete:
-    monkeypatch.setattr(live_names, "PATIENCE", PATIENCE)
+    monkeypatch.setattr(names, "PATIENCE", PATIENCE)
 
     def run(*words: str) -> list[str]:
         monkeypatch.setenv("_FLASHDECK_COMPLETE", "bash_complete")
@@ -94,6 +92,27 @@ def complete(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Complete:
         ("wait app1 --for ", ["file,"]),
         ("virtual dump one ", ["file,"]),
         ("--socket ", ["file,"]),
+        ("--virtual hold ", []),  # $FLASHDECK_SOCKET does not count then
+        ("-q hold l", ["left"]),
+        ("hold --qu", []),
+        ("adopt 1-9 --profile ", ["product"]),
+        ("history --partition a", ["app1", "app2"]),
+        ("logs --level w", ["warning"]),
+        ("logs -n 5 --level w", ["warning"]),
+        ("logs -n5 r", ["right"]),
+        ("flash a", ["app1", "app2"]),
+        ("flash build/", ["file,"]),
+        ("plan ", ["app1", "app2"]),
+        ("wait ", ["app1", "app2"]),
+        ("cancel 3 ", []),
+        ("config ch", ["check"]),
+        ("config check --config ", ["file,"]),
+        ("take left -- ", ["file,"]),
+        ("hold -- l", ["left"]),
+        ("hold --board left --board ", ["left", "right"]),
+        ("flash app1 x.bin --no-wait --no", []),
+        ("nonsense ", []),
+        ("hold --nonsense l", ["left"]),
     ],
 )
 def test_every_word_is_completed_with_what_there_is(
@@ -116,7 +135,7 @@ def test_without_a_daemon_there_is_silence_and_the_rest_works(
 def test_a_daemon_that_does_not_answer_is_given_up(
     daemon: CannedDaemon, complete: Complete, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_names, "PATIENCE", 0.05)
+    monkeypatch.setattr(names, "PATIENCE", 0.05)
     daemon.silent.add(api.GetBoards)
     assert complete("hold", "") == []
 
@@ -155,53 +174,46 @@ def test_jobs_say_what_they_are_where_a_shell_shows_it(
     daemon: CannedDaemon, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(daemon)
-    monkeypatch.setattr(live_names, "PATIENCE", PATIENCE)
+    monkeypatch.setattr(names, "PATIENCE", PATIENCE)
     monkeypatch.setenv("_FLASHDECK_COMPLETE", "fish_complete")
     monkeypatch.setenv("COMP_WORDS", "flashdeck retry")
     monkeypatch.setenv("COMP_CWORD", "")
     assert cli().out.splitlines() == ["plain,2\tapp1 of right failed", "plain,1\tapp1 of left done"]
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="there is no bash here")
-def test_a_real_bash_completes(daemon: CannedDaemon, tmp_path: Path) -> None:
-    fill(daemon)
-    program = tmp_path / "flashdeck"
-    patient = f"from flashdeck_tui.cli import live_names, main; live_names.PATIENCE = {PATIENCE}"
-    program.write_text(f"#!/bin/sh\nexec '{sys.executable}' -c 'import sys; {patient}; sys.exit(main())' \"$@\"\n")
-    program.chmod(0o755)
-    script = """
-eval "$(flashdeck completion bash)"
-ask() {
-    COMP_WORDS=(flashdeck "$@") COMPREPLY=()
-    COMP_CWORD=$#
-    _flashdeck_completion flashdeck
-    echo "${COMPREPLY[*]}"
-}
-complete -p flashdeck
-ask hold l
-ask hold ''
-ask jobs --board = ri
-ask flash ''
-ask retry ''
-ask sta
-ask hold nothing-begins-so
-"""
-    done = subprocess.run(  # noqa: S603 - our own words
-        ["bash", "--norc", "--noprofile", "-c", script],  # noqa: S607 - whichever bash a person has
-        capture_output=True,
-        text=True,
-        cwd=tmp_path,
-        env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "FLASHDECK_SOCKET": str(daemon.socket)},
-        timeout=60,
-        check=True,
-    )
-    assert done.stderr == ""
-    registered, *answers = done.stdout.splitlines()
-    assert registered.endswith("-F _flashdeck_completion flashdeck")
-    assert answers == ["left", "left right", "right", "app1 app2", "2 1", "status", ""]
-    assert list(tmp_path.iterdir()) == [program], "completing leaves nothing behind"
-    assert {type(call) for call in daemon.calls} <= READING
-
-
 def test_every_command_can_be_completed(complete: Complete) -> None:
     assert complete("") == list(COMMANDS)
+
+
+def test_a_virtual_bench_is_asked_where_that_is_wanted(
+    daemon: CannedDaemon, complete: Complete, monkeypatch: pytest.MonkeyPatch, runtime_dir: str
+) -> None:
+    fill(daemon)
+    monkeypatch.setenv("FLASHDECK_SOCKET", f"{runtime_dir}/nobody")
+    place = Path(runtime_dir, "flashdeck-virtual")
+    place.mkdir()
+    (place / "flashdeckd.sock").symlink_to(daemon.socket)
+    assert complete("--virtual", "hold", "") == complete("hold", "--virtual", "") == ["left", "right"]
+    assert complete("hold", "") == []
+
+
+def test_the_protocol_and_the_states_are_those_of_the_client() -> None:
+    assert api.LOWEST_PROTOCOL <= names.PROTOCOL <= api.HIGHEST_PROTOCOL
+    assert set(names.OPEN) == {name_of(status) for status in STATUSES if status not in (*SETTLED, Unknown)}
+    assert set(names.AGAIN) == {*map(name_of, SETTLED), "blocked", "waiting"}
+
+
+def test_the_table_is_that_of_the_commands() -> None:
+    for path, render in DOCUMENTS.items():
+        assert path.read_text() == render(), f"make schema: {path.name} is not as the commands are"
+
+
+def test_who_presses_tab_waits_so_long_and_reads_so_much(
+    daemon: CannedDaemon, complete: Complete, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert names.JOBS == 100
+    monkeypatch.undo()
+    assert 0 < names.PATIENCE <= 1
+    fill(daemon)
+    monkeypatch.setattr(names, "LONGEST_ANSWER", 100)
+    assert complete("hold", "") == []

@@ -266,7 +266,7 @@ def _all_done(jobs: tuple[JobState, ...]) -> bool:
     return all(isinstance(each.status, Done) for each in jobs)
 
 
-@pytest.mark.parametrize("command", ["flash", "plan", "wait"])
+@pytest.mark.parametrize("command", ["flash", "plan", "verify", "wait"])
 def test_help_names_the_files_that_can_be_flashed(offline: Cli, command: str) -> None:
     assert SUFFIXES_IN_WORDS in " ".join(offline(command, "--help").out.split())
 

@@ -1,6 +1,7 @@
 """How much the command line shows, keeps and asks for: as much as the number says, and no more."""
 
 import asyncio
+import socket
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,7 +11,6 @@ import click
 import pytest
 from msgspec.structs import replace
 
-from asked_times import asked_times
 from canned_daemon import CannedDaemon
 from cli_run import Cli
 from flashdeck import api
@@ -21,14 +21,16 @@ from flashdeck.image_file import read_image
 from flashdeck.image_formats import MAX_IMAGE
 from flashdeck.job_state import Phase, Running
 from flashdeck.text import MAX_MESSAGE
-from flashdeck_tui.cli import live_names, progress
+from flashdeck_tui.cli import progress
 from flashdeck_tui.cli.commands import jobs, logs
 from flashdeck_tui.cli.commands.logs import FOLLOW_SECONDS
 from flashdeck_tui.cli.commands.plan import MOST_PIECES, folded
 from flashdeck_tui.cli.commands.report import MAX_RECORDINGS, Gathered, fetch
-from flashdeck_tui.cli.live_names import JOBS, PATIENCE
 from flashdeck_tui.cli.output import one_line
 from flashdeck_tui.cli.progress import LOOK_SECONDS, REDRAW, Bars
+from flashdeck_tui.completion import names
+from flashdeck_tui.completion.going_on import GoingOn
+from flashdeck_tui.completion.names import JOBS, LONGEST_ANSWER, PATIENCE
 from tui_scene import job
 
 
@@ -120,10 +122,34 @@ def test_a_line_of_the_debug_log_is_waited_for_so_long(daemon: CannedDaemon, cli
 def test_who_presses_tab_waits_so_long_and_sees_so_many_jobs(
     daemon: CannedDaemon, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked = asked_times(monkeypatch)
     daemon.answers[api.GetJobs] = api.JobList(jobs=())
-    context = click.Context(jobs.command)
-    context.params["socket"] = str(daemon.socket)
-    assert live_names.jobs_to_retry(context, jobs.command.params[0], "") == []
-    assert asked.timeouts[0] == PATIENCE
+    waited: list[float | None] = []
+
+    class Timed(socket.socket):
+        def settimeout(self, value: float | None, /) -> None:
+            waited.append(value)
+            super().settimeout(value)
+
+    monkeypatch.setattr(names.socket, "socket", Timed)
+    monkeypatch.setattr(names.time, "monotonic", lambda: 0.0)
+    assert names.names(GoingOn(kinds=("jobs to retry",), socket=str(daemon.socket))) == []
+    assert waited[0] == PATIENCE
     assert [call.limit for call in daemon.calls if isinstance(call, api.GetJobs)] == [JOBS]
+
+
+def test_so_much_of_an_answer_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Endless:
+        taken = 0
+
+        def settimeout(self, _seconds: float) -> None:
+            pass
+
+        def recv(self, size: int) -> bytes:
+            self.taken += size
+            return b"\n" * size
+
+    endless = Endless()
+    monkeypatch.setattr(names.time, "monotonic", lambda: 0.0)
+    for _ in names.lines_of(cast("socket.socket", endless), until=1.0):
+        pass
+    assert LONGEST_ANSWER <= endless.taken < LONGEST_ANSWER + (1 << 17)

@@ -1,5 +1,6 @@
 """stdout is data, stderr is talk: terminals, pipes, Ctrl-C, and text that means harm."""
 
+import asyncio
 import fcntl
 import json
 import os
@@ -211,13 +212,72 @@ def test_a_reader_that_left_is_no_error(daemon: CannedDaemon, made: Callable[[],
         for words in ("boards", "boards --json", "logs", "logs -f", "logs -f --jsonl"):
             done = run_into(pipe, daemon, words)
             assert (done.returncode, done.stderr) == (0, b""), words
-        # The jobs are followed to their end, and the exit code still tells it.
-        for words in ("flash app1", "flash app1 --jsonl"):
-            done = run_into(pipe, daemon, words)
-            assert done.returncode == 10, words
-            assert b"Traceback" not in done.stderr
+        # The jobs are followed to their end, and the exit code still tells it: somebody reads the messages.
+        done = run_into(pipe, daemon, "flash app1")
+        assert done.returncode == 10
+        assert b"Traceback" not in done.stderr
         helped = run_into(pipe, daemon, "flash --help")
         assert helped.stderr == b"" or made is pty.openpty, "click writes that"
+
+
+def of_reader_that_leaves(daemon: CannedDaemon, words: str, *, with_messages: bool = False) -> "tuple[int, bytes]":
+    """Exit code, and the messages, of a command whose first line is read, and then no more."""
+    reader, writer = os.pipe()
+    child = subprocess.Popen(  # noqa: S603 - our own words
+        [*PROGRAM, "--socket", str(daemon.socket), *words.split()],
+        stdin=subprocess.DEVNULL,
+        stdout=writer,
+        stderr=writer if with_messages else subprocess.PIPE,
+    )
+    os.close(writer)
+    with open(reader, "rb", buffering=0) as lines:  # noqa: PTH123 - no path
+        assert lines.readline()
+    _, messages = child.communicate(timeout=SECONDS)
+    return child.returncode, messages
+
+
+@pytest.mark.parametrize("words", ["logs -f", "logs -f --jsonl", "logs -f --level debug"])
+def test_a_log_that_is_followed_ends_with_its_reader_and_not_with_the_next_line(
+    daemon: CannedDaemon, words: str
+) -> None:
+    line = LogLine(id=1, time=0, level=LogLevel.INFO, text="started")
+    daemon.answers[api.GetLogs] = api.LogPage(lines=(line,), next=1)
+    daemon.answers[api.GetDebugLog] = lambda params: forever() if params.wait else api.LogPage(lines=(), next=0)
+    assert of_reader_that_leaves(daemon, words) == (0, b"")
+
+
+async def forever() -> api.LogPage:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+@pytest.mark.parametrize("words", ["flash app1 --jsonl", "verify app1 --jsonl", "retry 1 --jsonl"])
+def test_jobs_that_are_followed_as_lines_are_left_with_the_reader_of_the_lines(
+    daemon: CannedDaemon, words: str
+) -> None:
+    ordered = api.JobList(jobs=(job(1),))
+    daemon.answers |= {api.Flash: ordered, api.Verify: ordered, api.Retry: ordered.jobs[0]}
+    code, messages = of_reader_that_leaves(daemon, words)
+    assert code == 130
+    assert b"job 1 is not done: it stays in the queue" in messages or words.startswith("retry")
+    assert b"Traceback" not in messages
+
+
+@pytest.mark.parametrize("words", ["flash app1", "wait app1"])
+def test_a_command_whose_messages_and_data_nobody_reads_ends(daemon: CannedDaemon, words: str) -> None:
+    daemon.hub.publish_job(job(1))
+    daemon.on_loop(lambda: daemon.hub.publish_board(board()))
+    daemon.answers[api.Flash] = api.JobList(jobs=(job(1),))
+    daemon.silent.add(api.Wait)
+    assert of_reader_that_leaves(daemon, words, with_messages=True)[0] == 130
+
+
+def test_what_is_ordered_does_not_depend_on_who_reads(daemon: CannedDaemon) -> None:
+    daemon.answers[api.Flash] = api.JobList(jobs=(job(1),))
+    with no_reader(os.pipe) as pipe:
+        for number in range(1, 4):
+            assert run_into(pipe, daemon, "flash app1 --jsonl").returncode == 130
+            assert len(daemon.called(api.Flash)) == number
 
 
 def test_a_full_disk_is_an_error(daemon: CannedDaemon) -> None:

@@ -149,6 +149,28 @@ def test_a_board_whose_map_is_known_takes_one_screen_and_names_its_chip(
     assert profile.chip == "STM32H563xG"
 
 
+@pytest.mark.parametrize(
+    ("shown", "app"),
+    [
+        (MAP, Range(0x08020000, 0x08100000)),  # where its map lets it be written
+        ("@Internal Flash  /0x08000000/128*8Kg", Range(0x08020000, 0x08100000)),
+        ("@Internal Flash  /0x08000000/04*016Kg,01*064Kg,07*128Kg", Range(0x08020000, 0x08100000)),
+        ("@Internal Flash  /0x08000000/64*2Kg", Range(0x08004000, 0x08020000)),
+        ("@Internal Flash  /0x08000000/7*3Kg", Range(0x08000C00, 0x08005400)),
+        ("@Internal Flash  /0x08000000/01*128Kg", Range(0x08000000, 0x08020000)),  # one sector
+        ("@Internal Flash  /0x08000000/8*8Kg/0x08100000/8*8Kg", Range(0x08002000, 0x08010000)),  # a hole
+    ],
+)
+def test_examples_lie_in_the_flash_that_is_known(
+    daemon: CannedDaemon, cli: Cli, tmp_path: Path, shown: str, app: Range
+) -> None:
+    offer(daemon, replace(ONE, setting_names=(shown,)))
+    run = cli("suggest")
+    assert len(run.out.splitlines()) <= 24
+    profile = read(filled_in(run.out), tmp_path).profiles["product"]
+    assert profile.partitions["app"].span == app
+
+
 def test_builds_become_partitions_and_what_lies_below_them_the_bootloader(
     daemon: CannedDaemon, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -1,6 +1,7 @@
 import os
 import tempfile
 from collections.abc import Iterator
+from importlib import resources
 from pathlib import Path
 
 import pytest
@@ -164,7 +165,7 @@ def test_an_installed_package_has_them_inside(tmp_path: Path, monkeypatch: pytes
     def installed(_package: str) -> Path:
         return tmp_path
 
-    monkeypatch.setattr(paths.resources, "files", installed)
+    monkeypatch.setattr(resources, "files", installed)
     assert data_file("demo") == tmp_path / "_config" / "demo"
 
 

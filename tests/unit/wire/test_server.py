@@ -14,13 +14,25 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flashdeck import rpc
-from flashdeck.api import HIGHEST_PROTOCOL, LOWEST_PROTOCOL, Empty, Flash, GetBoards, JobList, Wait
+from flashdeck.api import (
+    HIGHEST_PROTOCOL,
+    LOWEST_PROTOCOL,
+    METHODS,
+    Empty,
+    Flash,
+    GetBoards,
+    GetStatus,
+    Hello,
+    JobList,
+    Subscribe,
+    Wait,
+)
 from flashdeck.errors import BlockedError
 from flashdeck.value import Value
 from flashdeckd.server import connection as connection_module
 from flashdeckd.server.backlog import LINES_KEPT, THINGS_KEPT, Backlog
 from flashdeckd.server.connection import HELLO_LINE, Connection, drained
-from flashdeckd.server.server import MAX_CONNECTIONS, Server
+from flashdeckd.server.server import MAX_CONNECTIONS, RESERVED_CONNECTIONS, Server
 from flashdeckd.state.hub import Hub
 from job_states import DONE
 from unit.wire.peer import HELLO, Peer, board, is_there, job, make_hub, peer, short_directory
@@ -587,6 +599,8 @@ async def test_root_may_connect(hub: Hub, path: Path) -> None:
 async def test_connections_are_capped(hub: Hub, path: Path) -> None:
     async with Server(hub, {}).listening(path), contextlib.AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(peer(path)) for _ in range(MAX_CONNECTIONS)]
+        for _ in range(RESERVED_CONNECTIONS):
+            await stack.enter_async_context(peer(path))
         async with peer(path, hello=False) as refused:
             refused.send(HELLO)
             error = await refused.error()
@@ -594,6 +608,44 @@ async def test_connections_are_capped(hub: Hub, path: Path) -> None:
             assert error["data"]["kind"] == "unreachable"
             assert await refused.at_end()
         assert await status(clients[0], 1)
+
+
+async def answered(client: Peer, method: str) -> bool:
+    client.call(4, method)
+    return "result" in await client.receive()
+
+
+async def test_a_guest_may_ask_and_stop_things_and_is_a_client_once_there_is_room(hub: Hub, path: Path) -> None:
+    done: list[str] = []
+
+    async def note(params: Any, _connection: Connection) -> Value:
+        done.append(type(params).__name__)
+        return Empty()
+
+    handlers = {params: note for params in METHODS.values() if params not in (Hello, Subscribe, GetStatus)}
+    async with Server(hub, handlers).listening(path), contextlib.AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(peer(path)) for _ in range(MAX_CONNECTIONS)]
+        guest = await stack.enter_async_context(peer(path))
+        assert await status(guest, 1)
+        params = {"cancel": {"job": 1}}
+        for method in ("boards", "jobs", "logs", "history", "versions", "hold", "disarm", "cancel"):
+            guest.call(2, method, **params.get(method, {}))
+            assert "result" in await guest.receive(), method
+        allowed = {"GetBoards", "GetJobs", "GetLogs", "GetHistory", "GetVersions", "Hold", "Disarm", "Cancel"}
+        assert set(done) == allowed
+        for method in ("subscribe", "flash", "wait", "take", "release", "arm", "upload.begin", "config.reload"):
+            guest.call(3, method, partition="app1", name="a.bin", size=1)
+            error = (await guest.receive())["error"]
+            assert error["data"]["kind"] == "unreachable", method
+            assert "clients are connected" in error["message"]
+        assert set(done) == allowed
+        clients[0].writer.close()
+        await clients[0].writer.wait_closed()
+        async with asyncio.timeout(30):
+            while not await answered(guest, "arm"):
+                pass  # the server has not yet seen that it is gone
+        guest.call(5, "subscribe")
+        assert "result" in await guest.receive()
 
 
 async def test_connections_that_say_nothing_are_capped_too(hub: Hub, path: Path) -> None:

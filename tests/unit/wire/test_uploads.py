@@ -6,7 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from flashdeck.api import CHUNK, BeginUpload, BoardList, CommitUpload, GetBoards, UploadChunk, UploadDone
+from flashdeck.api import (
+    CHUNK,
+    BeginUpload,
+    BoardList,
+    BuildTaken,
+    CommitUpload,
+    GetBoards,
+    PlacedImage,
+    PlacedImages,
+    PlaceUpload,
+    PushBuild,
+    UploadChunk,
+    UploadDone,
+)
 from flashdeck.client import Client
 from flashdeck.errors import ErrorKind, RemoteError
 from flashdeck.image_formats import MAX_IMAGE
@@ -29,6 +42,16 @@ class Spool:
         self.taken.append((announced.name, data))
         return UploadDone(sha256=hashlib.sha256(data).hexdigest(), size=len(data), version="1.0")
 
+    async def take(self, announced: BeginUpload, data: bytes, push: PushBuild) -> BuildTaken:
+        self.announced = announced
+        self.taken.append((push.source, data))
+        return BuildTaken(builds=())
+
+    async def place(self, name: str, data: bytes, boards: tuple[str, ...]) -> PlacedImages:
+        self.taken.append((name, data))
+        image = PlacedImage(board="left", partition="app1", sha256="", size=len(data), version=" ".join(boards))
+        return PlacedImages(images=(image,))
+
 
 @pytest.fixture
 def spool() -> Spool:
@@ -37,10 +60,10 @@ def spool() -> Spool:
 
 @pytest.fixture
 def server(hub: Hub, spool: Spool) -> Server:
-    return Server(hub, Uploads(spool.accept).handlers())
+    return Server(hub, Uploads(spool.accept, spool.take, spool.place).handlers())
 
 
-async def refused(client: Client, call: BeginUpload | UploadChunk | CommitUpload, message: str) -> None:
+async def refused(client: Client, call: BeginUpload | UploadChunk | CommitUpload | PlaceUpload, message: str) -> None:
     with pytest.raises(RemoteError, match=message) as caught:
         await client.call(call)
     assert caught.value.kind is ErrorKind.BAD_REQUEST
@@ -54,6 +77,36 @@ async def test_an_image_arrives_whole(server: Server, spool: Spool, path: Path, 
         done = await client.upload("APP1\x1b[2J.bin", data)
     assert done == UploadDone(sha256=hashlib.sha256(data).hexdigest(), size=size, version="1.0")
     assert spool.taken == [("APP1�[2J.bin", data)]
+
+
+async def test_an_upload_may_end_as_a_build(server: Server, spool: Spool, path: Path) -> None:
+    async with server.listening(path), await Client.connect(path, client="test") as client:
+        handle = (await client.call(BeginUpload(name="a", size=4, partition="app1"))).upload
+        await refused_push(client, handle, "0 bytes arrived")
+        handle = (await client.call(BeginUpload(name="a", size=4, partition="app1"))).upload
+        await client.call(UploadChunk(upload=handle, data=b"1234"))
+        assert await client.call(PushBuild(upload=handle, source="ann@laptop:/a")) == BuildTaken(builds=())
+        await refused_push(client, handle, "no upload")
+    assert spool.taken == [("ann@laptop:/a", b"1234")]
+
+
+async def refused_push(client: Client, handle: int, message: str) -> None:
+    with pytest.raises(RemoteError, match=message):
+        await client.call(PushBuild(upload=handle, source="ann@laptop:/a"))
+
+
+async def test_a_file_that_says_itself_where_it_belongs_is_placed(server: Server, spool: Spool, path: Path) -> None:
+    data = bytes(CHUNK + 1)
+    async with server.listening(path), await Client.connect(path, client="test") as client:
+        (placed,) = (await client.place("APP1.hex", data, boards=("l*", "right"))).images
+        assert (placed.size, placed.version) == (len(data), "l* right")
+        assert spool.taken == [("APP1.hex", data)]
+        handle = await client.call(BeginUpload(name="APP1.hex", size=1, partition="app1"))
+        await client.call(UploadChunk(upload=handle.upload, data=b"x"))
+        await refused(client, PlaceUpload(upload=handle.upload), "was announced for partition app1")
+        await refused(client, PlaceUpload(upload=handle.upload), "no upload")
+        handle = await client.call(BeginUpload(name="APP1.hex", size=2))
+        await refused(client, PlaceUpload(upload=handle.upload), "0 bytes arrived")
 
 
 async def test_where_a_file_is_to_go_arrives_with_it(server: Server, spool: Spool, path: Path) -> None:
@@ -122,7 +175,7 @@ async def test_uploads_interleave(server: Server, spool: Spool, path: Path) -> N
 
 
 async def test_an_upload_dies_with_its_connection(hub: Hub, spool: Spool, path: Path) -> None:
-    uploads = Uploads(spool.accept)
+    uploads = Uploads(spool.accept, spool.take, spool.place)
     closed = asyncio.Event()
 
     async def note(_params: GetBoards, connection: Connection) -> Value:

@@ -83,6 +83,13 @@ def test_every_command_that_the_manual_mentions_is_one() -> None:
                 command.make_context(name, arguments, parent=context).close()
 
 
+def test_the_readme_installs_it_as_the_page_on_that_does() -> None:
+    """`make packages` runs what that page says."""
+    lines = re.findall(r"(?m)^pipx .+$", (ROOT / "README.md").read_text())
+    assert lines
+    assert [line for line in lines if line not in (DOCS / "install.md").read_text().splitlines()] == []
+
+
 def test_the_manual_shows_the_demo_with_the_firmware_that_is_here() -> None:
     image = (ROOT / "config/demo/firmware/prebuilt/APP1.bin").read_bytes()
     assert (DOCS / "emulated-boards.md").read_text().count(hashlib.sha256(image).hexdigest()) == 3

@@ -1,4 +1,4 @@
-"""The first board on a real USB, as `docs/first-board.md` tells it: suggest, adopt, restart, build, wait."""
+"""The first board on a real USB, as `docs/first-board-by-hand.md` tells it: suggest, adopt, restart, build, wait."""
 
 import sys
 from pathlib import Path

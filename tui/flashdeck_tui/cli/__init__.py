@@ -1,71 +1,22 @@
-"""The command line: `flashdeck COMMAND`. One module a command in `commands`; errors become exit codes here."""
+"""The command line: `flashdeck COMMAND`. One module a command in `commands`."""
 
 import os
 import sys
 from collections.abc import Sequence
 
-import click
-
-from flashdeck.errors import ErrorKind, ExitCode, FlashdeckError
-from flashdeck.job_state import Failure
-from flashdeck.names import near
-from flashdeck_tui.cli.connect import some_hosts_failed
-from flashdeck_tui.cli.output import accept_any_text, report, silence
-from flashdeck_tui.cli.root import COMPLETE_VARIABLE, root
-
-_JSON_OPTIONS = frozenset({"--json", "--jsonl"})
+from flashdeck_tui.completion import COMPLETE_VARIABLE
 
 
 def main(args: Sequence[str] | None = None) -> int:
-    """Runs one command line (by default the process's own) and returns its exit code."""
-    words = list(sys.argv[1:] if args is None else args)
-    accept_any_text()
+    """Run one command line (by default the process's own) and return its exit code.
+
+    Or answer a shell that asks how a command line may go on: somebody waits with a finger on the Tab key, so that
+    nothing else is imported for it.
+    """
     if instruction := os.environ.get(COMPLETE_VARIABLE):
-        from flashdeck_tui.cli.shell_completion import answer  # noqa: PLC0415 - only where a shell asks
+        from flashdeck_tui.completion.answer import answer  # noqa: PLC0415 - only where a shell asks
 
-        return answer(instruction, root)
-    try:
-        with root.make_context("flashdeck", list(words)) as context:
-            code = root.invoke(context)
-    except click.exceptions.Exit as end:
-        return end.exit_code
-    except BrokenPipeError:
-        silence(sys.stdout)  # click's own help, printed for a reader that has left
-        return ExitCode.OTHER
-    except (FlashdeckError, click.ClickException, click.Abort, OSError, KeyboardInterrupt) as error:
-        failure, exit_code = _explained(error)
-        report(failure, as_json=_wants_json(words))
-        return exit_code
-    if some_hosts_failed(context):
-        return ExitCode.SOME_FAILED
-    return code if isinstance(code, int) else ExitCode.OK
+        return answer(instruction)
+    from flashdeck_tui.cli.command_line import run  # noqa: PLC0415 - only where none does
 
-
-def _explained(error: BaseException) -> tuple[Failure, ExitCode]:
-    """Return the words and the exit code for an error that ends a command."""
-    match error:
-        case FlashdeckError():
-            return Failure(kind=error.kind, message=error.message, hint=error.hint), error.exit_code
-        case click.ClickException():
-            message = error.message if isinstance(error, click.NoSuchOption) else error.format_message()
-            return Failure(kind=ErrorKind.BAD_REQUEST, message=message, hint=_usage_hint(error)), ExitCode.USAGE
-        case KeyboardInterrupt() | click.Abort():
-            return Failure(kind=ErrorKind.INTERRUPTED, message="interrupted"), ExitCode.INTERRUPTED
-        case _:
-            return Failure(kind=ErrorKind.OTHER, message=str(error)), ExitCode.OTHER
-
-
-def _wants_json(words: Sequence[str]) -> bool:
-    """Return whether the caller is a script. Looks at the words: a wrong command line has no parsed options."""
-    options = words[: words.index("--")] if "--" in words else words
-    return not _JSON_OPTIONS.isdisjoint(options)
-
-
-def _usage_hint(error: click.ClickException) -> str:
-    context = error.ctx if isinstance(error, click.UsageError) else None
-    if context is not None and isinstance(error, click.NoSuchOption):
-        known = (spelling for parameter in context.command.get_params(context) for spelling in parameter.opts)
-        words = {spelling.lstrip("-"): spelling for spelling in known if spelling.startswith("--")}
-        if found := near(error.option_name.lstrip("-"), words):
-            return f"did you mean {words[found[0]]}?"
-    return f"see '{context.command_path if context else 'flashdeck'} --help'"
+    return run(sys.argv[1:] if args is None else args)

@@ -21,6 +21,14 @@ class Refusal(Value, frozen=True, kw_only=True):
     error: Failure
 
 
+class OtherDaemon(Value, frozen=True, kw_only=True):
+    """Another daemon of the same user."""
+
+    socket: str
+    virtual: bool
+    """True if it runs a bench of emulated boards: `flashdeck --virtual` talks to it."""
+
+
 class Status(Snapshot, frozen=True, kw_only=True):
     """The answer of `status`: the daemon's snapshot, and what there is to say of it."""
 
@@ -28,6 +36,10 @@ class Status(Snapshot, frozen=True, kw_only=True):
     """The number of boards in each condition; each counts once, by its worst."""
     problems: tuple[Problem, ...]
     """Everything that needs a person, worst first."""
+    socket: str
+    """The socket of the daemon that answered."""
+    others: tuple[OtherDaemon, ...] = ()
+    """The daemons that a command could talk to instead."""
 
 
 class StatusOfHosts(Value, frozen=True, kw_only=True):
@@ -200,6 +212,32 @@ class InstallationReport(Value, frozen=True, kw_only=True):
     steps: tuple[StepResult, ...]
     remarks: tuple[str, ...]
     """Notes on what is left as it is, each with what a person can do."""
+
+
+class PartitionImage(Value, frozen=True, kw_only=True):
+    """An image file, and the partition that it goes into."""
+
+    partition: str
+    file: str
+
+
+class FirstBoard(FlashReport, frozen=True, kw_only=True):
+    """The answer of `init`: that of `flash`, and what was set up before."""
+
+    jobs: tuple[JobState, ...] = ()
+    board: str
+    profile: str
+    file: str
+    """The configuration file that was written; "" where the board was configured already."""
+    toml: str
+    """Its text."""
+    include: str = ""
+    """The line that a person has to put into the configuration that was there; "" where nothing has to be."""
+    images: tuple[PartitionImage, ...] = ()
+    install: tuple[StepResult, ...] = ()
+    """The steps of the installation that were missing."""
+    dry_run: bool = False
+    """True: nothing of it was done."""
 
 
 class CompletionScript(Value, frozen=True, kw_only=True):

@@ -1,11 +1,13 @@
 """From a command, which is plain Python, to the daemon and back; or to the daemons of several machines at once."""
 
 import asyncio
+import os
 import shlex
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, TypeVar
 
 import click
@@ -14,11 +16,14 @@ from flashdeck.api import Params
 from flashdeck.client import Client
 from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError, RequestError
 from flashdeck.inside_lease import act_for_lease
-from flashdeck.stream import START_HINT
+from flashdeck.names import few
+from flashdeck.text import clean
 from flashdeck.value import Value
-from flashdeck.whereabouts import Address, Whereabouts
-from flashdeck_tui.cli.output import is_terminal, say, say_error
-from flashdeck_tui.cli.remote import named_hosts, only_host, speaking_for
+from flashdeck.whereabouts import START_HINT, Address, Whereabouts, unnamed
+from flashdeck_tui.cli.answers import OtherDaemon
+from flashdeck_tui.cli.output import complain, is_terminal, say, say_error
+from flashdeck_tui.cli.readers import Until, while_read
+from flashdeck_tui.cli.remote import named_hosts, note_failures, only_host, speaking_for
 from flashdeck_tui.pauses import FIRST_PAUSE, LONGEST_PAUSE_FAR
 
 T = TypeVar("T")
@@ -26,7 +31,6 @@ R = TypeVar("R", bound=Value)
 Work = Callable[[Client], Awaitable[T]]
 Join = Callable[[Sequence[tuple[str, T]]], T]
 """Makes one answer of those of several machines; see `many_hosts`."""
-_FAILED: Final = "flashdeck_tui.cli.connect.failed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +44,15 @@ class Again:
 NEVER_AGAIN: Final = Again(0.0)
 
 
-def converse(work: Work[T], *, virtual: bool = False, join: Join[T] | None = None, again: Again = NEVER_AGAIN) -> T:
-    """Connects to the daemon, does `work` with it, and hangs up.
+def converse(
+    work: Work[T],
+    *,
+    virtual: bool = False,
+    join: Join[T] | None = None,
+    again: Again = NEVER_AGAIN,
+    until: Until = Until.DONE,
+) -> T:
+    """Connects to the daemon, does `work` with it for as long as `until` says, and hangs up.
 
     `virtual` looks for a daemon of emulated boards where neither `--socket` nor $FLASHDECK_SOCKET names one: it never
     shares its socket with one that has real boards.
@@ -51,14 +62,15 @@ def converse(work: Work[T], *, virtual: bool = False, join: Join[T] | None = Non
 
     Raises:
         FlashdeckError: the daemon is not there (kind `unreachable`), or what it answered; of several, all have failed.
+        UnreadError: nobody reads any more what the command says.
     """
     context = click.get_current_context()
     hosts = named_hosts(context)
     if join is not None and len(hosts) > 1:
-        return join(_all_answers(context, hosts, work, virtual=virtual, again=again))
+        return join(_all_answers(context, hosts, work, virtual=virtual, again=again, until=until))
     where = address(context, only_host(context), virtual=virtual)
     try:
-        return asyncio.run(sessions(where, work, again))
+        return asyncio.run(_while_read(sessions(where, work, again), until))
     except ConnectionFailedError as error:
         options = _start_options(context, virtual=virtual)
         if error.hint != START_HINT or not options:
@@ -66,16 +78,23 @@ def converse(work: Work[T], *, virtual: bool = False, join: Join[T] | None = Non
         raise ConnectionFailedError(error.message, hint=f"start it: `flashdeckd {options}`") from error
 
 
-def converse_again(work: Work[T], *, patience: float | None = None, join: Join[T] | None = None) -> T:
+async def _while_read(work: Awaitable[T], until: Until) -> T:
+    async with while_read(until):
+        return await work
+
+
+def converse_again(
+    work: Work[T], *, patience: float | None = None, join: Join[T] | None = None, until: Until = Until.DONE
+) -> T:
     """Do the same with work that can be begun anew: a lost connection to another machine is made again.
 
     That is tried for at most so many seconds from the start on, without limit where there is none. A daemon of this
     machine that ends, ends it.
     """
     if not named_hosts(click.get_current_context()):
-        return converse(work)
+        return converse(work, until=until)
     deadline = None if patience is None else time.monotonic() + patience
-    return converse(work, join=join, again=Again(deadline))
+    return converse(work, join=join, again=Again(deadline), until=until)
 
 
 def ask(params: Params[R], *, virtual: bool = False, join: Join[R] | None = None) -> R:
@@ -83,23 +102,48 @@ def ask(params: Params[R], *, virtual: bool = False, join: Join[R] | None = None
     return converse(lambda client: client.call(params), virtual=virtual, join=join)
 
 
-def ask_each(params: Params[R]) -> dict[str, R]:
-    """One question to each machine; its answer by its name, which is "" where there is only one."""
+def each_answer(work: Work[T]) -> dict[str, T]:
+    """Do the same with the daemon of each machine; its answer by its name, which is "" where there is only one."""
     context = click.get_current_context()
     hosts = named_hosts(context)
     if len(hosts) <= 1:
-        return {"": ask(params)}
-    return dict(_all_answers(context, hosts, lambda client: client.call(params)))
-
-
-def some_hosts_failed(context: click.Context) -> bool:
-    """Return whether one of several machines failed, and others did not."""
-    return bool(context.meta.get(_FAILED))
+        return {"": converse(work)}
+    return dict(_all_answers(context, hosts, work))
 
 
 def whereabouts(context: click.Context, *, virtual: bool = False) -> Whereabouts:
     """The sockets of this machine that the command line of `context`, the environment or the defaults name."""
-    return Whereabouts.of(_explicit_socket(context), virtual=virtual)
+    explicit = _explicit_socket(context)
+    if not is_virtual_wanted(context):
+        return Whereabouts.of(explicit, virtual=virtual)
+    if explicit:
+        raise click.UsageError("--socket names one daemon, and --virtual chooses another: take one of them")
+    return Whereabouts.only_virtual()
+
+
+def is_virtual_wanted(context: click.Context) -> bool:
+    """Return whether the command line says that it is for emulated boards only."""
+    return bool(context.find_root().params.get("virtual"))
+
+
+def other_daemons(used: str) -> Iterator[OtherDaemon]:
+    """Yield those of our daemons on this machine that listen on another socket than `used`."""
+    environ = unnamed(os.environ)
+    for is_virtual in (False, True):
+        for shown in map(_shown, Whereabouts.of(virtual=is_virtual, environ=environ).listening()):
+            if shown != used:
+                yield OtherDaemon(socket=shown, virtual=is_virtual)
+
+
+def _rivals(where: Address, used: str) -> str:
+    """Return the sockets of the other daemons that a command could have reached as well; "" where there are none."""
+    if not isinstance(where, Whereabouts) or where.is_named or len(where.places) == 1:
+        return ""
+    return few([shown for shown in map(_shown, where.listening()) if shown != used])
+
+
+def _shown(place: Path) -> str:
+    return clean(str(place))
 
 
 def address(context: click.Context, host: str, *, virtual: bool = False, asks: bool | None = None) -> Address:
@@ -118,7 +162,7 @@ def address(context: click.Context, host: str, *, virtual: bool = False, asks: b
         )
     if asks is None:
         asks = is_terminal(sys.stdin) and len(named_hosts(context)) == 1
-    return find_host(host, virtual=virtual, asks=asks)
+    return find_host(host, virtual=virtual or is_virtual_wanted(context), asks=asks)
 
 
 async def sessions(where: Address, work: Work[T], again: Again) -> T:
@@ -149,16 +193,24 @@ async def sessions(where: Address, work: Work[T], again: Again) -> T:
 
 async def _session(where: Address, work: Work[T]) -> T:
     async with await where.connect(client="flashdeck-cli") as client:
+        if others := _rivals(where, client.where):
+            complain(f"warning: several daemons run; this is the one at {client.where}, --socket chooses {others}")
         if trouble := (await act_for_lease(client)).trouble:
-            say(trouble)
+            complain(trouble)
         return await work(client)
 
 
 def _all_answers(
-    context: click.Context, hosts: Sequence[str], work: Work[T], *, virtual: bool = False, again: Again = NEVER_AGAIN
+    context: click.Context,
+    hosts: Sequence[str],
+    work: Work[T],
+    *,
+    virtual: bool = False,
+    again: Again = NEVER_AGAIN,
+    until: Until = Until.DONE,
 ) -> list[tuple[str, T]]:
     where = [(host, address(context, host, virtual=virtual)) for host in hosts]
-    return _answers(context, asyncio.run(_on_all(where, work, again)))
+    return _answers(context, asyncio.run(_while_read(_on_all(where, work, again), until)))
 
 
 async def _on_all(
@@ -185,7 +237,7 @@ def _answers(context: click.Context, outcomes: Sequence[tuple[str, T | Flashdeck
         raise FlashdeckError("; ".join(message for message, _ in told), hint=hint, kind=errors[0][1].kind)
     for message, error in told:
         say_error(message, error.hint)
-    context.meta[_FAILED] = bool(errors)
+    note_failures(context, some=bool(errors))
     return answers
 
 
@@ -194,7 +246,7 @@ def _with_host(host: str, message: str) -> str:
 
 
 def _explicit_socket(context: click.Context) -> str | None:
-    explicit: str | None = context.find_root().params["socket"]
+    explicit: str | None = context.find_root().params.get("socket")
     return explicit
 
 

@@ -21,6 +21,7 @@ LONGEST_LINE: Final = 1024 * 1024
 """Bytes of a line: a piece of a build, in base64."""
 END_SECONDS: Final = 5.0
 """Seconds that the process has to end once its input has."""
+_PROGRAM: Final = ("-m", "flashdeckd", "follow")
 _UNCLEAR: Final = "run it by hand: flashdeckd follow FILE"
 
 
@@ -102,7 +103,7 @@ async def followed(file: Path, settle: float, note: Callable[[FileNote], object]
     """Follow a file, or a glob, for the length of a block; `note` hears of what a person should know."""
     # A session of its own: Ctrl-C ends it through the end of its input, once we have ended.
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "flashdeckd", "follow", "--settle", f"{settle:g}", "--", str(file)),
+        *(sys.executable, *_PROGRAM, "--settle", f"{settle:g}", "--", str(file)),
         stdin=PIPE,
         stdout=PIPE,
         stderr=DEVNULL,

@@ -11,6 +11,7 @@ import click
 from flashdeck.errors import RequestError
 from flashdeck.names import did_you_mean
 from flashdeck.text import clean
+from flashdeck_tui.cli.global_options import taken_behind
 from flashdeck_tui.cli.remote import refuse_hosts, with_host_option
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -30,6 +31,7 @@ class CommandGroup(click.Group):
         self._package = package
         self._names = names
         self._instead = instead
+        self._found: dict[str, click.Command] = {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All names, in their order."""
@@ -46,8 +48,11 @@ class CommandGroup(click.Group):
         """The command `cmd_name`, or None where there is none."""
         if cmd_name not in self._names:
             return None
-        command: click.Command = import_module(f"{self._package}.{cmd_name}").command
-        return command if isinstance(command, click.Group) else with_host_option(command, self._path(ctx, cmd_name))
+        if cmd_name not in self._found:
+            command = taken_behind(import_module(f"{self._package}.{cmd_name}").command)
+            is_group = isinstance(command, click.Group)
+            self._found[cmd_name] = command if is_group else with_host_option(command, self._path(ctx, cmd_name))
+        return self._found[cmd_name]
 
     def _path(self, ctx: click.Context, name: str) -> str:
         """Return a command with the groups that it is in."""

@@ -31,7 +31,7 @@ def carried_out(lines: Sequence[Line], machine: ThisMachine, *, dry_run: bool, a
     if as_json:
         put_json(InstallationReport(steps=results, remarks=remarks))
     elif dry_run:
-        put("\n".join(_script(lines, machine)) or "# nothing to do")
+        put("\n".join(script_of(lines, machine)) or "# nothing to do")
     else:
         put("\n".join(_told(results, remarks)))
     states = {result.state for result in results if not result.optional}
@@ -40,7 +40,7 @@ def carried_out(lines: Sequence[Line], machine: ThisMachine, *, dry_run: bool, a
     return ExitCode.NO_PERMISSION if StepState.NEEDS_ROOT in states else ExitCode.OK
 
 
-def _script(lines: Sequence[Line], machine: ThisMachine) -> Iterator[str]:
+def script_of(lines: Sequence[Line], machine: ThisMachine) -> Iterator[str]:
     """Yield the same as commands for a shell."""
     for line in lines:
         if isinstance(line, Remark):

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from typing import Final
 
 COMMANDS: Final[Mapping[str, str]] = {
-    "init": "'flashdeck suggest' prints what is plugged in as configuration",
     "power": "flashdeck switches no ports; pull the cable, or use uhubctl",
     "console": "flashdeck reads no serial ports; open the port with a terminal program",
     "run": "'flashdeck wait PARTITION && COMMAND' runs a command once the newest build is on the boards",

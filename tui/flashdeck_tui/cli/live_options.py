@@ -8,10 +8,9 @@ import click
 
 from flashdeck.names import required
 from flashdeck_tui.cli import live_names, options
+from flashdeck_tui.cli.live_names import Complete
 
 Command = Callable[..., Any]
-Complete = Callable[[click.Context, click.Parameter, str], Any]
-"""Returns the words with which a shell may complete a word."""
 
 boards = click.option(
     "--board",
@@ -62,6 +61,11 @@ named_virtual_boards = _board_words(needed=True, complete=live_names.virtual_boa
 virtual_board = click.argument("board", type=options.name, shell_complete=live_names.virtual_boards)
 """One emulated board: its name, or a glob that means one."""
 partition = click.argument("partition", type=options.name, shell_complete=live_names.partitions)
+
+partition_or_file = click.argument(
+    "target", type=options.name, metavar="PARTITION|FILE", shell_complete=live_names.partitions_or_file
+)
+"""A partition; or, where no file follows, a file that says itself where it belongs."""
 
 
 def job(complete: Complete) -> Callable[[Command], Command]:

@@ -13,6 +13,11 @@ from flashdeck.text import clean, parse_size
 _F = TypeVar("_F", bound=Callable[..., Any])
 FILES = f"FILE is an image file as builds write it: {SUFFIXES_IN_WORDS}. Its contents tell the format, not its name."
 """Stands below the help of each command that takes such a file."""
+PLACED = (
+    "FILE without PARTITION belongs where its addresses are; a .bin, where its vector table proves it. That is one "
+    "board: where several come in question, the command ends with 7 and names them, unless --board chooses."
+)
+"""The same for each command that takes a file without a partition."""
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 as_jsonl = click.option("--jsonl", "as_jsonl", is_flag=True, help="Print a JSON object a line, as things happen.")

@@ -21,10 +21,12 @@ from flashdeck.outcome import Outcome
 from flashdeck_tui.cli import many_hosts, options
 from flashdeck_tui.cli.answers import JobLine
 from flashdeck_tui.cli.connect import converse
+from flashdeck_tui.cli.destinations import tell_placed
 from flashdeck_tui.cli.job_results import put_result
-from flashdeck_tui.cli.output import put_json, say
+from flashdeck_tui.cli.output import UnreadError, put_json, say
 from flashdeck_tui.cli.progress import progress
 from flashdeck_tui.cli.queued_jobs import tell_of_queued
+from flashdeck_tui.cli.readers import Until, while_read
 from flashdeck_tui.cli.remote import command_words, prefixed
 
 Command = Callable[..., Any]
@@ -44,6 +46,11 @@ class Order:
     def how(self) -> Ordering:
         """The first of it, for a bench."""
         return Ordering(no_wait=self.no_wait, timeout=self.timeout, cancel_on_exit=self.cancel_on_exit)
+
+    @property
+    def until(self) -> Until:
+        """Return how long somebody has to read what is said of them."""
+        return Until.UNREAD if self.as_jsonl else Until.UNHEARD
 
 
 Work = Callable[[AsyncBench], Awaitable[Outcome]]
@@ -102,7 +109,7 @@ def outcome_of(order: Order, work: Work, *, note: str = "warning: ") -> Outcome:
 
     async def session(client: Client) -> Outcome:
         try:
-            done = await work(AsyncBench(client, watch=_shown(order, note)))
+            done = await work(AsyncBench(client, watch=watch_of(order, note), tell_placed=tell_placed))
         except NotDoneError as error:
             done = error.outcome
         except MaybeQueuedError as error:
@@ -114,13 +121,18 @@ def outcome_of(order: Order, work: Work, *, note: str = "warning: ") -> Outcome:
         return done
 
     done = converse(session, join=many_hosts.outcomes)
-    for job in done.jobs:
-        for remark in job.result.remarks if job.result is not None else ():
-            say(f"{job.board} {job.partition}".strip() + f": {remark}")
+    tell_remarks(done)
     return done
 
 
-def _shown(order: Order, note: str) -> Watch:
+def tell_remarks(done: Outcome) -> None:
+    """Say what a person should know of how the jobs went."""
+    for job in done.jobs:
+        for remark in job.result.remarks if job.result is not None else ():
+            say(f"{job.board} {job.partition}".strip() + f": {remark}")
+
+
+def watch_of(order: Order, note: str = "warning: ") -> Watch:
     """Return what shows the jobs while they are followed.
 
     Progress is talk on stderr; with `as_jsonl` every state of a job is also an object on stdout.
@@ -128,22 +140,24 @@ def _shown(order: Order, note: str) -> Watch:
 
     @asynccontextmanager
     async def watch(reply: JobList) -> AsyncGenerator[Tell]:
-        for noted in reply.notes:
-            say(f"{note}{noted}")
         latest = {job.id: job for job in reply.jobs}
-        for job in reply.jobs if order.as_jsonl else ():
-            _put_line(job)
         try:
-            async with progress(reply.jobs) as shown:
+            # Only now: whether the jobs are ordered does not depend on how quickly a reader leaves.
+            async with while_read(order.until):
+                for noted in reply.notes:
+                    say(f"{note}{noted}")
+                for job in reply.jobs if order.as_jsonl else ():
+                    _put_line(job)
+                async with progress(reply.jobs) as shown:
 
-                def tell(job: JobState) -> None:
-                    latest[job.id] = job
-                    shown.show(job)
-                    if order.as_jsonl:
-                        _put_line(job)
+                    def tell(job: JobState) -> None:
+                        latest[job.id] = job
+                        shown.show(job)
+                        if order.as_jsonl:
+                            _put_line(job)
 
-                yield tell
-        except (asyncio.CancelledError, ConnectionFailedError):
+                    yield tell
+        except (asyncio.CancelledError, ConnectionFailedError, UnreadError):
             tell_of_queued(tuple(latest.values()), cancelled=order.cancel_on_exit)
             raise
 

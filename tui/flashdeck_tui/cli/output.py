@@ -7,6 +7,7 @@ import errno
 import os
 import stat
 import sys
+from contextvars import ContextVar
 from enum import StrEnum
 from io import TextIOWrapper
 from typing import BinaryIO, TextIO, cast
@@ -19,6 +20,13 @@ from flashdeck.value import Value
 from flashdeck_tui.cli.answers import Refusal
 from flashdeck_tui.cli.remote import speaking_for
 from flashdeck_tui.terminal import takes_control_sequences
+
+_quiet: ContextVar[bool] = ContextVar("quiet", default=False)
+"""True while no talk is wanted. Each command line has a context of its own."""
+
+
+class UnreadError(Exception):
+    """Nobody reads any more. What was under way was ended in order."""
 
 
 class Colour(StrEnum):
@@ -55,15 +63,30 @@ def one_line(text: str) -> str:
     return clean(" ".join(text.splitlines()), MAX_MESSAGE)
 
 
+def be_quiet() -> None:
+    """From here to the end of this command line, talk goes nowhere; errors do."""
+    _quiet.set(True)
+
+
 def say(text: str) -> None:
     """One line of talk on stderr; where several machines are asked, with the one that it is about."""
-    host = speaking_for.get()
-    _write(sys.stderr, one_line(f"{host}: {text}" if host else text) + "\n")
+    write_talk(_named(text) + "\n")
 
 
 def write_talk(text: str) -> None:
     """Finished terminal output on stderr, control sequences included: only for text that was put together here."""
-    _write(sys.stderr, text)
+    if not _quiet.get():
+        _write(sys.stderr, text)
+
+
+def complain(text: str) -> None:
+    """One line on stderr about something that went wrong, also for those who want no talk."""
+    _write(sys.stderr, _named(text) + "\n")
+
+
+def _named(text: str) -> str:
+    host = speaking_for.get()
+    return one_line(f"{host}: {text}" if host else text)
 
 
 def put(text: str) -> bool:

@@ -1,5 +1,6 @@
 """The machines that a command line names with `--host`, before or behind the command."""
 
+from collections.abc import Sequence
 from contextvars import ContextVar
 from typing import Final, cast
 
@@ -7,11 +8,15 @@ import click
 
 from flashdeck.errors import RequestError
 from flashdeck.names import few
+from flashdeck.ssh_destination import checked_destination
 
 _KEY: Final = "flashdeck_tui.cli.remote"
+_FAILED: Final = "flashdeck_tui.cli.remote.failed"
 MOST_HOSTS: Final = 32
 """Machines of one command line."""
-LOCAL: Final = frozenset({"config check", "config show", "install", "uninstall", "completion", "demo", "connect"})
+LOCAL: Final = frozenset(
+    {"init", "config check", "config show", "install", "uninstall", "completion", "demo", "connect"}
+)
 """Commands that do all their work on this machine."""
 
 speaking_for: ContextVar[str] = ContextVar("speaking_for", default="")
@@ -19,9 +24,21 @@ speaking_for: ContextVar[str] = ContextVar("speaking_for", default="")
 
 
 def _remember(context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> None:
-    context.meta[_KEY] = hosts = tuple(dict.fromkeys((*named_hosts(context), *value)))
+    hosts = tuple(dict.fromkeys((*named_hosts(context), *value)))
+    if not context.resilient_parsing:
+        _check(hosts)
+    context.meta[_KEY] = hosts
+
+
+def _check(hosts: Sequence[str]) -> None:
+    """Refuse what can be no machine, an empty name too: a variable that is not set must not mean this machine."""
     if len(hosts) > MOST_HOSTS:
         raise RequestError(f"{len(hosts)} machines are named with --host", hint=f"at most {MOST_HOSTS} at once")
+    for host in hosts:
+        try:
+            checked_destination(host)
+        except ValueError as error:
+            raise RequestError(str(error), hint="--host takes user@box, box, or a name from [hosts]") from error
 
 
 def host_option() -> click.Option:
@@ -63,6 +80,16 @@ def only_host(context: click.Context) -> str:
             hint="run it once for each --host",
         )
     return next(iter(hosts), "")
+
+
+def note_failures(context: click.Context, *, some: bool) -> None:
+    """Note if one of several machines failed, and others did not."""
+    context.meta[_FAILED] = some
+
+
+def some_hosts_failed(context: click.Context) -> bool:
+    """Return whether one of several machines failed, and others did not."""
+    return bool(context.meta.get(_FAILED))
 
 
 def command_words(context: click.Context | None, words: str) -> str:

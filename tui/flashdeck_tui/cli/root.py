@@ -6,12 +6,12 @@ import click
 
 from flashdeck import __version__
 from flashdeck_tui.cli import instead
+from flashdeck_tui.cli.global_options import own_options
 from flashdeck_tui.cli.group import CommandGroup
 from flashdeck_tui.cli.remote import host_option
 
-COMPLETE_VARIABLE = "_FLASHDECK_COMPLETE"
-"""Set by a shell that asks what may stand on its command line."""
 COMMANDS = (
+    "init",
     "status",
     "boards",
     "jobs",
@@ -54,19 +54,15 @@ COMMANDS = (
     instead=instead.COMMANDS,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"]},
+    params=own_options(),
 )
-@click.option(
-    "--socket",
-    type=click.Path(),
-    metavar="PATH",
-    help="The daemon's socket; else $FLASHDECK_SOCKET, else flashdeck/flashdeckd.sock in $XDG_RUNTIME_DIR.",
-)
-@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.version_option(__version__, prog_name="flashdeck", message="%(prog)s %(version)s")
 @click.pass_context
 def root(context: click.Context, **_options: object) -> int:
     """Flashes freshly built firmware onto boards over USB DFU, through the daemon flashdeckd.
 
-    Without a command it opens its screen, which needs the extra 'tui'. Data: stdout. Messages: stderr.
+    Without a command it opens its screen, which needs the extra 'tui'. Data: stdout. Messages: stderr. The options may
+    also stand behind a command.
 
     \b
     Exit codes: 0 ok, 1 other, 2 usage, 3 daemon unreachable, 4 no such board,

@@ -8,7 +8,7 @@ from flashdeck.errors import ExitCode
 from flashdeck.extras import Extra, explained
 from flashdeck_tui import terminal
 from flashdeck_tui.cli.connect import address, whereabouts
-from flashdeck_tui.cli.output import say
+from flashdeck_tui.cli.output import complain
 from flashdeck_tui.cli.remote import only_host
 
 
@@ -21,7 +21,7 @@ def open_screen(context: click.Context) -> int:
     host = only_host(context)
     address(context, host, asks=False)  # a name that can be none is told before the screen opens
     if refused := terminal.refusal(instead="flashdeck status"):
-        say(refused)
+        complain(refused)
         return ExitCode.USAGE
     terminal.end_with_it()  # before anything that takes its time: it may close while the screen starts
     with explained(Extra.TUI, "the screen", otherwise="the commands work without it, see 'flashdeck --help'"):

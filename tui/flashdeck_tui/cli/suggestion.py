@@ -16,8 +16,9 @@ from flashdeck.config import Profile
 from flashdeck.first_board.chip_guess import ChipGuesses, guess_chips, maps_of, sectors_shown, shows
 from flashdeck.first_board.found import FoundBuild
 from flashdeck.first_board.partition_layout import PartitionLayout, PlannedPartition, lay_out
-from flashdeck.geometry import Geometry, parse_sectors
+from flashdeck.geometry import Geometry, Range, parse_sectors
 from flashdeck.image_formats import SUFFIXES_IN_WORDS
+from flashdeck.memory_map import Access
 from flashdeck.model import BoardState, DeviceState
 from flashdeck.text import clean
 from flashdeck.toml.values import header, quoted
@@ -157,7 +158,9 @@ def to_toml(found: Sequence[Suggestion], running: Sequence[DeviceState] = (), fi
         if not each.profiles:
             new.setdefault(each.profile, each)
     title = _wrapped(f"For {_USUAL_FILE if file is None else file}; after that: flashdeck config reload")
-    return "\n".join([title, *(line for each in new.values() for line in _profile(each)), *_boards(found), ""])
+    parts = [*map(_profile, new.values()), *map(_board, found)]
+    gap = "\n\n" if len(found) > 1 else "\n"  # one board fits on a screen
+    return f"{title}\n" + gap.join("\n".join(part) for part in parts) + "\n"
 
 
 def _running(device: DeviceState) -> str:
@@ -189,7 +192,7 @@ def _profile(suggestion: Suggestion) -> Iterator[str]:
     yield f"dfu = {quoted(device.usb_id)}"
     is_plain = device.dfu_version not in (None, _DFUSE)
     if is_plain:
-        yield "# It speaks plain DFU 1.1, without addresses: its partitions are alternate settings."
+        yield "# It speaks plain DFU 1.1, without addresses: alternate settings instead."
     else:
         yield from _flash(suggestion)
     yield '#app = "0483:5740" # its USB id while its application is running'
@@ -203,7 +206,7 @@ def _profile(suggestion: Suggestion) -> Iterator[str]:
         for note in suggestion.layout.notes:
             yield _wrapped(note)
     if not planned:
-        yield from _examples(table, is_plain=is_plain)
+        yield from _examples(table, () if is_plain else _example(suggestion))
 
 
 def _flash(suggestion: Suggestion) -> Iterator[str]:
@@ -238,24 +241,43 @@ def _partition(table: tuple[str, ...], partition: PlannedPartition) -> Iterator[
         yield f"image = {quoted(_short(glob.escape(partition.image)))}"
 
 
-def _examples(table: tuple[str, ...], *, is_plain: bool) -> Iterator[str]:
-    """Yield partitions to be filled in."""
+def _example(suggestion: Suggestion) -> tuple[Range, ...]:
+    """Return where a bootloader and an application might lie: what its map protects, else an eighth of the flash.
+
+    In a flash of one sector there is only the application.
+    """
+    maps = maps_of(suggestion.device)
+    flash = _first_run(_geometry(suggestion.device, suggestion.chips) or parse_sectors(_EXAMPLE_SECTORS))
+    start, end = flash[0].start, flash[-1].end
+    least = start + (end - start) // 8
+    writable = next((span.start for span in flash if any(each.permits(span, Access.WRITE) for each in maps)), start)
+    at = writable if writable > start else next(span.end for span in flash if span.end >= least)
+    return (Range(start, at), Range(at, end)) if at < end else (Range(start, end),)
+
+
+def _first_run(geometry: Geometry) -> list[Range]:
+    """Return the sectors of a flash up to its first hole."""
+    run: list[Range] = []
+    for sector in geometry.sectors():
+        if run and run[-1].end != sector.span.start:
+            break
+        run.append(sector.span)
+    return run
+
+
+def _examples(table: tuple[str, ...], spans: tuple[Range, ...]) -> Iterator[str]:
+    """Yield partitions to be filled in; `spans` end with that of an application, none is for a plain DFU device."""
     yield "# Examples: take the # from what fits, and change it. Or let it be found from"
     yield f"# builds ({SUFFIXES_IN_WORDS}): flashdeck suggest DIRECTORY"
-    if not is_plain:
+    for span in spans[:-1]:
         yield f"#{header(*table, 'partitions', 'bootloader')}"
-        yield "#address = 0x08000000"
-        yield '#size = "128K"'
+        yield f"#address = 0x{span.start:08x}"
+        yield f"#size = {quoted(_size(span.size))}"
         yield "#protected = true"
     yield f"#{header(*table, 'partitions', 'app')}"
-    yield "#alt = 0 # number or name of the alternate setting" if is_plain else "#address = 0x08020000"
-    yield '#size = "384K"'
+    yield f"#address = 0x{spans[-1].start:08x}" if spans else "#alt = 0 # number or name of the alternate setting"
+    yield f"#size = {quoted(_size(spans[-1].size) if spans else '384K')}"
     yield '#image = "~/fw/app/Debug/APP.bin"'
-
-
-def _boards(found: Iterable[Suggestion]) -> Iterator[str]:
-    for suggestion in found:
-        yield from _board(suggestion)
 
 
 def _board(suggestion: Suggestion) -> Iterator[str]:

@@ -11,7 +11,7 @@ from flashdeck.errors import ErrorKind, ExitCode, FlashdeckError
 from flashdeck.extras import Extra, explained, require
 from flashdeck.job_state import Failure
 from flashdeck_tui import terminal
-from flashdeck_tui.cli.output import is_terminal, put, put_json, report, say
+from flashdeck_tui.cli.output import complain, is_terminal, put, put_json, report, say
 from flashdeck_tui.demo.demo_bench import demo_bench
 from flashdeck_tui.demo.demo_report import Report, complaints, table
 from flashdeck_tui.demo.keeper import STOP_WITHIN
@@ -50,14 +50,14 @@ def run(*, once: bool, json: bool) -> int:
     except FlashdeckError as error:
         for note in error.remarks:
             for line in note.splitlines():
-                say(line)
+                complain(line)
         raise
 
 
 async def _played() -> int:
     require(Extra.TUI, "the screen", otherwise="'flashdeck demo --once' works without it")
     if refused := terminal.refusal(instead="flashdeck demo --once"):
-        say(refused)
+        complain(refused)
         return ExitCode.USAGE
     terminal.end_with_it()  # before the slow part: it may close while the screen starts
     with explained(Extra.TUI, "the screen"):
@@ -87,7 +87,7 @@ async def play_by_itself(*, as_json: bool) -> int:
     else:
         put(table(result.rows))
     for complaint in result.complaints:
-        say(f"error: {complaint}")
+        complain(f"error: {complaint}")
     return ExitCode.FAILED if result.complaints else ExitCode.OK
 
 

@@ -4,12 +4,14 @@ import hashlib
 import re
 from typing import Final
 
-_MARK: Final = re.compile(r"# written by `flashdeck install`, sha256 of what is above: ([0-9a-f]{64})\n\Z")
+ROFF: Final = '.\\" '
+"""The beginning of a comment in a man page."""
+_MARK: Final = re.compile(r"(?:# |\.\\\" )written by `flashdeck install`, sha256 of what is above: ([0-9a-f]{64})\n\Z")
 
 
-def marked(text: str) -> str:
-    """Return a file's text with a last line by which it is known again; `text` is a line or more."""
-    return f"{text}# written by `flashdeck install`, sha256 of what is above: {_sum(text)}\n"
+def marked(text: str, comment: str = "# ") -> str:
+    """Return a file's text with a last line, a `comment`, by which it is known again; `text` is a line or more."""
+    return f"{text}{comment}written by `flashdeck install`, sha256 of what is above: {_sum(text)}\n"
 
 
 def is_ours(text: str) -> bool:

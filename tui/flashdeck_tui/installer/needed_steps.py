@@ -6,7 +6,7 @@ from typing import Final
 
 from flashdeck.config import Config
 from flashdeck_tui.installer import unit_files
-from flashdeck_tui.installer.marked import is_ours, marked
+from flashdeck_tui.installer.marked import ROFF, is_ours, marked
 from flashdeck_tui.installer.steps import Line, Remark, RemoveFile, Run, WriteFile
 from flashdeck_tui.installer.this_machine import ThisMachine
 
@@ -37,8 +37,10 @@ def install(
     with_socket: bool = False,
 ) -> list[Line]:
     """Return what is missing on a machine, in order; nothing where all is there."""
-    lines: list[Line] = list(_access(machine, config, files))
+    lines: list[Line] = list(access(machine, config, files))
     lines += _completion(machine, files, completions, system=system)
+    for path in _man_pages(machine, system=system):
+        lines += _written(path, unit_files.man_page(path.name), files, as_root=system, comment=ROFF)
     units = list(_system_units(machine, files) if system else _user_units(machine, files, with_socket=with_socket))
     lines += units
     if not machine.booted:
@@ -74,7 +76,8 @@ def uninstall(machine: ThisMachine, files: Files, *, system: bool) -> list[Line]
     return lines
 
 
-def _access(machine: ThisMachine, config: Config, files: Files) -> Iterator[Line]:
+def access(machine: ThisMachine, config: Config, files: Files) -> Iterator[Line]:
+    """Yield what is missing so that a daemon may use the devices of a configuration."""
     written = list(_written(RULES, unit_files.rules(config), files, as_root=True))
     yield from written
     if any(isinstance(line, WriteFile) for line in written):
@@ -155,11 +158,17 @@ def _user_folder(machine: ThisMachine) -> Path:
 def _user_places(machine: ThisMachine) -> list[Path]:
     folder = _user_folder(machine)
     units = [folder / _UNIT, folder / f"{_UNIT}.d" / "hardening.conf", folder / _SOCKET]
-    return [*units, *_completion_places(machine, system=False).values()]
+    return [*units, *_completion_places(machine, system=False).values(), *_man_pages(machine, system=False)]
 
 
 def _system_places(machine: ThisMachine) -> list[Path]:
-    return [SYSTEM_UNITS / _TEMPLATE, *_completion_places(machine, system=True).values()]
+    completions = _completion_places(machine, system=True).values()
+    return [SYSTEM_UNITS / _TEMPLATE, *completions, *_man_pages(machine, system=True)]
+
+
+def _man_pages(machine: ThisMachine, *, system: bool) -> list[Path]:
+    folder = (SYSTEM_DATA if system else machine.data_home) / "man" / "man1"
+    return [folder / "flashdeck.1", folder / "flashdeckd.1"]
 
 
 def _completion_places(machine: ThisMachine, *, system: bool) -> dict[str, Path]:
@@ -172,8 +181,8 @@ def _completion_places(machine: ThisMachine, *, system: bool) -> dict[str, Path]
     }
 
 
-def _written(path: Path, text: str, files: Files, *, as_root: bool = False) -> Iterator[Line]:
-    wanted, there = marked(text), files(path)
+def _written(path: Path, text: str, files: Files, *, as_root: bool = False, comment: str = "# ") -> Iterator[Line]:
+    wanted, there = marked(text, comment), files(path)
     if there is None or (there != wanted and is_ours(there)):
         yield WriteFile(path, wanted, as_root=as_root)
     elif there != wanted:

@@ -1,4 +1,4 @@
-"""The systemd units, and the udev rules, as they are written on one machine. Pure, but for the packaged templates."""
+"""The systemd units, udev rules and man pages as they are written on one machine. Pure, but for packaged templates."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
@@ -47,6 +47,11 @@ def rules(config: Config) -> str:
             wanted = ports if "tty" in line.split(",")[0] else devices
             own += _lines_for(line.removeprefix("#"), sorted(each for each in wanted if _quoted(each) != _ST))
     return "\n".join(own) + "\n"
+
+
+def man_page(name: str) -> str:
+    """Return a page of the manual, as "flashdeck.1"."""
+    return data_file("man", name).read_text()
 
 
 def quoted(words: Sequence[str]) -> str:

@@ -74,9 +74,9 @@ class MainScreen(Screen[None]):
     class Filtered(Message):
         """Other boards are to be shown."""
 
-    def __init__(self, socket: str, headline: str) -> None:
+    def __init__(self, headline: str, host: str = "") -> None:
         super().__init__()
-        self._socket = socket
+        self._host = host
         self._headline = headline
         self._title = ""
         self.wanted = ""
@@ -116,10 +116,10 @@ class MainScreen(Screen[None]):
         """The log."""
         return self.query_one(LogPanel)
 
-    def show(self, store: Store, link: LinkState, now: float) -> None:
-        """Takes everything as it is now."""
+    def show(self, store: Store, link: LinkState, now: float, *, socket: str) -> None:
+        """Takes everything as it is now; `socket` is the daemon's."""
         stale = link.status is not LinkStatus.CONNECTED
-        self.query_one("#header", StaticLines).show_cells(views.header(store, link, self._socket))
+        self.query_one("#header", StaticLines).show_cells(views.header(store, link, socket, self._host))
         notices = views.notices(store, link, now)
         self.query_one("#notices", StaticLines).show(notices)
         self.query_one("#notices").display = bool(notices)

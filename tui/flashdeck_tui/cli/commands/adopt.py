@@ -6,7 +6,7 @@ from flashdeck import api
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.commands.boards import board_table
 from flashdeck_tui.cli.connect import ask
-from flashdeck_tui.cli.live_names import strangers
+from flashdeck_tui.cli.live_names import profiles, strangers
 from flashdeck_tui.cli.output import put, put_json
 
 
@@ -17,6 +17,7 @@ from flashdeck_tui.cli.output import put, put_json
     type=options.name,
     default="",
     metavar="NAME",
+    shell_complete=profiles,
     help="What it is; may be left out where its USB id says it.",
 )
 @click.option(

@@ -6,7 +6,7 @@ import click
 
 from flashdeck import api
 from flashdeck.client import Client
-from flashdeck.errors import ExitCode
+from flashdeck.errors import ErrorKind, ExitCode, RemoteError
 from flashdeck.job_following import heed
 from flashdeck.job_state import Cancelled
 from flashdeck.model import Event, JobState, LogLevel, Snapshot
@@ -14,7 +14,7 @@ from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.commands.jobs import job_table
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.live_names import jobs_to_cancel
-from flashdeck_tui.cli.output import put, put_json, say
+from flashdeck_tui.cli.output import complain, put, put_json, say
 
 
 @click.command()
@@ -34,14 +34,19 @@ def command(*, job: int, as_json: bool) -> ExitCode:
         put(job_table([state]))
     if isinstance(state.status, Cancelled):
         return ExitCode.OK
-    say(f"job {state.id} ended first: {state.text}")
+    complain(f"job {state.id} ended first: {state.text}")
     return ExitCode.OTHER
 
 
 async def _cancel(client: Client, number: int) -> JobState:
     """Cancel a job; meanwhile say what keeps it from ending, as a board that hangs does."""
     changes = client.follow()
-    await anext(changes)
+    try:
+        await anext(changes)
+    except RemoteError as error:
+        if error.kind is not ErrorKind.UNREACHABLE:
+            raise
+        return await client.call(api.Cancel(job=number))  # so many clients follow that nobody else may
     has_ended = False
 
     def tell(change: Snapshot | Event) -> None:

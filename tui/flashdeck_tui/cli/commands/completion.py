@@ -5,14 +5,13 @@ import click
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.answers import CompletionScript
 from flashdeck_tui.cli.output import put, put_json
-from flashdeck_tui.cli.shell_completion import SHELLS, script
+from flashdeck_tui.completion.shells import NAMES, SHELLS
 
 
 @click.command()
-@click.argument("shell", type=click.Choice(list(SHELLS)))
+@click.argument("shell", type=click.Choice(NAMES))
 @options.as_json
-@click.pass_context
-def command(context: click.Context, *, shell: str, as_json: bool) -> None:
+def command(*, shell: str, as_json: bool) -> None:
     """Print the script with which SHELL completes commands, options, boards, partitions and jobs.
 
     \b
@@ -22,7 +21,7 @@ def command(context: click.Context, *, shell: str, as_json: bool) -> None:
 
     Names come from the running daemon; without one, commands, options and files are completed.
     """  # noqa: D301 - \b is click's mark for a paragraph that is not to be wrapped
-    text = script(shell, context.find_root().command)
+    text = SHELLS[shell].script
     if as_json:
         put_json(CompletionScript(shell=shell, script=text))
     else:

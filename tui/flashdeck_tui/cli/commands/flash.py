@@ -4,18 +4,20 @@ from pathlib import Path
 
 import click
 
+from flashdeck.async_bench import AsyncBench
 from flashdeck.errors import ExitCode
-from flashdeck.image_file import load_image
+from flashdeck.outcome import Outcome
 from flashdeck_tui.cli import live_options, options
+from flashdeck_tui.cli.destinations import Wanted, explained, named
 from flashdeck_tui.cli.orders import Order, carry_out, ordered
 
 
-@click.command(epilog=options.FILES)
-@live_options.partition
+@click.command(epilog=f"{options.FILES}\n\n{options.PLACED}")
+@live_options.partition_or_file
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @live_options.boards
 @ordered()
-def command(*, partition: str, file: Path | None, boards: tuple[str, ...], order: Order) -> ExitCode:
+def command(*, target: str, file: Path | None, boards: tuple[str, ...], order: Order) -> ExitCode:
     """Flash FILE, or the newest build, into PARTITION.
 
     Follows the jobs to their end, and says what each board waits for. A board that is absent, or has to be brought into
@@ -24,5 +26,11 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], order
     A board on hold or a blocked job ends it with 13, once no other board is being flashed. 10 means that some of
     several boards failed. Prints a row a board.
     """
-    image = load_image(file) if file is not None else None
-    return carry_out(order, lambda bench: bench.flash(partition, image, boards=boards, **order.how))
+    wanted = Wanted.of(target, file, boards)
+
+    async def work(bench: AsyncBench) -> Outcome:
+        with explained(wanted):
+            partition, image = await named(bench, wanted)
+            return await bench.flash(partition, image, boards=boards, **order.how)
+
+    return carry_out(order, work)

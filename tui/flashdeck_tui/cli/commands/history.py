@@ -16,6 +16,7 @@ from flashdeck_tui.cli import live_names, live_options, many_hosts, options, wor
 from flashdeck_tui.cli.answers import History, JobLine
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.output import put, put_json, say
+from flashdeck_tui.cli.readers import Until
 from flashdeck_tui.cli.table import Cell, table
 from flashdeck_tui.cli.when import When, shown
 
@@ -69,7 +70,7 @@ def command(
                 put_json(JobLine(job=job))
         return History(jobs=tuple(jobs), since=last.since, kept=last.kept)
 
-    found = converse(work, join=many_hosts.history)
+    found = converse(work, join=many_hosts.history, until=Until.UNREAD if as_jsonl else Until.DONE)
     if as_json:
         put_json(found)
     elif not as_jsonl:

@@ -7,7 +7,7 @@ from flashdeck.errors import ExitCode
 from flashdeck.extras import Extra, require
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.installing import carried_out
-from flashdeck_tui.cli.shell_completion import script
+from flashdeck_tui.completion.shells import SHELLS
 from flashdeck_tui.installer import needed_steps
 from flashdeck_tui.installer.this_machine import look, text_of
 
@@ -22,11 +22,8 @@ from flashdeck_tui.installer.this_machine import look, text_of
 )
 @click.option("--dry-run", is_flag=True, help="Print the files and commands, and do nothing.")
 @options.as_json
-@click.pass_context
-def command(
-    context: click.Context, *, system: bool, account: str, with_socket: bool, dry_run: bool, as_json: bool
-) -> ExitCode:
-    """Set up udev rules, a systemd service and completion, as far as they are missing.
+def command(*, system: bool, account: str, with_socket: bool, dry_run: bool, as_json: bool) -> ExitCode:
+    """Set up udev rules, a systemd service, completion and man pages, as far as they are missing.
 
     The service is one of your own that outlives your logins, unless --system is given. Rules and groups need root: they
     are set up through sudo. A file that was changed by hand is left alone.
@@ -37,12 +34,11 @@ def command(
         raise click.UsageError("--socket is for a service of your own, without --system")
     require(Extra.DAEMON, "the service")
     machine = look(account, system=system)
-    root = context.find_root().command
     lines = needed_steps.install(
         machine,
         default_config(),
         text_of,
-        lambda shell: script(shell, root),
+        lambda shell: SHELLS[shell].script,
         system=system,
         with_socket=with_socket,
     )

@@ -2,6 +2,7 @@
 
 import sys
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 
 import click
@@ -15,7 +16,8 @@ from flashdeck.text import clean
 from flashdeck_tui.cli import live_options, many_hosts, options
 from flashdeck_tui.cli.answers import LogLineOfMany
 from flashdeck_tui.cli.connect import converse, converse_again
-from flashdeck_tui.cli.output import paint, put, put_json, say
+from flashdeck_tui.cli.output import UnreadError, paint, put, put_json, say
+from flashdeck_tui.cli.readers import Until
 from flashdeck_tui.cli.words import LEVELS
 
 FOLLOW_SECONDS = 30.0
@@ -62,7 +64,8 @@ def command(*, follow: bool, boards: tuple[str, ...], limit: int, level: str, as
     if follow:
         shown = _Shown()
         follow_it = _follow_all if wanted.level is LogLevel.DEBUG else _follow
-        converse_again(lambda client: follow_it(client, wanted, shown))
+        with suppress(UnreadError):  # that is how it ends: there is no other end
+            converse_again(lambda client: follow_it(client, wanted, shown), until=Until.UNREAD)
         return
     lines = converse(lambda client: _newest(client, wanted), join=many_hosts.log_lines)
     if as_json:

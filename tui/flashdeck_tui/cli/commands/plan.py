@@ -13,10 +13,10 @@ from flashdeck.api import BoardPlan, PlanList, PlanStep
 from flashdeck.async_bench import AsyncBench
 from flashdeck.client import Client
 from flashdeck.errors import ExitCode, RequestError
-from flashdeck.image_file import load_image
 from flashdeck.text import clean, counted, format_size, short_sha
 from flashdeck_tui.cli import live_options, many_hosts, options
 from flashdeck_tui.cli.connect import converse
+from flashdeck_tui.cli.destinations import Wanted, explained, named, tell_placed
 from flashdeck_tui.cli.output import is_terminal, one_line, put, put_json
 from flashdeck_tui.cli.table import Cell, table
 from flashdeck_tui.cli.words import address
@@ -27,26 +27,28 @@ MOST_PIECES = 4
 """Rows for one kind of step in separate places; more of them are one row. `--json` has every step."""
 
 
-@click.command(epilog=options.FILES)
-@live_options.partition
+@click.command(epilog=f"{options.FILES}\n\n{options.PLACED}")
+@live_options.partition_or_file
 @click.argument("file", type=click.Path(path_type=Path), required=False)
 @live_options.boards
 @click.option("--erase", is_flag=True, help="Show what 'erase' would do instead.")
 @options.as_json
-def command(*, partition: str, file: Path | None, boards: tuple[str, ...], erase: bool, as_json: bool) -> ExitCode:
+def command(*, target: str, file: Path | None, boards: tuple[str, ...], erase: bool, as_json: bool) -> ExitCode:
     """Show what flashing FILE, or the newest build, would do. Writes nothing.
 
     Exits with 13 where it would not start on any of the boards.
     """
     if erase and file is not None:
         raise RequestError("an erase takes no file", hint="leave out FILE, or --erase")
-    image = load_image(file) if file is not None else None
+    wanted = Wanted.of(target, file, boards)
 
     async def work(client: Client) -> PlanList:
-        bench = AsyncBench(client)
+        bench = AsyncBench(client, tell_placed=tell_placed)
         if erase:
-            return PlanList(plans=await bench.plan_erase(partition, boards=boards))
-        return PlanList(plans=await bench.plan(partition, image, boards=boards))
+            return PlanList(plans=await bench.plan_erase(target, boards=boards))
+        with explained(wanted):
+            partition, image = await named(bench, wanted)
+            return PlanList(plans=await bench.plan(partition, image, boards=boards))
 
     return put_plans(converse(work, join=many_hosts.plans), as_json=as_json)
 

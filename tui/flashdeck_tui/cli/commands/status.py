@@ -1,14 +1,17 @@
 """`flashdeck status`: the bench at a glance: how many boards are well, then what is not, then the rest."""
 
+import shlex
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import click
 from msgspec.structs import asdict
 
 from flashdeck import api
+from flashdeck.client import Client
 from flashdeck.errors import ExitCode
-from flashdeck.model import BoardState, DaemonState, PartitionState, Snapshot
+from flashdeck.model import BoardState, PartitionState, Snapshot
 from flashdeck.problems import Problem, counts, problems
 from flashdeck.text import MAX_MESSAGE, clean
 from flashdeck.words.conditions import condition_word, counts_text
@@ -17,12 +20,21 @@ from flashdeck.words.contents import contents_name, contents_state
 from flashdeck.words.partitions import build_state
 from flashdeck.words.troubles import trouble_lines
 from flashdeck_tui.cli import many_hosts, options, words
-from flashdeck_tui.cli.answers import Status, StatusOfHosts
+from flashdeck_tui.cli.answers import OtherDaemon, Status, StatusOfHosts
 from flashdeck_tui.cli.commands.boards import board_table, device_table
 from flashdeck_tui.cli.commands.jobs import job_table
-from flashdeck_tui.cli.connect import ask_each
+from flashdeck_tui.cli.connect import each_answer, other_daemons
 from flashdeck_tui.cli.output import put, put_json
 from flashdeck_tui.cli.table import Cell, table
+
+
+@dataclass(frozen=True, slots=True)
+class _Look:
+    """The state of one daemon, where it was asked, and the others that could have been."""
+
+    snapshot: Snapshot
+    socket: str
+    others: tuple[OtherDaemon, ...]
 
 
 @click.command()
@@ -30,12 +42,13 @@ from flashdeck_tui.cli.table import Cell, table
 @options.as_json
 def command(*, check: bool, as_json: bool) -> ExitCode:
     """Show how many boards are well, then what needs a person, then the boards, what is on them, and the queue."""
-    snapshots = ask_each(api.GetStatus())
+    looks = each_answer(_look)
+    snapshots = {host: look.snapshot for host, look in looks.items()}
     if as_json:
-        answers = {host: _answer(snapshot) for host, snapshot in snapshots.items()}
+        answers = {host: _answer(look) for host, look in looks.items()}
         put_json(answers[""] if "" in answers else StatusOfHosts(hosts=answers))
     else:
-        put("\n\n".join(_sections(snapshots)))
+        put("\n\n".join(_sections(snapshots, looks)))
     needs_person = any(_problems(each) or each.daemon.degraded for each in snapshots.values())
     return ExitCode.SOME_FAILED if check and needs_person else ExitCode.OK
 
@@ -44,17 +57,28 @@ def _problems(snapshot: Snapshot) -> list[Problem]:
     return problems(snapshot.boards, snapshot.jobs)
 
 
-def _answer(snapshot: Snapshot) -> Status:
-    numbers = counts(snapshot.boards, snapshot.jobs)
-    return Status(**asdict(snapshot), counts=numbers, problems=tuple(_problems(snapshot)))
+async def _look(client: Client) -> _Look:
+    snapshot, socket = await client.call(api.GetStatus()), client.where
+    return _Look(snapshot, socket, tuple(other_daemons(socket)) if socket.startswith("/") else ())
 
 
-def _sections(snapshots: Mapping[str, Snapshot]) -> list[str]:
+def _answer(look: _Look) -> Status:
+    snapshot = look.snapshot
+    return Status(
+        **asdict(snapshot),
+        counts=counts(snapshot.boards, snapshot.jobs),
+        problems=tuple(_problems(snapshot)),
+        socket=look.socket,
+        others=look.others,
+    )
+
+
+def _sections(snapshots: Mapping[str, Snapshot], looks: Mapping[str, _Look]) -> list[str]:
     """Return what there is to say of one daemon, or of those of several machines together."""
     boards = many_hosts.each(snapshots.items(), lambda each: each.boards, many_hosts.mark_board)
     jobs = many_hosts.each(snapshots.items(), lambda each: each.jobs, many_hosts.mark_job)
     devices = many_hosts.each(snapshots.items(), lambda each: each.devices, many_hosts.mark_device)
-    daemons = "\n".join(_daemon(snapshot.daemon, host) for host, snapshot in snapshots.items())
+    daemons = "\n".join(_daemon(look, host) for host, look in looks.items())
     sections = [f"{counts_text(counts(boards, jobs))}\n{daemons}"]
     if found := problems(boards, jobs):
         sections.append(_problem_table(found))
@@ -67,10 +91,20 @@ def _sections(snapshots: Mapping[str, Snapshot]) -> list[str]:
     return sections
 
 
-def _daemon(daemon: DaemonState, host: str) -> str:
+def _other(daemon: OtherDaemon) -> str:
+    if daemon.virtual:
+        return f"also running: a virtual bench on {daemon.socket} (flashdeck --virtual)"
+    return f"also running: flashdeckd on {daemon.socket} (flashdeck --socket {shlex.quote(daemon.socket)})"
+
+
+def _daemon(look: _Look, host: str) -> str:
+    daemon = look.snapshot.daemon
     virtual = ", virtual boards" if daemon.virtual else ""
     since = words.ago(daemon.started_at)
     lines = [f"flashdeckd {daemon.version} on {daemon.host}, process {daemon.pid}, started {since}{virtual}"]
+    if look.socket.startswith("/"):
+        lines[0] += f", on {look.socket}"
+    lines += map(_other, look.others)
     if daemon.configuration is not None:
         lines.append(f"configuration {configuration_text(daemon.configuration, time.time())}")
     lines += [f"degraded: {line}" for line in trouble_lines(daemon, time.time())]

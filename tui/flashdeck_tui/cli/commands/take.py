@@ -23,7 +23,7 @@ from flashdeck_tui.cli import before_command, live_options, options
 from flashdeck_tui.cli.answers import Taken
 from flashdeck_tui.cli.before_command import BeforeCommand
 from flashdeck_tui.cli.connect import converse
-from flashdeck_tui.cli.output import put_json, say
+from flashdeck_tui.cli.output import complain, put_json, say
 
 NOT_EXECUTABLE: Final = 126
 """Exit code where the command cannot be started, as shells have it."""
@@ -66,7 +66,7 @@ def command(
     """
     words = before_command.words(context)
     if shutil.which(words[0]) is None:
-        say(f"there is no command {clean(words[0])}")
+        complain(f"there is no command {clean(words[0])}")
         return NOT_FOUND
     asked = api.Take(
         boards=boards,
@@ -121,7 +121,7 @@ async def _run(client: Client, words: Sequence[str], lease: Lease, *, quiet: boo
         # Not by sys.stderr, which may be anything: descriptor 2 is what the command gets as its own stderr.
         process = await asyncio.create_subprocess_exec(*words, stdout=2 if quiet else None, env=environment)
     except OSError as error:
-        say(f"{clean(words[0])} cannot be started: {error.strerror}")
+        complain(f"{clean(words[0])} cannot be started: {error.strerror}")
         return NOT_EXECUTABLE
     loop = asyncio.get_running_loop()
     for number in _PASSED_ON:
@@ -152,4 +152,4 @@ async def _tell_when_lost(client: Client) -> None:
         async for _ in client.follow():
             pass
     except ConnectionFailedError as error:
-        say(f"the lease has ended, the command goes on: {error.message}")
+        complain(f"the lease has ended, the command goes on: {error.message}")

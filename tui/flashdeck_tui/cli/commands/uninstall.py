@@ -17,7 +17,7 @@ from flashdeck_tui.installer.this_machine import look, text_of
 @click.option("--dry-run", is_flag=True, help="Print the files and commands, and do nothing.")
 @options.as_json
 def command(*, system: bool, account: str, dry_run: bool, as_json: bool) -> ExitCode:
-    """Stop the service, and remove the files that 'flashdeck install' wrote: units, udev rules and completion.
+    """Stop the service, and remove the files that 'flashdeck install' wrote: units, udev rules, completion, man pages.
 
     A file that was changed by hand stays. So do your configuration, the daemon's state and memberships of groups.
     """

@@ -1,17 +1,16 @@
 """`flashdeck wait`: until an image is on the boards."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import click
 from msgspec import UNSET
 
-from flashdeck.api import BoardOutcome
+from flashdeck.api import BoardOutcome, PlacedImages
 from flashdeck.async_bench import AsyncBench
 from flashdeck.client import Client
 from flashdeck.errors import ExitCode, NotDoneError
-from flashdeck.image_file import load_image
 from flashdeck.model import BoardState, Event, JobState, Snapshot
 from flashdeck.names import is_meant
 from flashdeck.outcome import BoardResult, Outcome
@@ -19,16 +18,21 @@ from flashdeck.problems import KEPT_OPEN_HINT
 from flashdeck.text import clean
 from flashdeck.words.jobs import status_hint
 from flashdeck.words.tone import Phrase, Tone
-from flashdeck_tui.cli import live_options, many_hosts, options, words
+from flashdeck_tui.cli import live_names, live_options, many_hosts, options, words
 from flashdeck_tui.cli.answers import WaitReport
 from flashdeck_tui.cli.connect import converse_again
+from flashdeck_tui.cli.destinations import Wanted, named, tell_placed
 from flashdeck_tui.cli.output import put, put_json, report
 from flashdeck_tui.cli.progress import Progress, progress
+from flashdeck_tui.cli.readers import Until
 from flashdeck_tui.cli.table import Cell, table
 
+Place = tuple[str, str]
+"""A board and one of its partitions."""
 
-@click.command(epilog=options.FILES)
-@live_options.partition
+
+@click.command(epilog=f"{options.FILES}\n\n{options.PLACED}")
+@click.argument("partition", type=options.name, required=False, default="", shell_complete=live_names.partitions)
 @click.option("--for", "file", type=click.Path(path_type=Path), metavar="FILE", help="Wait for the image in it.")
 @live_options.boards
 @options.timeout(default=120.0, help="Give up (6) after this long.")
@@ -42,23 +46,29 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], timeo
     Tells meanwhile what each board waits for. Returns at once, with the exit code that says why, when a board can no
     longer get the image and nothing is under way on the others. Prints a row a board.
     """
-    image = load_image(file) if file is not None else None
+    if not partition and file is None:
+        raise click.UsageError("Missing argument 'PARTITION', or --for FILE.")
+    wanted = Wanted.of("", file, boards)
     began = 0.0
 
     async def work(client: Client) -> Outcome:
         nonlocal began
-        bench = AsyncBench(client)
-        names = _meant(await bench.status(), partition, boards)
+        places = set[Place]()
+        bench = AsyncBench(client, tell_placed=lambda name, placed: _tell_placed(name, placed, places))
+        if partition:
+            places |= _meant(await bench.status(), partition, boards)
+        else:
+            await named(bench, wanted)
         left = max(0.0, timeout - (time.monotonic() - began)) if began else timeout  # it may be a later connection
         began = began or time.monotonic()
-        async with progress((), len(names)) as shown:
-            talk = _Talk(shown, partition, names)
+        async with progress((), len(places)) as shown:
+            talk = _Talk(shown, places)
             try:
-                return await bench.wait(partition, image, boards=boards, timeout=left, tell=talk.tell)
+                return await bench.wait(partition, wanted.image, boards=boards, timeout=left, tell=talk.tell)
             except NotDoneError as error:
                 return error.outcome
 
-    done = converse_again(work, patience=timeout, join=many_hosts.outcomes)
+    done = converse_again(work, patience=timeout, join=many_hosts.outcomes, until=Until.UNHEARD)
     if as_json:
         failure = done.failure
         put_json(WaitReport(boards=tuple(map(_row, done.rows)), error=failure if failure is not None else UNSET))
@@ -82,12 +92,12 @@ def _row(result: BoardResult) -> BoardOutcome:
 class _Talk:
     """The talk on stderr about the boards that are waited for."""
 
-    def __init__(self, shown: Progress, partition: str, boards: frozenset[str]) -> None:
+    def __init__(self, shown: Progress, places: Collection[Place]) -> None:
+        """Takes the places that are waited for, which may become more."""
         self._shown = shown
-        self._partition = partition
-        self._boards = boards
+        self._places = places
         self._seen: set[int] = set()
-        self._kept_open: dict[str, str] = {}
+        self._kept_open: dict[Place, str] = {}
 
     def tell(self, change: Snapshot | Event) -> None:
         """Say what is new."""
@@ -102,26 +112,32 @@ class _Talk:
         """Jobs that had ended before are of no interest; those of a board that gets another name still are."""
         if job.id in self._seen:
             return True
-        if job.partition != self._partition or job.board not in self._boards or job.is_settled:
+        if (job.board, job.partition) not in self._places or job.is_settled:
             return False
         self._seen.add(job.id)
         return True
 
     def _tell_of_file(self, board: BoardState) -> None:
-        """Say once who has had the image file of a board open for long: its build is waited for."""
-        who = next((each.kept_open for each in board.partitions if each.name == self._partition), "")
-        if board.name in self._boards and who and self._kept_open.get(board.name) != who:
-            self._shown.note(clean(f"{board.name} {self._partition}: {who} ({KEPT_OPEN_HINT})"))
-        self._kept_open[board.name] = who
+        """Say once who has had an image file of a board open for long: its build is waited for."""
+        for partition in board.partitions:
+            place, who = (board.name, partition.name), partition.kept_open
+            if place in self._places and who and self._kept_open.get(place) != who:
+                self._shown.note(clean(f"{board.name} {partition.name}: {who} ({KEPT_OPEN_HINT})"))
+            self._kept_open[place] = who
 
 
-def _meant(snapshot: Snapshot, partition: str, patterns: Sequence[str]) -> frozenset[str]:
-    """Return the names of the boards that are waited for."""
-    return frozenset(
-        board.name
+def _tell_placed(name: str, placed: PlacedImages, places: set[Place]) -> None:
+    tell_placed(name, placed)
+    places |= {(image.board, image.partition) for image in placed.images}
+
+
+def _meant(snapshot: Snapshot, partition: str, patterns: Sequence[str]) -> set[Place]:
+    """Return the places that are waited for."""
+    return {
+        (board.name, partition)
         for board in snapshot.boards
         if any(each.name == partition for each in board.partitions) and (not patterns or is_meant(board.name, patterns))
-    )
+    }
 
 
 def _outcome_table(outcomes: Sequence[BoardResult]) -> str:

@@ -1,0 +1,148 @@
+"""`flashdeck follow` against a canned daemon: which calls arrive for which build, and what is said."""
+
+import asyncio
+import json
+from asyncio.subprocess import Process
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import click
+import msgspec
+import pytest
+
+from asked_times import asked_times
+from canned_daemon import CannedDaemon, board
+from cli_run import Cli
+from flashdeck.api import CHUNK
+from flashdeck.errors import FlashdeckError
+from flashdeck.followed_file import TAKEN, BuildBegins, BuildPiece, FileNote, FollowLine
+from flashdeck.image_formats import MAX_IMAGE
+from flashdeck_tui.cli import followed as followed_module
+from flashdeck_tui.cli.commands import follow
+from flashdeck_tui.cli.commands.follow import LONGEST_SETTLE, SHORTEST_SETTLE
+from flashdeck_tui.cli.followed import END_SECONDS, LONGEST_LINE, FollowedFile, followed
+
+DATA = bytes(range(256)) * 3000
+
+
+class Said(asyncio.StreamReader):
+    """What the process says."""
+
+    def __init__(self, lines: Sequence[FollowLine | bytes]) -> None:
+        super().__init__(limit=LONGEST_LINE)
+        for line in lines:
+            self.feed_data(line if isinstance(line, bytes) else msgspec.json.encode(line) + b"\n")
+        self.feed_eof()
+
+
+class Heard:
+    """What the process is told."""
+
+    def __init__(self) -> None:
+        self.lines: list[bytes] = []
+
+    def write(self, line: bytes) -> None:
+        self.lines.append(line)
+
+    async def drain(self) -> None:
+        """It has room."""
+
+
+def file_of(*lines: FollowLine | bytes, note: Callable[[FileNote], object] = print) -> tuple[FollowedFile, Heard]:
+    heard = Heard()
+    return FollowedFile(cast("Process", SimpleNamespace(stdout=Said(lines), stdin=heard)), note), heard
+
+
+def build(data: bytes = DATA, **fields: Any) -> list[FollowLine]:
+    pieces = [BuildPiece(data=data[at : at + CHUNK]) for at in range(0, len(data), CHUNK)]
+    return [BuildBegins(path="/fw/APP1.bin", size=len(data), **fields), *pieces]
+
+
+async def test_a_build_arrives_whole_and_stays_until_it_is_taken() -> None:
+    told: list[FileNote] = []
+    note = FileNote(text="APP1.bin cannot be read", hint="look")
+    builds, heard = file_of(note, *build(first=True, age=2.0), *build(b"next"), note=told.append)
+    first = await builds.next()
+    assert (first.data, first.first, first.age, told) == (DATA, True, 2.0, [note])
+    assert await builds.next() is first
+    assert heard.lines == []
+    await builds.taken()
+    assert heard.lines == [TAKEN]
+    assert (await builds.next()).data == b"next"
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ((), "has ended"),
+        ((b"Traceback\n",), "cannot be understood"),
+        ((*build()[:1], BuildBegins(path="x", size=1)), "cannot be understood"),
+        ((BuildBegins(path="x", size=MAX_IMAGE + 1),), "larger than"),
+        ((b"x" * (LONGEST_LINE + 1) + b"\n",), "cannot be understood"),
+        ((b'{"error": {"kind": "other", "message": "watchfiles is not installed", "hint": "h"}}\n',), "not installed"),
+    ],
+)
+async def test_a_process_that_cannot_go_on_says_why(lines: Sequence[FollowLine | bytes], message: str) -> None:
+    builds, _ = file_of(*lines)
+    with pytest.raises(FlashdeckError, match=message):
+        await builds.next()
+
+
+async def test_builds_larger_than_a_line_fit_into_lines() -> None:
+    longest = msgspec.json.encode(BuildPiece(data=bytes(CHUNK)))
+    assert len(longest) < LONGEST_LINE
+
+
+async def test_a_real_process_hands_on_a_real_file_and_ends_with_us(tmp_path: Path) -> None:
+    file = tmp_path / "APP1.bin"
+    await asyncio.to_thread(file.write_bytes, DATA)
+    async with followed(file, 0.05, print) as builds:
+        first = await builds.next()
+        assert (first.data, first.first, Path(first.path)) == (DATA, True, file)
+        await asyncio.to_thread(file.write_bytes, b"newer")  # before it is taken: never looked at
+        await asyncio.to_thread(file.write_bytes, b"newest")
+        await builds.taken()
+        assert (await builds.next()).data == b"newest"
+
+
+async def test_a_process_that_does_not_end_is_ended_after_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = asked_times(monkeypatch)
+    async with followed(Path("/nowhere/APP1.bin"), 0.05, print):
+        pass
+    assert asked.timeouts == [END_SECONDS]
+
+
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [("1ms", SHORTEST_SETTLE), ("10min", LONGEST_SETTLE), ("0.9ms", None), ("11min", None), ("soon", None)],
+)
+def test_a_file_has_to_rest_for_so_long(text: str, taken: float | None) -> None:
+    words = ["app1", "APP1.bin", "--settle", text]
+    if taken is None:
+        with pytest.raises(click.BadParameter):
+            follow.command.make_context("follow", words)
+        return
+    with follow.command.make_context("follow", words) as context:
+        assert context.params["settle"] == pytest.approx(taken)
+
+
+def test_a_partition_that_nobody_has_is_said_at_once(daemon: CannedDaemon, cli: Cli) -> None:
+    daemon.on_loop(lambda: daemon.hub.publish_board(board()))
+    run = cli("follow", "app9", "APP1.bin")
+    assert run.code == 4
+    assert "did you mean app1?" in run.err
+
+
+def test_where_the_extra_is_missing_that_is_said(
+    daemon: CannedDaemon, cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon.on_loop(lambda: daemon.hub.publish_board(board()))
+    told = json.dumps({"error": {"kind": "other", "message": "watchfiles is not installed", "hint": "pip install it"}})
+    monkeypatch.setattr(followed_module.sys, "executable", "/bin/sh")
+    monkeypatch.setattr(followed_module, "_PROGRAM", ("-c", f"echo '{told}'"))
+    run = cli("follow", "app1", "APP1.bin")
+    assert run.code == 1
+    assert "watchfiles is not installed" in run.err
+    assert "pip install it" in run.err

@@ -1,0 +1,233 @@
+"""`--host` before and behind a command: a stand-in for ssh runs the other side here, against the canned daemon."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Self
+
+import pytest
+from flashdeck_tui.cli.outcome import Result
+from msgspec.structs import replace
+
+from asked_times import asked_times
+from canned_daemon import CannedDaemon, board, job
+from cli_run import Cli
+from flashdeck import api
+from flashdeck.errors import ConnectionFailedError, ErrorKind, ExitCode, FlashdeckError
+from flashdeck.job_state import Failure
+from flashdeck.model import DeviceState, LogLevel, LogLine
+from flashdeck_tui.cli import many_hosts
+from flashdeck_tui.cli.answers import History
+from flashdeck_tui.cli.connect import NEVER_AGAIN, Again, sessions
+from flashdeck_tui.cli.remote import LOCAL, MOST_HOSTS
+from flashdeck_tui.cli.root import COMMANDS, root
+from flashdeck_tui.pauses import FIRST_PAUSE, LONGEST_PAUSE_FAR
+
+CONNECT = "import sys; from flashdeck_tui.cli import main; sys.exit(main())"
+CONFIG = f"""
+include = ["project.toml"]
+[hosts.bench]
+ssh = "ann@box"
+command = ["{sys.executable}", "-c", "{CONNECT}"]
+[hosts.lab]
+command = ["{sys.executable}", "-c", "{CONNECT}"]
+[hosts.off]
+command = ["flashdeck-is-not-here"]
+"""
+
+
+@pytest.fixture
+def far(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cli:
+    """Runs the command line where machines called bench and lab have the canned daemon, and off has none."""
+    (tmp_path / "config" / "flashdeck").mkdir(parents=True)
+    (tmp_path / "config" / "flashdeck" / "flashdeck.toml").write_text(CONFIG)
+    (tmp_path / "config" / "flashdeck" / "project.toml").write_text('[hosts.theirs]\nssh = "mallory@box"\n')
+    (tmp_path / "ssh").write_text('#!/bin/sh\nfor word; do :; done\nexec sh -c "$word"\n')
+    (tmp_path / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    return cli
+
+
+def test_a_host_may_stand_before_or_behind_the_command(daemon: CannedDaemon, far: Cli) -> None:
+    daemon.answers[api.GetBoards] = api.BoardList(boards=(board(),), devices=())
+    assert far("--host", "bench", "boards", "--json").json["boards"][0]["name"] == "left"
+    assert far("boards", "--json", "--host", "bench").json["boards"][0]["name"] == "left"
+
+
+def test_rows_of_several_machines_are_called_after_them_and_the_one_that_fails_is_named(
+    daemon: CannedDaemon, far: Cli
+) -> None:
+    daemon.answers[api.GetBoards] = api.BoardList(boards=(board(),), devices=())
+    run = far("boards", "--host", "bench", "--host", "off", "--host", "lab", "--json")
+    assert [each["name"] for each in run.json["boards"]] == ["bench/left", "lab/left"]
+    assert run.code == ExitCode.SOME_FAILED
+    assert "error: off has no command flashdeck-is-not-here" in run.err
+
+
+def test_where_all_machines_fail_that_is_the_error(daemon: CannedDaemon, far: Cli) -> None:
+    daemon.answers[api.Hold] = FlashdeckError("there is no board nope", kind=ErrorKind.NO_SUCH_BOARD, hint="look")
+    run = far("hold", "nope", "--host", "bench", "--host", "lab", "--json")
+    assert run.code == ExitCode.NOT_FOUND
+    assert run.json["error"]["message"] == "bench: there is no board nope; lab: there is no board nope"
+    assert run.json["error"]["hint"] == "look"
+
+
+def test_a_machine_of_an_included_file_is_none_until_it_is_confirmed(far: Cli, tmp_path: Path) -> None:
+    run = far("--host", "theirs", "boards")
+    assert run.code == ExitCode.USAGE
+    assert "[hosts.theirs]" in run.err
+    assert f"flashdeck config trust {tmp_path}" in run.err
+
+
+@pytest.mark.parametrize("name", ["-oProxyCommand=touch pwned", "a;b", ""])
+def test_what_can_be_no_machine_is_refused(far: Cli, name: str, tmp_path: Path) -> None:
+    run = far(f"--host={name}", "boards")
+    assert run.code == ExitCode.USAGE
+    assert "is no host" in run.err
+    assert not (tmp_path / "pwned").exists()
+
+
+def test_a_socket_of_this_machine_is_none_of_another(far: Cli) -> None:
+    run = far("--socket", "s", "--host", "bench", "boards")
+    assert run.code == ExitCode.USAGE
+    assert "--socket names a socket of this machine" in run.err
+
+
+@pytest.mark.parametrize("words", [("cancel", "1"), ("retry", "1"), ("adopt", "1-4"), ("logs", "-f"), ()])
+def test_one_machine_at_a_time_is_enough_for_these(far: Cli, words: tuple[str, ...]) -> None:
+    run = far("--host", "bench", "--host", "lab", *words)
+    assert run.code == ExitCode.USAGE
+    assert "one machine at a time, and bench, lab are named" in run.err
+
+
+@pytest.mark.parametrize("name", sorted(LOCAL))
+def test_what_is_done_here_takes_no_other_machine(far: Cli, name: str) -> None:
+    run = far("--host", "bench", *name.split())
+    assert run.code == ExitCode.USAGE
+    assert f"'flashdeck {name}' works on this machine only" in run.err
+    assert "no such option" in far(*name.split(), "--host", "bench").err.lower()
+
+
+def test_every_other_command_takes_one() -> None:
+    context = root.make_context("flashdeck", ["status"])
+    for name in set(COMMANDS) - LOCAL - {"config", "virtual"}:
+        command = root.get_command(context, name)
+        assert command is not None
+        assert any("--host" in parameter.opts for parameter in command.params), name
+
+
+def test_so_many_machines_at_once(far: Cli) -> None:
+    words = [word for number in range(MOST_HOSTS + 1) for word in ("--host", f"nobody{number}")]
+    run = far(*words, "cancel", "1")
+    assert f"at most {MOST_HOSTS} at once" in run.err
+    assert "one machine at a time" in far(*words[2:], "cancel", "1").err
+
+
+def test_several_machines_have_each_their_status(daemon: CannedDaemon, far: Cli) -> None:
+    daemon.on_loop(lambda: daemon.hub.publish_board(board()))
+    both = far("status", "--host", "bench", "--host", "lab", "--json")
+    assert both.json["hosts"].keys() == {"bench", "lab"}
+    assert "bench/left" in far("status", "--host", "bench", "--host", "lab").out
+    assert "boards" in far("status", "--host", "bench", "--json").json
+
+
+def test_the_doctor_of_another_machine_never_looks_at_this_one(far: Cli) -> None:
+    run = far("doctor", "--host", "off")
+    assert run.code == ExitCode.UNREACHABLE
+    assert "looking without one" not in run.err
+
+
+def test_a_file_of_another_machine_is_named_by_its_full_path(far: Cli) -> None:
+    assert "relative path" in far("config", "trust", "fw.toml", "--host", "bench").err
+
+
+# Answers joined
+
+
+def test_answers_of_several_machines_become_one() -> None:
+    left, device = board(), DeviceState(port="1-4", usb_id="0483:df11")
+    boards = many_hosts.boards([("a", api.BoardList(boards=(left,), devices=(device,)))])
+    assert (boards.boards[0].name, boards.devices[0].port) == ("a/left", "a/1-4")
+    old, new = job(1, created_at=1.0), job(2, created_at=2.0)
+    jobs = many_hosts.jobs([("a", api.JobList(jobs=(old,), notes=("n",))), ("b", api.JobList(jobs=(new,), notes=()))])
+    assert [each.board for each in jobs.jobs] == ["b/left", "a/left"]
+    assert jobs.notes == ("a: n",)
+    failure = Failure(kind=ErrorKind.OTHER, message="m")
+    results = many_hosts.results([("a", Result((old,), (failure,), ("n",))), ("b", Result((new,), (None,)))])
+    assert ([each.board for each in results.jobs], results.failures) == (["a/left", "b/left"], (failure, None))
+    history = many_hosts.history(
+        [("a", History(jobs=(old,), since=1.0, kept=0)), ("b", History(jobs=(new,), since=5.0, kept=7))]
+    )
+    assert (history.since, history.kept, len(history.jobs)) == (5.0, 7, 2)
+    outcome = api.BoardOutcome(board="left", partition="app1", job=old)
+    (joined,) = many_hosts.outcomes([("a", (outcome,))])
+    assert joined == replace(outcome, board="a/left", job=replace(old, board="a/left"))
+    lines = [LogLine(id=1, time=time, level=LogLevel.INFO, text="t", board=name) for time, name in ((2, "x"), (1, ""))]
+    assert [each.board for each in many_hosts.log_lines([("a", lines)])] == ["a", "a/x"]
+    plan = api.BoardPlan(board="left", partition="app1", sha256="")
+    assert many_hosts.plans([("a", api.PlanList(plans=(plan,)))]).plans[0].board == "a/left"
+
+
+# Connections that are made again
+
+
+class Flaky:
+    """An address whose connections are lost as a script says."""
+
+    def __init__(self, *kinds: ErrorKind) -> None:
+        self.kinds = list(kinds)
+
+    async def connect(self, *, client: str) -> "Flaky":
+        del client
+        if self.kinds:
+            raise ConnectionFailedError("cut", kind=self.kinds.pop(0))
+        return self
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        """Nothing is left."""
+
+
+async def test_a_lost_connection_is_made_again_with_growing_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = asked_times(monkeypatch)
+    address = Flaky()
+    tries = 0
+
+    async def work(_client: object) -> str:
+        nonlocal tries
+        tries += 1
+        if tries == 1:
+            address.kinds = [ErrorKind.UNREACHABLE] * 9
+            raise ConnectionFailedError("cut")
+        return "done"
+
+    assert await sessions(address, work, Again(None)) == "done"  # pyright: ignore[reportArgumentType] - its stand-in
+    assert asked.naps[0] == FIRST_PAUSE
+    assert asked.naps == sorted(asked.naps)
+    assert asked.naps[-1] == LONGEST_PAUSE_FAR
+
+
+@pytest.mark.parametrize(
+    ("first", "again"),
+    [
+        (ErrorKind.UNREACHABLE, NEVER_AGAIN),
+        (ErrorKind.NO_PERMISSION, Again(None)),
+        (ErrorKind.PROTOCOL_MISMATCH, Again(None)),
+    ],
+)
+async def test_what_will_not_be_better_is_not_tried_again(first: ErrorKind, again: Again) -> None:
+    async def work(_client: object) -> str:
+        raise ConnectionFailedError("cut", kind=first)
+
+    with pytest.raises(ConnectionFailedError):
+        await sessions(Flaky(), work, again)  # pyright: ignore[reportArgumentType] - its stand-in
+
+
+async def test_a_machine_that_was_never_reached_is_not_tried_again() -> None:
+    async def work(_client: object) -> str:
+        return "done"
+
+    with pytest.raises(ConnectionFailedError):
+        await sessions(Flaky(ErrorKind.UNREACHABLE), work, Again(None))  # pyright: ignore[reportArgumentType] - same

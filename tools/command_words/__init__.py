@@ -1,0 +1,1 @@
+"""Makes what is made of the commands: the table of completion, and the man pages. `make schema`."""

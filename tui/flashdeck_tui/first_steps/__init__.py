@@ -1,0 +1,1 @@
+"""The dialogue of `flashdeck init`: from a plugged board to a configuration, and what is done with it."""

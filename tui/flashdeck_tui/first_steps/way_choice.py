@@ -1,0 +1,91 @@
+"""The way of the board from its application into DFU mode. Pure."""
+
+import shlex
+from pathlib import Path
+
+from flashdeck.config import AnyEnter, Enter, EnterCommand, UsbId
+from flashdeck.model import DeviceState, WayIntoDfu
+from flashdeck.text import MAX_PATH, clean
+from flashdeck.toml.spellings import MAX_WORDS, expanded
+from flashdeck.toml.tables import WrongValueError
+from flashdeck_tui.first_steps.asked_questions import Option, Question, Topic, TypedAnswer, WrongAnswerError
+from flashdeck_tui.first_steps.given import Given
+
+COMMAND = "command"
+"""The answer for a program of one's own."""
+MAX_HINT = 200
+"""Characters of what a person has to do."""
+BY_HAND = "by hand: flashdeck waits until somebody brings it there"
+
+
+def choose(given: Given, app: UsbId | None, running: DeviceState | None) -> tuple[AnyEnter, str] | Question:
+    """Return the way and the words for it, or the question which; `running` is the application as it was seen."""
+    if given.enter is not None:
+        return given.enter, words_of(given.enter, given.enter_hint)
+    if app is None:
+        return Enter.MANUAL, words_of(Enter.MANUAL, given.enter_hint)
+    ways = running.ways_into_dfu if running is not None else ()
+    options: list[Option] = []
+    if WayIntoDfu.DETACH in ways:
+        options.append(Option("d", Enter.DETACH, "its application has a DFU interface, which is asked to detach"))
+    if WayIntoDfu.TOUCH in ways:
+        options.append(
+            Option("t", Enter.TOUCH, "its serial port is opened at 1200 baud, where its application heeds it")
+        )
+    options += [
+        Option("m", Enter.MANUAL, "by hand; behind m you can say how: m hold SW2, press RESET", takes="TEXT"),
+        Option("c", COMMAND, "a program of yours: c ./enter-dfu --now", takes="COMMAND"),
+    ]
+    return Question(
+        Topic.ENTER,
+        "How does it get into DFU mode?",
+        tuple(options),
+        "Letter",
+        "--enter WAY",
+        default=(Enter.DETACH if WayIntoDfu.DETACH in ways else Enter.MANUAL,),
+    )
+
+
+def taken(answer: TypedAnswer, here: Path) -> tuple[AnyEnter, str]:
+    """Return the way and what a person has to do; relative paths are relative to `here`. Raises WrongAnswerError."""
+    value = answer.values[0]
+    if value == COMMAND:
+        return command_of(answer.more, here), ""
+    return Enter(value), clean(answer.more, MAX_HINT) if answer.more else ""
+
+
+def command_of(text: str, here: Path) -> EnterCommand:
+    """Return the command that was typed. Raises WrongAnswerError."""
+    try:
+        words = shlex.split(text)
+        if not words:
+            raise WrongAnswerError("Name the program behind it, as: c ./enter-dfu --now")
+        program, *rest = words
+        if program.startswith("-"):
+            raise WrongAnswerError(f"{clean(program, 40)} is no program.")
+        if "/" in program or program.startswith("~"):
+            program = str(expanded(program, here))
+        words = [
+            program,
+            *(str(expanded(each, here)) if each.startswith(("./", "../", "~/")) else each for each in rest),
+        ]
+    except ValueError as error:
+        raise WrongAnswerError(f"This command cannot be read: {error}.") from error
+    except WrongValueError as error:
+        raise WrongAnswerError(f"This command cannot be taken: {error}.") from error
+    if len(words) > MAX_WORDS or any(not word or clean(word, MAX_PATH) != word for word in words):
+        raise WrongAnswerError("This command has an empty word, or one that cannot be printed.")
+    return EnterCommand(command=tuple(words))
+
+
+def words_of(way: AnyEnter, hint: str) -> str:
+    """Return a way in words."""
+    match way:
+        case EnterCommand():
+            return f"by your command {clean(shlex.join(way.command))}"
+        case Enter.DETACH:
+            return "its application is asked to detach"
+        case Enter.TOUCH:
+            return "its serial port is opened at 1200 baud"
+        case Enter.MANUAL:
+            return f"by hand: {clean(hint)}" if hint else BY_HAND
