@@ -9,7 +9,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from cli_run import Run
 from flashdeck import api
@@ -121,7 +121,7 @@ class NewUser:
 
     def types(self, *words: str, columns: int = 80, lines: int = 24, **variables: str | None) -> OnTerminal:
         """A command on a terminal."""
-        hidden: dict[str, str | None] = dict.fromkeys(name for name in os.environ if name not in self.variables)
+        hidden: dict[str, Any] = dict.fromkeys(name for name in os.environ if name not in self.variables)
         environment = {**hidden, **self.variables, **variables}
         return OnTerminal(*words, columns=columns, lines=lines, ignore_hangup=False, python=(), **environment)
 

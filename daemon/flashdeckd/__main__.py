@@ -23,6 +23,7 @@ from flashdeck.paths import absolute
 from flashdeckd.host import processes
 from flashdeckd.host.executor import at_work
 from flashdeckd.host.service_manager import ServiceManager, inherited_socket
+from flashdeckd.host.standard_input import lines_of_stdin
 from flashdeckd.log_format import begin_log
 from flashdeckd.signals import Signals
 
@@ -152,7 +153,7 @@ def follow(file: str, settle: float) -> None:
             from flashdeckd import following  # noqa: PLC0415 -- the same
 
         path = str(absolute(file))
-        asyncio.run(following.follow(path, settle, _tell, following.lines_of_stdin()))
+        asyncio.run(following.follow(path, settle, _tell, lines_of_stdin()))
 
 
 def _tell(line: FollowLine) -> None:

@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
 
 from flashdeck.api import CHUNK
 from flashdeck.followed_file import TAKEN, BuildBegins, BuildPiece, FileNote, FollowLine
@@ -16,9 +15,6 @@ from flashdeckd.builds.builds import Builds, Settled, Watch
 from flashdeckd.builds.lease import Unreadable
 from flashdeckd.builds.source import BuildSource
 from flashdeckd.host import clock, files, threads
-
-_STDIN: Final = 0
-_PIECE: Final = 4096
 
 Tell = Callable[[FollowLine], object]
 
@@ -55,25 +51,6 @@ async def follow(
         watching.cancel()
         with suppress(asyncio.CancelledError):
             await watching
-
-
-async def lines_of_stdin() -> AsyncIterator[bytes]:
-    """Yield the lines of standard input. Its thread is left behind where nothing ends it."""
-    thread = threads.OwnThread("stdin")
-    try:
-        rest = b""
-        while data := await thread.run(_read_stdin):
-            *lines, rest = (rest + data)[-_PIECE:].split(b"\n")
-            for line in lines:
-                yield line + b"\n"
-    finally:
-        thread.let_go()
-
-
-def _read_stdin() -> bytes:
-    with suppress(OSError):
-        return files.read(_STDIN, _PIECE)
-    return b""
 
 
 def _tell_build(build: Settled, tell: Tell) -> None:

@@ -33,6 +33,7 @@ FACTS: Final[Mapping[str, tuple[str, ...]]] = {
         "flashdeckd.usb.strings:_*",
         "flashdeckd.entering.touch:TOUCH_BAUD",
         "flashdeckd.host.open_files:_NAME_BYTES",
+        "flashdeckd.host.standard_input:_DESCRIPTOR",
         "flashdeckd.usb.serial_ports:_MAX_ATTRIBUTE",
         "flashdeckd.usb.sysfs:HUB_CLASS",
         "flashdeckd.usb.sysfs:_MAX_ATTRIBUTE",

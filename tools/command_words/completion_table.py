@@ -12,15 +12,22 @@ from flashdeck_tui.cli.before_command import BeforeCommand
 from flashdeck_tui.cli.root import root
 
 _Told = dict[str, Any]
+_HELP = ["-h", "--help"]
 
 
 def rendered() -> str:
     """Return the text of the table."""
-    return json.dumps(_command(root), separators=(",", ":"), ensure_ascii=True) + "\n"
+    return (
+        json.dumps(
+            _command(root, click.Context(root, info_name="flashdeck", help_option_names=_HELP)),
+            separators=(",", ":"),
+            ensure_ascii=True,
+        )
+        + "\n"
+    )
 
 
-def _command(command: click.Command) -> _Told:
-    context = click.Context(command, help_option_names=["-h", "--help"])
+def _command(command: click.Command, context: click.Context) -> _Told:
     parameters = command.get_params(context)
     told: _Told = {"help": command.get_short_help_str(sys.maxsize).rstrip(".")}
     told["options"] = [_option(each, context) for each in parameters if isinstance(each, click.Option)]
@@ -35,7 +42,11 @@ def _command(command: click.Command) -> _Told:
         told["before another"] = True
     if isinstance(command, click.Group):
         found = {name: command.get_command(context, name) for name in command.list_commands(context)}
-        told["commands"] = {name: _command(each) for name, each in found.items() if each is not None}
+        told["commands"] = {
+            name: _command(each, click.Context(each, parent=context, info_name=name))
+            for name, each in found.items()
+            if each is not None
+        }
     return told
 
 

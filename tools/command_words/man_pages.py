@@ -126,7 +126,10 @@ def _tagged(rows: Sequence[tuple[str, str]]) -> Iterator[str]:
 
 
 def _context(command: click.Command, words: str) -> click.Context:
-    return click.Context(command, info_name=words, help_option_names=["-h", "--help"])
+    """Return the context of a command that is called so, below those of the groups that it is in."""
+    before, _, name = words.rpartition(" ")
+    parent = _context(root if before.startswith("flashdeck") else daemon, before) if before else None
+    return click.Context(command, parent=parent, info_name=name, help_option_names=["-h", "--help"])
 
 
 def _shown(text: str) -> str:

@@ -7,9 +7,9 @@ from typing import Final
 from flashdeck.first_board.found import ScanLine
 from flashdeck.text import clean, format_size
 from flashdeckd.host import files
+from flashdeckd.scanning.build_origin import BuildOrigin, origin_of
 from flashdeckd.scanning.grouping import as_build, is_halfway, stem_of
 from flashdeckd.scanning.image_facts import ENOUGH_TO_TELL, ImageFile, may_be_firmware, read_image
-from flashdeckd.scanning.origin import BuildOrigin, origin_of
 from flashdeckd.scanning.walk import FoundFile, walk
 
 MAX_READ: Final = 512 * 1024 * 1024

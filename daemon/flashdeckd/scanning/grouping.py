@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from flashdeck.first_board.found import FoundBuild
 from flashdeck.geometry import Range
 from flashdeckd.images.image import Image, Piece
+from flashdeckd.scanning.build_origin import BuildOrigin
 from flashdeckd.scanning.image_facts import ImageFile
-from flashdeckd.scanning.origin import BuildOrigin
 
 BESIDE_SECONDS: Final = 2.0
 """Files of one run of a build are written so close to each other, seconds; some file systems count no finer."""

@@ -10,6 +10,7 @@ from flashdeck.config import Config
 from flashdeck.first_board.found import ScanLine
 from flashdeck.model import DeviceState
 from flashdeckd.host import files, threads
+from flashdeckd.host.standard_input import lines_of_stdin
 from flashdeckd.scanning.builds import builds_below
 from flashdeckd.usb.device import HotplugSource, UnreadDevice, UsbDevice
 from flashdeckd.usb.recognition import SharedSerial, shared_now
@@ -17,7 +18,6 @@ from flashdeckd.usb.shown_device import shown_device, ways_shown
 
 FIRST_LOOK_SECONDS: Final = 10.0
 """The time that the bus may take to be listed."""
-_STDIN, _PIECE = 0, 4096
 
 Tell = Callable[[ScanLine], object]
 
@@ -66,17 +66,8 @@ async def _tell_devices(source: HotplugSource, tell: Tell, *, follow: bool) -> N
 
 
 async def _end_of_input() -> None:
-    """Return once standard input is closed. Its thread is left behind where that never comes."""
-    thread = threads.OwnThread("stdin")
-    reading = thread.run(_read_to_end)
-    thread.let_go()
-    await reading
-
-
-def _read_to_end() -> None:
-    with suppress(OSError):
-        while files.read(_STDIN, _PIECE):
-            pass
+    async for _ in lines_of_stdin():
+        pass
 
 
 def _line(devices: Iterable[UsbDevice], source: HotplugSource) -> ScanLine:

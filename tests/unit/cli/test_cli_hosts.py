@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import Self
 
 import pytest
-from flashdeck_tui.cli.outcome import Result
-from msgspec.structs import replace
 
 from asked_times import asked_times
 from canned_daemon import CannedDaemon, board, job
@@ -16,6 +14,7 @@ from flashdeck import api
 from flashdeck.errors import ConnectionFailedError, ErrorKind, ExitCode, FlashdeckError
 from flashdeck.job_state import Failure
 from flashdeck.model import DeviceState, LogLevel, LogLine
+from flashdeck.outcome import BoardResult, Outcome
 from flashdeck_tui.cli import many_hosts
 from flashdeck_tui.cli.answers import History
 from flashdeck_tui.cli.connect import NEVER_AGAIN, Again, sessions
@@ -93,7 +92,18 @@ def test_a_socket_of_this_machine_is_none_of_another(far: Cli) -> None:
     assert "--socket names a socket of this machine" in run.err
 
 
-@pytest.mark.parametrize("words", [("cancel", "1"), ("retry", "1"), ("adopt", "1-4"), ("logs", "-f"), ()])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("cancel", "1"),
+        ("retry", "1"),
+        ("read", "app1", "a.bin"),
+        ("take", "left", "--", "true"),
+        ("adopt", "1-4"),
+        ("logs", "-f"),
+        (),
+    ],
+)
 def test_one_machine_at_a_time_is_enough_for_these(far: Cli, words: tuple[str, ...]) -> None:
     run = far("--host", "bench", "--host", "lab", *words)
     assert run.code == ExitCode.USAGE
@@ -153,15 +163,17 @@ def test_answers_of_several_machines_become_one() -> None:
     assert [each.board for each in jobs.jobs] == ["b/left", "a/left"]
     assert jobs.notes == ("a: n",)
     failure = Failure(kind=ErrorKind.OTHER, message="m")
-    results = many_hosts.results([("a", Result((old,), (failure,), ("n",))), ("b", Result((new,), (None,)))])
-    assert ([each.board for each in results.jobs], results.failures) == (["a/left", "b/left"], (failure, None))
+    failed = BoardResult(board="left", partition="app1", is_done=False, job=old, failure=failure)
+    done = BoardResult(board="left", partition="app1", is_done=True, job=new)
+    both = many_hosts.outcomes(
+        [("a", Outcome(what="app1", rows=(failed,), notes=("n",))), ("b", Outcome(what="app1", rows=(done,)))]
+    )
+    assert [(row.board, row.job.board) for row in both.rows if row.job] == [("a/left",) * 2, ("b/left",) * 2]
+    assert (both.notes, both.exit_code) == (("a: n",), ExitCode.SOME_FAILED)
     history = many_hosts.history(
         [("a", History(jobs=(old,), since=1.0, kept=0)), ("b", History(jobs=(new,), since=5.0, kept=7))]
     )
     assert (history.since, history.kept, len(history.jobs)) == (5.0, 7, 2)
-    outcome = api.BoardOutcome(board="left", partition="app1", job=old)
-    (joined,) = many_hosts.outcomes([("a", (outcome,))])
-    assert joined == replace(outcome, board="a/left", job=replace(old, board="a/left"))
     lines = [LogLine(id=1, time=time, level=LogLevel.INFO, text="t", board=name) for time, name in ((2, "x"), (1, ""))]
     assert [each.board for each in many_hosts.log_lines([("a", lines)])] == ["a", "a/x"]
     plan = api.BoardPlan(board="left", partition="app1", sha256="")
@@ -176,6 +188,7 @@ class Flaky:
 
     def __init__(self, *kinds: ErrorKind) -> None:
         self.kinds = list(kinds)
+        self.where = "bench"
 
     async def connect(self, *, client: str) -> "Flaky":
         del client

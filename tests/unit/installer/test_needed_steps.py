@@ -75,6 +75,8 @@ def test_a_first_installation_brings_all_of_it() -> None:
         UNITS / "flashdeckd.service.d/hardening.conf",
         Path("/home/ann/.local/share/bash-completion/completions/flashdeck"),
         Path("/home/ann/.config/fish/completions/flashdeck.fish"),
+        Path("/home/ann/.local/share/man/man1/flashdeck.1"),
+        Path("/home/ann/.local/share/man/man1/flashdeckd.1"),
     }
     assert 'ExecStart="/opt/flash deck/bin/flashdeckd"\n' in files[UNITS / "flashdeckd.service"]
     assert commands(lines, as_root=True) == [

@@ -130,7 +130,7 @@ async def test_a_place_that_is_named_is_the_only_one(hub: Hub, root: Path) -> No
             Whereabouts.of(str(named), environ=environ(root)),
             Whereabouts.of(environ={**environ(root), "FLASHDECK_SOCKET": str(named)}),
         ):
-            with pytest.raises(ConnectionFailedError, match=rf"no flashdeckd listens on {named}$"):
+            with pytest.raises(ConnectionFailedError, match=rf"no flashdeckd listens on {named}\n"):
                 await where.connect(client="test")
 
 

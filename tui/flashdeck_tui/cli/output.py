@@ -79,6 +79,11 @@ def write_talk(text: str) -> None:
         _write(sys.stderr, text)
 
 
+def write_question(text: str) -> None:
+    """The same for what a person is asked, also where talk goes nowhere: nobody can answer it unseen."""
+    _write(sys.stderr, text)
+
+
 def complain(text: str) -> None:
     """One line on stderr about something that went wrong, also for those who want no talk."""
     _write(sys.stderr, _named(text) + "\n")

@@ -24,7 +24,7 @@ from flashdeck_tui.first_steps.given import Given
 from flashdeck_tui.first_steps.known_facts import KnownFacts
 from flashdeck_tui.first_steps.person import Person
 from flashdeck_tui.first_steps.setup import BoardSetup
-from flashdeck_tui.first_steps.sources import Plugged, Source
+from flashdeck_tui.first_steps.sources import BusSource, Plugged
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +39,10 @@ class ConfigPlace:
     """True if the main file is there and says something: it is not changed then."""
 
     @classmethod
-    def of(cls, daemon: DaemonState | None, *, virtual: bool) -> "ConfigPlace":
+    def of(cls, daemon: DaemonState | None) -> "ConfigPlace":
         """Return the place of the daemon's configuration. Raises ConfigError where there is one that is invalid."""
         state = daemon.configuration if daemon is not None else None
-        is_virtual = virtual or (daemon is not None and daemon.virtual)
+        is_virtual = daemon is not None and daemon.virtual
         if state is not None and state.files:
             main = Path(state.files[0])
             return cls(main, reading_of(main).checked(), has_main=not is_blank(main))
@@ -116,7 +116,7 @@ class Session:
     facts: KnownFacts
     given: Given
     person: Person
-    source: Source
+    source: BusSource
     device: str = ""
     """A port, a serial or a board's name that an option named."""
     _bus: Plugged = field(default_factory=lambda: Plugged(()))

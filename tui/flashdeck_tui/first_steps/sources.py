@@ -26,7 +26,7 @@ class Plugged:
     """The reasons why devices are not seen as they should be."""
 
 
-class Source(Protocol):
+class BusSource(Protocol):
     """Tells of devices and boards."""
 
     def now(self) -> Plugged:
@@ -41,13 +41,9 @@ class Source(Protocol):
 class FromDaemon:
     """The daemon's boards, and the devices that are none of them."""
 
-    def __init__(self, *, virtual: bool) -> None:
-        """`virtual`: a daemon of emulated boards is looked for where none is named."""
-        self._virtual = virtual
-
     def now(self) -> Plugged:
         """Return them as they are."""
-        return converse(_ask, virtual=self._virtual)
+        return converse(_ask)
 
     def after(self, before: Plugged) -> Plugged:
         """Return them once they are not as they were."""
@@ -59,7 +55,7 @@ class FromDaemon:
                     return bus
                 await asyncio.sleep(ASK_AGAIN)
 
-        return converse(wait, virtual=self._virtual)
+        return converse(wait)
 
 
 class FromScan:

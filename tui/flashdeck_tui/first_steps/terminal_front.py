@@ -11,7 +11,7 @@ import click
 
 from flashdeck.errors import ConfigError
 from flashdeck.text import MAX_MESSAGE, clean
-from flashdeck_tui.cli.output import Colour, paint, write_talk
+from flashdeck_tui.cli.output import Colour, paint, write_question
 from flashdeck_tui.first_steps.asked_questions import Topic
 from flashdeck_tui.first_steps.dialogue import Ask, Outlook
 from flashdeck_tui.first_steps.picture import ASCII, UNICODE, Style, picture
@@ -45,7 +45,7 @@ class AtTerminal:
         """Show a question, and return what is typed. Raises Abort at the end of the input."""
         question = step.question
         self._asked.add(question.topic)
-        write_talk("\n")
+        write_question("\n")
         if step.profile is not None:
             self._map(step)
         for line in question.intro:
@@ -83,16 +83,16 @@ class AtTerminal:
 
     def prompt(self, text: str) -> str:
         """Return a typed line. Raises Abort at the end of the input."""
-        write_talk(text)
+        write_question(text)
         line = sys.stdin.buffer.readline(MAX_LINE)
         if not line:
-            write_talk("\n")
+            write_question("\n")
             raise click.Abort
         return line.decode(errors="replace")
 
     def agrees(self, lines: Iterable[str]) -> bool:
         """Show what will be done, and return the last yes or no."""
-        write_talk("\n")
+        write_question("\n")
         self._paragraph("", "flashdeck will now", Colour.STRONG)
         for line in lines:
             self._paragraph("  ", line)
@@ -114,8 +114,8 @@ class AtTerminal:
     def _map(self, step: Ask) -> None:
         assert step.profile is not None  # noqa: S101 - the caller has looked
         for line in picture(step.profile, _columns(), _style(), below=self._root):
-            write_talk(line + "\n")
-        write_talk("\n")
+            write_question(line + "\n")
+        write_question("\n")
 
     @staticmethod
     def _paragraph(head: str, text: str, colour: Colour | None = None) -> None:
@@ -124,7 +124,7 @@ class AtTerminal:
         lines = textwrap.wrap(
             clean(text, MAX_MESSAGE), width, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False
         )
-        write_talk("\n".join(paint(line, colour, sys.stderr) for line in lines or [head.rstrip()]) + "\n")
+        write_question("\n".join(paint(line, colour, sys.stderr) for line in lines or [head.rstrip()]) + "\n")
 
 
 def _columns() -> int:

@@ -4,7 +4,6 @@ import asyncio
 import os
 import socket
 import sys
-from typing import Final
 
 import click
 
@@ -13,8 +12,7 @@ from flashdeck.errors import FlashdeckError, RequestError
 from flashdeck_tui.cli.bridge import carry
 from flashdeck_tui.cli.connect import whereabouts
 
-_STDIN: Final = 0
-_STDOUT: Final = 1
+_STDIN, _STDOUT = 0, 1
 
 
 @click.command()

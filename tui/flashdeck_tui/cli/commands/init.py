@@ -21,13 +21,12 @@ from flashdeck.toml.spellings import NAME_RULE, is_name
 from flashdeck.toml.tables import WrongValueError
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.answers import FirstBoard, PartitionImage
-from flashdeck_tui.cli.connect import ask, whereabouts
+from flashdeck_tui.cli.connect import ask, is_virtual_wanted, whereabouts
 from flashdeck_tui.cli.daemon_program import builds_below
 from flashdeck_tui.cli.installing import script_of
 from flashdeck_tui.cli.job_results import put_result
 from flashdeck_tui.cli.orders import Order, tell_remarks
 from flashdeck_tui.cli.output import is_terminal, put, put_json, say
-from flashdeck_tui.cli.shell_completion import script
 from flashdeck_tui.first_steps.asked_questions import WrongAnswerError
 from flashdeck_tui.first_steps.chip_choice import Flash, flash_of
 from flashdeck_tui.first_steps.doing import AGAIN, Doing
@@ -44,6 +43,7 @@ from flashdeck_tui.first_steps.way_choice import COMMAND, command_of
 from flashdeck_tui.installer import needed_steps
 from flashdeck_tui.installer.steps import Run, StepResult, StepState, steps_of
 from flashdeck_tui.installer.this_machine import ThisMachine, look, text_of
+from flashdeck_tui.tab_key.shells import SHELLS
 
 
 def _flash(value: str) -> Flash:
@@ -81,7 +81,6 @@ def _settings(value: str) -> tuple[int | str, ...]:
 
 @click.command()
 @click.argument("folder", metavar="[DIR]", default=".", type=click.Path(path_type=Path))
-@click.option("--virtual", is_flag=True, help="With the emulated boards of a running 'flashdeckd --virtual'.")
 @click.option("--yes", is_flag=True, help="Ask nothing: take these options, and defaults for the rest.")
 @click.option("--device", type=options.name, default="", metavar="PORT", help="The board's port or serial.")
 @click.option("--chip", "flash", type=_flash, metavar="NAME", help="Its chip, as STM32H563RG, or its sectors.")
@@ -109,7 +108,6 @@ def command(
     context: click.Context,
     *,
     folder: Path,
-    virtual: bool,
     yes: bool,
     device: str,
     flash: Flash | None,
@@ -149,24 +147,24 @@ def command(
     if not root.is_dir():
         raise RequestError(f"there is no directory {clean(str(folder), MAX_PATH)}", hint="name that of the project")
     person: Person = Absent() if yes else AtTerminal(root=str(root))
-    daemon = _daemon(context, virtual=virtual)
-    place = ConfigPlace.of(daemon, virtual=virtual)
+    daemon = _daemon(context)
+    place = ConfigPlace.of(daemon)
     found = builds_below(root)
     facts, given = with_images(replace(facts_of(place, root, name), builds=found.builds or ()), given, images)
     for note in found.notes:
         person.say(note)
-    source = FromScan(place.config) if daemon is None else FromDaemon(virtual=virtual)
+    source = FromScan(place.config) if daemon is None else FromDaemon()
     setup = Session(facts, given, person, source, device).run()
     if not setup.text and not setup.images:
         return _nothing_to_do(setup, person, as_json=as_json)
-    machine, steps = _steps(context, place, setup, daemon, facts.check)
+    machine, steps = _steps(place, setup, daemon, facts.check)
     if dry_run:
         return _shown(steps, machine, as_json=as_json)
     if not person.agrees(in_words(steps, root=root, home=Path.home())):
         say("nothing was changed")
         return ExitCode.OTHER
     order = Order(no_wait=False, timeout=timeout, cancel_on_exit=False, as_json=as_json, as_jsonl=False)
-    doing = Doing(steps, whereabouts(context, virtual=virtual), order, person.say, may_ask=not yes)
+    doing = Doing(steps, whereabouts(context), order, person.say, may_ask=not yes)
     return _done(doing, _carried_out(doing, machine), as_json=as_json)
 
 
@@ -187,11 +185,11 @@ def _entering(given: Given, enter: str | None) -> Given:
     raise click.BadParameter("use detach, touch-1200, manual or command=PROGRAM", param_hint="--enter")
 
 
-def _daemon(context: click.Context, *, virtual: bool) -> DaemonState | None:
+def _daemon(context: click.Context) -> DaemonState | None:
     """Return the daemon; None where none was named and none answers."""
-    is_named = virtual or context.find_root().params["socket"] is not None
+    is_named = is_virtual_wanted(context) or context.find_root().params["socket"] is not None
     try:
-        return ask(api.GetStatus(), virtual=virtual).daemon
+        return ask(api.GetStatus()).daemon
     except ConnectionFailedError as error:
         if error.kind is not ErrorKind.UNREACHABLE or is_named:
             raise
@@ -199,7 +197,7 @@ def _daemon(context: click.Context, *, virtual: bool) -> DaemonState | None:
 
 
 def _steps(
-    context: click.Context, place: ConfigPlace, setup: BoardSetup, daemon: DaemonState | None, check: Check
+    place: ConfigPlace, setup: BoardSetup, daemon: DaemonState | None, check: Check
 ) -> tuple[ThisMachine | None, Steps]:
     """Return what is to be done; for emulated boards nothing is installed."""
     file = place.file(setup.profile.name, setup.text)
@@ -216,8 +214,7 @@ def _steps(
     config = check(setup.text) if setup.text else place.config
     if daemon is not None:
         return machine, replace(steps, install=tuple(needed_steps.access(machine, config, text_of)))
-    root = context.find_root().command
-    missing = needed_steps.install(machine, config, text_of, lambda shell: script(shell, root), system=False)
+    missing = needed_steps.install(machine, config, text_of, lambda shell: SHELLS[shell].script, system=False)
     return machine, replace(steps, install=tuple(missing))
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Collection, Sequence
+from contextlib import aclosing
 from pathlib import Path
 
 import click
@@ -21,7 +22,7 @@ from flashdeck.words.tone import Phrase, Tone
 from flashdeck_tui.cli import live_names, live_options, many_hosts, options, words
 from flashdeck_tui.cli.answers import WaitReport
 from flashdeck_tui.cli.connect import converse_again
-from flashdeck_tui.cli.destinations import Wanted, named, tell_placed
+from flashdeck_tui.cli.named_target import NamedTarget, named, tell_placed
 from flashdeck_tui.cli.output import put, put_json, report
 from flashdeck_tui.cli.progress import Progress, progress
 from flashdeck_tui.cli.readers import Until
@@ -48,7 +49,7 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], timeo
     """
     if not partition and file is None:
         raise click.UsageError("Missing argument 'PARTITION', or --for FILE.")
-    wanted = Wanted.of("", file, boards)
+    wanted = NamedTarget.of("", file, boards)
     began = 0.0
 
     async def work(client: Client) -> Outcome:
@@ -56,7 +57,9 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], timeo
         places = set[Place]()
         bench = AsyncBench(client, tell_placed=lambda name, placed: _tell_placed(name, placed, places))
         if partition:
-            places |= _meant(await bench.status(), partition, boards)
+            async with aclosing(client.follow()) as changes:
+                first = await anext(changes)
+            places |= _meant(first, partition, boards) if isinstance(first, Snapshot) else set()
         else:
             await named(bench, wanted)
         left = max(0.0, timeout - (time.monotonic() - began)) if began else timeout  # it may be a later connection
