@@ -92,7 +92,18 @@ def test_a_socket_of_this_machine_is_none_of_another(far: Cli) -> None:
     assert "--socket names a socket of this machine" in run.err
 
 
-@pytest.mark.parametrize("words", [("cancel", "1"), ("retry", "1"), ("adopt", "1-4"), ("logs", "-f"), ()])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("cancel", "1"),
+        ("retry", "1"),
+        ("read", "app1", "a.bin"),
+        ("take", "left", "--", "true"),
+        ("adopt", "1-4"),
+        ("logs", "-f"),
+        (),
+    ],
+)
 def test_one_machine_at_a_time_is_enough_for_these(far: Cli, words: tuple[str, ...]) -> None:
     run = far("--host", "bench", "--host", "lab", *words)
     assert run.code == ExitCode.USAGE
@@ -177,6 +188,7 @@ class Flaky:
 
     def __init__(self, *kinds: ErrorKind) -> None:
         self.kinds = list(kinds)
+        self.where = "bench"
 
     async def connect(self, *, client: str) -> "Flaky":
         del client

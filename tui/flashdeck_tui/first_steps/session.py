@@ -24,7 +24,7 @@ from flashdeck_tui.first_steps.given import Given
 from flashdeck_tui.first_steps.known_facts import KnownFacts
 from flashdeck_tui.first_steps.person import Person
 from flashdeck_tui.first_steps.setup import BoardSetup
-from flashdeck_tui.first_steps.sources import Plugged, Source
+from flashdeck_tui.first_steps.sources import BusSource, Plugged
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +116,7 @@ class Session:
     facts: KnownFacts
     given: Given
     person: Person
-    source: Source
+    source: BusSource
     device: str = ""
     """A port, a serial or a board's name that an option named."""
     _bus: Plugged = field(default_factory=lambda: Plugged(()))

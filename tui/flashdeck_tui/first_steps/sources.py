@@ -26,7 +26,7 @@ class Plugged:
     """The reasons why devices are not seen as they should be."""
 
 
-class Source(Protocol):
+class BusSource(Protocol):
     """Tells of devices and boards."""
 
     def now(self) -> Plugged:
