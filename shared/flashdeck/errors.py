@@ -132,9 +132,18 @@ class FlashdeckError(Exception):
         self.message = message
         self.hint = hint
         if hint:
-            self.add_note(f"hint: {hint}")  # a program that does not catch it ends with both
+            self.add_note(self._hint_note)  # a program that does not catch it ends with both
         if kind is not None:
             self.kind = kind
+
+    @property
+    def _hint_note(self) -> str:
+        return f"hint: {self.hint}"
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """The notes that were added to it since, as the end of a log: without its hint."""
+        return tuple(note for note in getattr(self, "__notes__", ()) if note != self._hint_note)
 
     @property
     def advice(self) -> str:

@@ -94,7 +94,7 @@ def test_several_machines_have_one_table_and_one_that_fails_is_named(there: FarB
     ("host", "code", "message", "hint"),
     [
         ("short", ExitCode.UNREACHABLE, "no command flashdeck-is-not-here", "command ="),
-        ("empty", ExitCode.UNREACHABLE, "no flashdeckd listens on", "on empty, start it"),
+        ("empty", ExitCode.UNREACHABLE, "no flashdeckd listens on", "on empty, "),
         ("stranger", ExitCode.NO_PERMISSION, "does not let you in", "ssh-copy-id"),
         ("closed", ExitCode.UNREACHABLE, "no ssh server answers", "sshd"),
         ("changed", ExitCode.UNREACHABLE, "key of changed is not the one", "find out why"),

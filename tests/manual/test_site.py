@@ -9,7 +9,7 @@ from manual_site.links import broken_in_site, broken_in_source
 from manual_site.reference import REFERENCES, shown, written
 
 MOST_LINES_OF_README = 120
-MOST_LINES = 150
+MOST_LINES = 160
 LOOKED_UP = {"bench.md", "bootloader-guide.md", "configuration.md", "emulated-boards.md"}
 """Pages that nobody reads from their beginning to their end."""
 

@@ -1,7 +1,7 @@
 """The map of a flash that follows from the builds that were found: which partition lies where. Pure.
 
-Nothing is invented: a partition begins where a build is linked for, and ends where the next one begins or the flash
-does. What lies below the lowest build belongs to the bootloader, and is protected.
+Nothing is invented: a partition begins where a build is linked for, and ends where the next one begins, or its bank of
+the flash does. What lies below the lowest build belongs to the bootloader, and is protected.
 """
 
 import re
@@ -140,12 +140,25 @@ def _partitions(
     found = [PlannedPartition(free_name(BOOTLOADER, names), run, protected=True) for run in _runs(below)]
     for index, (reach, build) in enumerate(taken):
         limit = starts[index + 1] if index + 1 < len(starts) else None
+        if below or is_bootloader:
+            limit = _end_of_bank(reach, limit, sectors)
         span = _grown(reach.start, limit, sectors, maps)
         if is_bootloader and not index:
             found.append(PlannedPartition(free_name(BOOTLOADER, names), span, build, protected=True))
         else:
             found.append(PlannedPartition(free_name(partition_name(build), names), span, build))
     return tuple(found)
+
+
+def _end_of_bank(reach: Range, limit: int | None, sectors: Sequence[Sector]) -> int | None:
+    """Return where a program ends at the latest that lies in one bank, beside a bootloader: where its bank does.
+
+    What reaches into another bank than the bootloader waits until that is seen to erase the right one, and a program
+    that has no need of the room should not.
+    """
+    banks = {sector.bank for sector in sectors if sector.span.overlaps(reach)}
+    ends = [sector.span.end for sector in sectors if sector.bank in banks]
+    return limit if len(banks) > 1 else min(max(ends), limit or max(ends))
 
 
 def _grown(start: int, limit: int | None, sectors: Sequence[Sector], maps: Sequence[MemoryMap]) -> Range:

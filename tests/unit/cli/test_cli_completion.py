@@ -14,7 +14,7 @@ from flashdeck.api import VirtualBoardState
 from flashdeck.job_state import SETTLED, STATUSES, Unknown, name_of
 from flashdeck.model import DeviceState, PartitionState
 from flashdeck_tui.cli.root import COMMANDS
-from flashdeck_tui.completion import names
+from flashdeck_tui.tab_key import live_words
 from job_states import DONE, FAILED, RUNNING
 
 HOSTILE = ("$(touch harm)", "-rf", "a b", "x;y", "\x1b[31m")
@@ -50,7 +50,7 @@ def fill(daemon: CannedDaemon) -> None:
 
 @pytest.fixture
 def complete(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Complete:
-    monkeypatch.setattr(names, "PATIENCE", PATIENCE)
+    monkeypatch.setattr(live_words, "PATIENCE", PATIENCE)
 
     def run(*words: str) -> list[str]:
         monkeypatch.setenv("_FLASHDECK_COMPLETE", "bash_complete")
@@ -135,7 +135,7 @@ def test_without_a_daemon_there_is_silence_and_the_rest_works(
 def test_a_daemon_that_does_not_answer_is_given_up(
     daemon: CannedDaemon, complete: Complete, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(names, "PATIENCE", 0.05)
+    monkeypatch.setattr(live_words, "PATIENCE", 0.05)
     daemon.silent.add(api.GetBoards)
     assert complete("hold", "") == []
 
@@ -174,7 +174,7 @@ def test_jobs_say_what_they_are_where_a_shell_shows_it(
     daemon: CannedDaemon, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fill(daemon)
-    monkeypatch.setattr(names, "PATIENCE", PATIENCE)
+    monkeypatch.setattr(live_words, "PATIENCE", PATIENCE)
     monkeypatch.setenv("_FLASHDECK_COMPLETE", "fish_complete")
     monkeypatch.setenv("COMP_WORDS", "flashdeck retry")
     monkeypatch.setenv("COMP_CWORD", "")
@@ -198,9 +198,9 @@ def test_a_virtual_bench_is_asked_where_that_is_wanted(
 
 
 def test_the_protocol_and_the_states_are_those_of_the_client() -> None:
-    assert api.LOWEST_PROTOCOL <= names.PROTOCOL <= api.HIGHEST_PROTOCOL
-    assert set(names.OPEN) == {name_of(status) for status in STATUSES if status not in (*SETTLED, Unknown)}
-    assert set(names.AGAIN) == {*map(name_of, SETTLED), "blocked", "waiting"}
+    assert api.LOWEST_PROTOCOL <= live_words.PROTOCOL <= api.HIGHEST_PROTOCOL
+    assert set(live_words.OPEN) == {name_of(status) for status in STATUSES if status not in (*SETTLED, Unknown)}
+    assert set(live_words.AGAIN) == {*map(name_of, SETTLED), "blocked", "waiting"}
 
 
 def test_the_table_is_that_of_the_commands() -> None:
@@ -211,9 +211,9 @@ def test_the_table_is_that_of_the_commands() -> None:
 def test_who_presses_tab_waits_so_long_and_reads_so_much(
     daemon: CannedDaemon, complete: Complete, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert names.JOBS == 100
+    assert live_words.JOBS == 100
     monkeypatch.undo()
-    assert 0 < names.PATIENCE <= 1
+    assert 0 < live_words.PATIENCE <= 1
     fill(daemon)
-    monkeypatch.setattr(names, "LONGEST_ANSWER", 100)
+    monkeypatch.setattr(live_words, "LONGEST_ANSWER", 100)
     assert complete("hold", "") == []

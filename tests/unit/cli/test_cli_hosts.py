@@ -92,7 +92,18 @@ def test_a_socket_of_this_machine_is_none_of_another(far: Cli) -> None:
     assert "--socket names a socket of this machine" in run.err
 
 
-@pytest.mark.parametrize("words", [("cancel", "1"), ("retry", "1"), ("adopt", "1-4"), ("logs", "-f"), ()])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("cancel", "1"),
+        ("retry", "1"),
+        ("read", "app1", "a.bin"),
+        ("take", "left", "--", "true"),
+        ("adopt", "1-4"),
+        ("logs", "-f"),
+        (),
+    ],
+)
 def test_one_machine_at_a_time_is_enough_for_these(far: Cli, words: tuple[str, ...]) -> None:
     run = far("--host", "bench", "--host", "lab", *words)
     assert run.code == ExitCode.USAGE
@@ -152,14 +163,13 @@ def test_answers_of_several_machines_become_one() -> None:
     assert [each.board for each in jobs.jobs] == ["b/left", "a/left"]
     assert jobs.notes == ("a: n",)
     failure = Failure(kind=ErrorKind.OTHER, message="m")
-    bad = Outcome("app1", (BoardResult("left", "app1", is_done=False, job=old, failure=failure),), ("n",), (old,))
-    joined = many_hosts.outcomes([("a", bad), ("b", Outcome("app1", (BoardResult("left", "app1", is_done=True),)))])
-    assert [(each.board, each.is_done, each.failure) for each in joined.rows] == [
-        ("a/left", False, failure),
-        ("b/left", True, None),
-    ]
-    assert [each.board for each in joined.jobs] == ["a/left"]
-    assert ([each.board for each in joined.taken_back], joined.notes) == (["a/left"], ("a: n",))
+    failed = BoardResult(board="left", partition="app1", is_done=False, job=old, failure=failure)
+    done = BoardResult(board="left", partition="app1", is_done=True, job=new)
+    both = many_hosts.outcomes(
+        [("a", Outcome(what="app1", rows=(failed,), notes=("n",))), ("b", Outcome(what="app1", rows=(done,)))]
+    )
+    assert [(row.board, row.job.board) for row in both.rows if row.job] == [("a/left",) * 2, ("b/left",) * 2]
+    assert (both.notes, both.exit_code) == (("a: n",), ExitCode.SOME_FAILED)
     history = many_hosts.history(
         [("a", History(jobs=(old,), since=1.0, kept=0)), ("b", History(jobs=(new,), since=5.0, kept=7))]
     )
@@ -178,6 +188,7 @@ class Flaky:
 
     def __init__(self, *kinds: ErrorKind) -> None:
         self.kinds = list(kinds)
+        self.where = "bench"
 
     async def connect(self, *, client: str) -> "Flaky":
         del client

@@ -28,9 +28,9 @@ from flashdeck_tui.cli.commands.plan import MOST_PIECES, folded
 from flashdeck_tui.cli.commands.report import MAX_RECORDINGS, Gathered, fetch
 from flashdeck_tui.cli.output import one_line
 from flashdeck_tui.cli.progress import LOOK_SECONDS, REDRAW, Bars
-from flashdeck_tui.completion import names
-from flashdeck_tui.completion.going_on import GoingOn
-from flashdeck_tui.completion.names import JOBS, LONGEST_ANSWER, PATIENCE
+from flashdeck_tui.tab_key import live_words
+from flashdeck_tui.tab_key.going_on import GoingOn
+from flashdeck_tui.tab_key.live_words import JOBS, LONGEST_ANSWER, PATIENCE
 from tui_scene import job
 
 
@@ -130,9 +130,9 @@ def test_who_presses_tab_waits_so_long_and_sees_so_many_jobs(
             waited.append(value)
             super().settimeout(value)
 
-    monkeypatch.setattr(names.socket, "socket", Timed)
-    monkeypatch.setattr(names.time, "monotonic", lambda: 0.0)
-    assert names.names(GoingOn(kinds=("jobs to retry",), socket=str(daemon.socket))) == []
+    monkeypatch.setattr(live_words.socket, "socket", Timed)
+    monkeypatch.setattr(live_words.time, "monotonic", lambda: 0.0)
+    assert live_words.names(GoingOn(kinds=("jobs to retry",), socket=str(daemon.socket))) == []
     assert waited[0] == PATIENCE
     assert [call.limit for call in daemon.calls if isinstance(call, api.GetJobs)] == [JOBS]
 
@@ -149,7 +149,7 @@ def test_so_much_of_an_answer_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
             return b"\n" * size
 
     endless = Endless()
-    monkeypatch.setattr(names.time, "monotonic", lambda: 0.0)
-    for _ in names.lines_of(cast("socket.socket", endless), until=1.0):
+    monkeypatch.setattr(live_words.time, "monotonic", lambda: 0.0)
+    for _ in live_words.lines_of(cast("socket.socket", endless), until=1.0):
         pass
     assert LONGEST_ANSWER <= endless.taken < LONGEST_ANSWER + (1 << 17)

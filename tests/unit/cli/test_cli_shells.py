@@ -48,9 +48,7 @@ def home(tmp_path: Path) -> Path:
     """A directory with the program `flashdeck` in `bin`, and a file to complete."""
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin" / "flashdeck"
-    patient = (
-        f"from flashdeck_tui.completion import names; names.PATIENCE = {SECONDS}; from flashdeck_tui.cli import main"
-    )
+    patient = f"from flashdeck_tui.tab_key import live_words; live_words.PATIENCE = {SECONDS}; from flashdeck_tui.cli import main"
     program.write_text(f"#!/bin/sh\nexec '{sys.executable}' -c 'import sys; {patient}; sys.exit(main())' \"$@\"\n")
     program.chmod(0o755)
     (tmp_path / "firmware.hex").touch()

@@ -152,8 +152,8 @@ def test_a_board_whose_map_is_known_takes_one_screen_and_names_its_chip(
 @pytest.mark.parametrize(
     ("shown", "app"),
     [
-        (MAP, Range(0x08020000, 0x08100000)),  # where its map lets it be written
-        ("@Internal Flash  /0x08000000/128*8Kg", Range(0x08020000, 0x08100000)),
+        (MAP, Range(0x08020000, 0x08080000)),  # where its map lets it be written, in the first bank
+        ("@Internal Flash  /0x08000000/128*8Kg", Range(0x08010000, 0x08080000)),
         ("@Internal Flash  /0x08000000/04*016Kg,01*064Kg,07*128Kg", Range(0x08020000, 0x08100000)),
         ("@Internal Flash  /0x08000000/64*2Kg", Range(0x08004000, 0x08020000)),
         ("@Internal Flash  /0x08000000/7*3Kg", Range(0x08000C00, 0x08005400)),

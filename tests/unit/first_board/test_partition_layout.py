@@ -126,7 +126,19 @@ def test_no_partition_reaches_over_a_hole_or_into_what_may_not_be_written() -> N
         ("app", 0x08100000, 512 * K, False),
     ]
     tail = parse_memory_map("@Internal Flash   /0x08000000/16*8Ka,96*8Kg,16*8Ka")
-    assert told(lay_out([built("app", 0x08020000)], H563, [tail]))[-1] == ("app", 0x08020000, 768 * K, False)
+    assert told(lay_out([built("app", 0x08080000)], H563, [tail]))[-1] == ("app", 0x08080000, 384 * K, False)
+
+
+def test_beside_a_bootloader_a_program_does_not_reach_into_another_bank_without_need() -> None:
+    """There it would wait until the bootloader is seen to erase the right bank."""
+    alone = lay_out([built("app", 0x08020000)], H563)
+    assert told(alone)[-1] == ("app", 0x08020000, 384 * K, False)
+    large = lay_out([built("app", 0x08020000, 500 * K)], H563)
+    assert told(large)[-1] == ("app", 0x08020000, 896 * K, False)
+    by_the_rom = lay_out([built("app", 0x08000000)], H563)
+    assert told(by_the_rom) == [("app", 0x08000000, 1024 * K, False)]
+    beside = lay_out([built("boot", 0x08000000), built("app", 0x08020000)], H563)
+    assert told(beside) == [("bootloader", 0x08000000, 128 * K, True), ("app", 0x08020000, 384 * K, False)]
 
 
 def test_each_run_below_the_lowest_is_protected_by_itself() -> None:

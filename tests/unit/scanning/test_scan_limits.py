@@ -6,9 +6,9 @@ import pytest
 
 from flashdeck.image_formats import MAX_IMAGE
 from flashdeckd.host import clock
+from flashdeckd.scanning.build_origin import LEVELS
 from flashdeckd.scanning.builds import MAX_BUILDS, MAX_READ, builds_below
 from flashdeckd.scanning.image_facts import ENOUGH_TO_TELL
-from flashdeckd.scanning.build_origin import LEVELS
 from flashdeckd.scanning.walk import (
     LEAST_SIZE,
     MAX_DEPTH,

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 
-from flashdeck_tui.completion import COMPLETE_VARIABLE
+from flashdeck_tui.tab_key import COMPLETE_VARIABLE
 
 
 def main(args: Sequence[str] | None = None) -> int:
@@ -14,7 +14,7 @@ def main(args: Sequence[str] | None = None) -> int:
     nothing else is imported for it.
     """
     if instruction := os.environ.get(COMPLETE_VARIABLE):
-        from flashdeck_tui.completion.answer import answer  # noqa: PLC0415 - only where a shell asks
+        from flashdeck_tui.tab_key.answer import answer  # noqa: PLC0415 - only where a shell asks
 
         return answer(instruction)
     from flashdeck_tui.cli.command_line import run  # noqa: PLC0415 - only where none does

@@ -1,6 +1,6 @@
 """Kinds of names that a shell completes from the running daemon, as marks on options and arguments.
 
-`make schema` writes them into the table by which `flashdeck_tui.completion` asks; nothing is asked here.
+`make schema` writes them into the table by which `flashdeck_tui.tab_key` asks; nothing is asked here.
 """
 
 from collections.abc import Callable

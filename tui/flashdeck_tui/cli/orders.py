@@ -21,8 +21,8 @@ from flashdeck.outcome import Outcome
 from flashdeck_tui.cli import many_hosts, options
 from flashdeck_tui.cli.answers import JobLine
 from flashdeck_tui.cli.connect import converse
-from flashdeck_tui.cli.destinations import tell_placed
 from flashdeck_tui.cli.job_results import put_result
+from flashdeck_tui.cli.named_target import tell_placed
 from flashdeck_tui.cli.output import UnreadError, put_json, say
 from flashdeck_tui.cli.progress import progress
 from flashdeck_tui.cli.queued_jobs import tell_of_queued

@@ -256,10 +256,10 @@ def _example(suggestion: Suggestion) -> tuple[Range, ...]:
 
 
 def _first_run(geometry: Geometry) -> list[Range]:
-    """Return the sectors of a flash up to its first hole."""
+    """Return the sectors of a flash up to its first hole, in its first bank."""
     run: list[Range] = []
     for sector in geometry.sectors():
-        if run and run[-1].end != sector.span.start:
+        if sector.bank or (run and run[-1].end != sector.span.start):
             break
         run.append(sector.span)
     return run

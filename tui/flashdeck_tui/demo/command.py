@@ -39,6 +39,7 @@ def run(*, once: bool, json: bool) -> int:
     exit code. Raises FlashdeckError where the demo could not be run to its end; the end of the daemon's log is then on
     stderr. Nothing is left behind in any case. 2 where it is to be played and the terminal cannot show the screen.
     """
+    require(Extra.DAEMON, "the demo")
     unattended = once or json or not all(map(is_terminal, (sys.stdin, sys.stdout, sys.stderr)))
     try:
         return asyncio.run(until_signal(play_by_itself(as_json=json) if unattended else _played()))
@@ -47,8 +48,8 @@ def run(*, once: bool, json: bool) -> int:
             report(Failure(kind=ErrorKind.INTERRUPTED, message=f"the demo was stopped by {end}"), as_json=json)
         return 128 + end.number
     except FlashdeckError as error:
-        for note in getattr(error, "__notes__", ()):
-            for line in str(note).splitlines():
+        for note in error.remarks:
+            for line in note.splitlines():
                 complain(line)
         raise
 

@@ -83,7 +83,7 @@ class DemoActions:
 
 def _complaint(error: FlashdeckError) -> str:
     """Return the compiler's first complaint; if something else failed, all that was said."""
-    said = "\n".join(getattr(error, "__notes__", ()))
+    said = "\n".join(error.remarks)
     return next((line for line in said.splitlines() if ": error: " in line), said or error.hint)
 
 

@@ -18,7 +18,6 @@ from flashdeck import api, config_file, paths
 from flashdeck.client import Client
 from flashdeck.config import Config
 from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError
-from flashdeck.extras import Extra, require
 from flashdeck_tui.demo import keeper
 from flashdeck_tui.demo.firmware import Firmware
 
@@ -66,7 +65,6 @@ async def demo_bench(*, slow: bool = False) -> AsyncGenerator[DemoBench, None]:
     A `slow` one has boards that are `SLOWNESS` times slower, so that somebody can watch a flash and interrupt it. A
     FlashdeckError that passes through gets the end of the daemon's log as a note.
     """
-    require(Extra.DAEMON, "the daemon of the demo")
     async with _kept() as kept:
         settings, boards = _copied(kept.directory, slow=slow)
         socket, log = kept.directory / paths.SOCKET_NAME, kept.directory / keeper.LOG

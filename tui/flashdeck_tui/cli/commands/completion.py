@@ -5,7 +5,7 @@ import click
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.answers import CompletionScript
 from flashdeck_tui.cli.output import put, put_json
-from flashdeck_tui.completion.shells import NAMES, SHELLS
+from flashdeck_tui.tab_key.shells import NAMES, SHELLS
 
 
 @click.command()

@@ -8,7 +8,7 @@ from flashdeck.async_bench import AsyncBench
 from flashdeck.errors import ExitCode
 from flashdeck.outcome import Outcome
 from flashdeck_tui.cli import live_options, options
-from flashdeck_tui.cli.destinations import Wanted, explained, named
+from flashdeck_tui.cli.named_target import NamedTarget, explained, named
 from flashdeck_tui.cli.orders import Order, carry_out, ordered
 
 
@@ -26,7 +26,7 @@ def command(*, target: str, file: Path | None, boards: tuple[str, ...], order: O
     A board on hold or a blocked job ends it with 13, once no other board is being flashed. 10 means that some of
     several boards failed. Prints a row a board.
     """
-    wanted = Wanted.of(target, file, boards)
+    wanted = NamedTarget.of(target, file, boards)
 
     async def work(bench: AsyncBench) -> Outcome:
         with explained(wanted):

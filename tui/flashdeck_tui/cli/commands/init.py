@@ -27,7 +27,6 @@ from flashdeck_tui.cli.installing import script_of
 from flashdeck_tui.cli.job_results import put_result
 from flashdeck_tui.cli.orders import Order, tell_remarks
 from flashdeck_tui.cli.output import is_terminal, put, put_json, say
-from flashdeck_tui.completion.shells import SHELLS
 from flashdeck_tui.first_steps.asked_questions import WrongAnswerError
 from flashdeck_tui.first_steps.chip_choice import Flash, flash_of
 from flashdeck_tui.first_steps.doing import AGAIN, Doing
@@ -44,6 +43,7 @@ from flashdeck_tui.first_steps.way_choice import COMMAND, command_of
 from flashdeck_tui.installer import needed_steps
 from flashdeck_tui.installer.steps import Run, StepResult, StepState, steps_of
 from flashdeck_tui.installer.this_machine import ThisMachine, look, text_of
+from flashdeck_tui.tab_key.shells import SHELLS
 
 
 def _flash(value: str) -> Flash:

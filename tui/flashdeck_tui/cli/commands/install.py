@@ -7,9 +7,9 @@ from flashdeck.errors import ExitCode
 from flashdeck.extras import Extra, require
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.installing import carried_out
-from flashdeck_tui.completion.shells import SHELLS
 from flashdeck_tui.installer import needed_steps
 from flashdeck_tui.installer.this_machine import look, text_of
+from flashdeck_tui.tab_key.shells import SHELLS
 
 
 @click.command()

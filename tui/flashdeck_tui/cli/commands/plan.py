@@ -16,7 +16,7 @@ from flashdeck.errors import ExitCode, RequestError
 from flashdeck.text import clean, counted, format_size, short_sha
 from flashdeck_tui.cli import live_options, many_hosts, options
 from flashdeck_tui.cli.connect import converse
-from flashdeck_tui.cli.destinations import Wanted, explained, named, tell_placed
+from flashdeck_tui.cli.named_target import NamedTarget, explained, named, tell_placed
 from flashdeck_tui.cli.output import is_terminal, one_line, put, put_json
 from flashdeck_tui.cli.table import Cell, table
 from flashdeck_tui.cli.words import address
@@ -40,7 +40,7 @@ def command(*, target: str, file: Path | None, boards: tuple[str, ...], erase: b
     """
     if erase and file is not None:
         raise RequestError("an erase takes no file", hint="leave out FILE, or --erase")
-    wanted = Wanted.of(target, file, boards)
+    wanted = NamedTarget.of(target, file, boards)
 
     async def work(client: Client) -> PlanList:
         bench = AsyncBench(client, tell_placed=tell_placed)

@@ -18,6 +18,7 @@ from flashdeck_tui.cli.answers import ReadReport
 from flashdeck_tui.cli.job_results import put_result
 from flashdeck_tui.cli.orders import Order, ordered, outcome_of
 from flashdeck_tui.cli.output import put, put_json
+from flashdeck_tui.cli.remote import only_host
 
 
 @click.command()
@@ -37,6 +38,7 @@ def command(
     Where several boards have the partition, name one with --board (else 7). Ends with 13 where the board cannot be
     read. What is not done when this command ends is cancelled.
     """
+    only_host(click.get_current_context())  # there is one file
     if not overwrite and file.exists():
         raise RequestError(f"{clean(str(file))} exists", hint="name another file, or say --overwrite")
     how = Patience(no_wait=order.no_wait, timeout=order.timeout)

@@ -29,7 +29,7 @@ from flashdeck_tui.cli.table import Cell, table
 
 
 @dataclass(frozen=True, slots=True)
-class _Look:
+class _StatusSeen:
     """The state of one daemon, where it was asked, and the others that could have been."""
 
     snapshot: Snapshot
@@ -57,12 +57,12 @@ def _problems(snapshot: Snapshot) -> list[Problem]:
     return problems(snapshot.boards, snapshot.jobs)
 
 
-async def _look(client: Client) -> _Look:
+async def _look(client: Client) -> _StatusSeen:
     snapshot, socket = await client.call(api.GetStatus()), client.where
-    return _Look(snapshot, socket, tuple(other_daemons(socket)) if socket.startswith("/") else ())
+    return _StatusSeen(snapshot, socket, tuple(other_daemons(socket)) if socket.startswith("/") else ())
 
 
-def _answer(look: _Look) -> Status:
+def _answer(look: _StatusSeen) -> Status:
     snapshot = look.snapshot
     return Status(
         **asdict(snapshot),
@@ -73,7 +73,7 @@ def _answer(look: _Look) -> Status:
     )
 
 
-def _sections(snapshots: Mapping[str, Snapshot], looks: Mapping[str, _Look]) -> list[str]:
+def _sections(snapshots: Mapping[str, Snapshot], looks: Mapping[str, _StatusSeen]) -> list[str]:
     """Return what there is to say of one daemon, or of those of several machines together."""
     boards = many_hosts.each(snapshots.items(), lambda each: each.boards, many_hosts.mark_board)
     jobs = many_hosts.each(snapshots.items(), lambda each: each.jobs, many_hosts.mark_job)
@@ -97,7 +97,7 @@ def _other(daemon: OtherDaemon) -> str:
     return f"also running: flashdeckd on {daemon.socket} (flashdeck --socket {shlex.quote(daemon.socket)})"
 
 
-def _daemon(look: _Look, host: str) -> str:
+def _daemon(look: _StatusSeen, host: str) -> str:
     daemon = look.snapshot.daemon
     virtual = ", virtual boards" if daemon.virtual else ""
     since = words.ago(daemon.started_at)

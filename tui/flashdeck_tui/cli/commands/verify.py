@@ -8,7 +8,7 @@ from flashdeck.async_bench import AsyncBench
 from flashdeck.errors import ExitCode
 from flashdeck.outcome import Outcome
 from flashdeck_tui.cli import live_options, options
-from flashdeck_tui.cli.destinations import Wanted, explained, named
+from flashdeck_tui.cli.named_target import NamedTarget, explained, named
 from flashdeck_tui.cli.orders import Order, carry_out, ordered
 
 
@@ -26,7 +26,7 @@ def command(*, target: str, file: Path | None, boards: tuple[str, ...], force: b
     Ends with 5 where something is different, and says how many bytes and where the first is. Ends with 13 where the
     board cannot be read. Prints a row a board; all else is as with 'flash'.
     """
-    wanted = Wanted.of(target, file, boards)
+    wanted = NamedTarget.of(target, file, boards)
 
     async def work(bench: AsyncBench) -> Outcome:
         with explained(wanted):

@@ -22,7 +22,7 @@ from flashdeck.words.tone import Phrase, Tone
 from flashdeck_tui.cli import live_names, live_options, many_hosts, options, words
 from flashdeck_tui.cli.answers import WaitReport
 from flashdeck_tui.cli.connect import converse_again
-from flashdeck_tui.cli.destinations import Wanted, named, tell_placed
+from flashdeck_tui.cli.named_target import NamedTarget, named, tell_placed
 from flashdeck_tui.cli.output import put, put_json, report
 from flashdeck_tui.cli.progress import Progress, progress
 from flashdeck_tui.cli.readers import Until
@@ -49,7 +49,7 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], timeo
     """
     if not partition and file is None:
         raise click.UsageError("Missing argument 'PARTITION', or --for FILE.")
-    wanted = Wanted.of("", file, boards)
+    wanted = NamedTarget.of("", file, boards)
     began = 0.0
 
     async def work(client: Client) -> Outcome:

@@ -19,7 +19,7 @@ from flashdeck_tui.cli.remote import named_hosts
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class NamedTarget:
     """The words as they were typed. A file behind a partition is read before anything is asked of a daemon."""
 
     word: str
@@ -27,13 +27,13 @@ class Wanted:
     image: LoadedImage | None
     boards: tuple[str, ...]
     path: Path | None
-    """What `word` is as a path; None where nothing is there."""
+    """The path that `word` is; None where nothing is there."""
     is_file: bool
     is_for_several: bool
     """True if several machines are asked."""
 
     @classmethod
-    def of(cls, word: str, file: Path | None, boards: tuple[str, ...]) -> "Wanted":
+    def of(cls, word: str, file: Path | None, boards: tuple[str, ...]) -> "NamedTarget":
         """Return what was typed; raises RequestError and FlashdeckError where a file that was named cannot be read."""
         path = Path(word)
         return cls(
@@ -46,7 +46,7 @@ class Wanted:
         )
 
 
-async def named(bench: AsyncBench, wanted: Wanted) -> tuple[str, LoadedImage | None]:
+async def named(bench: AsyncBench, wanted: NamedTarget) -> tuple[str, LoadedImage | None]:
     """Return the partition, "" for where the image belongs, and the image, None for the newest build.
 
     Raises RequestError (`ambiguous`) where an image without a partition could reach a board of each of several
@@ -78,7 +78,7 @@ def tell_placed(name: str, placed: PlacedImages) -> None:
 
 
 @contextmanager
-def explained(wanted: Wanted) -> Generator[None]:
+def explained(wanted: NamedTarget) -> Generator[None]:
     """Say of a word that is no partition that it is no file either, or one of two files, where it looks like that."""
     word = wanted.word
     try:

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from flashdeck_tui.completion import COMPLETE_VARIABLE
-from flashdeck_tui.completion.going_on import Word
+from flashdeck_tui.tab_key import COMPLETE_VARIABLE
+from flashdeck_tui.tab_key.going_on import Word
 
 FILES: Final = ("file", "dir")
 """Kinds of values that a shell completes by itself."""

@@ -1,10 +1,10 @@
-"""How a command line may go on. Pure."""
+"""The words with which a command line may go on. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from flashdeck_tui.completion.table import Command, Option, Values
+from flashdeck_tui.tab_key.word_table import CommandWords, KnownOption, Values
 
 SOCKET: Final = "--socket"
 VIRTUAL: Final = "--virtual"
@@ -25,16 +25,26 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class GoingOn:
-    """What the word that is being typed may become."""
+<<<<<<< HEAD:tui/flashdeck_tui/tab_key/going_on.py
+    """The ways in which the word that is being typed may go on."""
+=======
+    """The words that the one being typed may become."""
+>>>>>>> manual:tui/flashdeck_tui/completion/going_on.py
 
     words: tuple[Word, ...] = ()
     """Words that begin so."""
     kinds: tuple[str, ...] = ()
     """Kinds of values that are to be asked for."""
     begun: str = ""
-    """What there is of the word, or of the value in it."""
+<<<<<<< HEAD:tui/flashdeck_tui/tab_key/going_on.py
+    """The beginning of the word, or of the value in it, as it was typed."""
     before: str = ""
-    """What stands before the value in the same word, as `--board=`."""
+    """The text before the value in the same word, as `--board=`."""
+=======
+    """The part of the word that is typed, or of the value in it."""
+    before: str = ""
+    """The part before the value in the same word, as `--board=`."""
+>>>>>>> manual:tui/flashdeck_tui/completion/going_on.py
     socket: str | None = None
     is_virtual: bool = False
     is_elsewhere: bool = False
@@ -42,11 +52,11 @@ class GoingOn:
 
 
 @dataclass(slots=True)
-class _Line:
+class _LineSoFar:
     """The words so far."""
 
-    command: Command
-    open: Option | None = None
+    command: CommandWords
+    open: KnownOption | None = None
     """The option whose value is next."""
     used: set[str] = field(default_factory=set[str])
     given: dict[str, str] = field(default_factory=dict[str, str])
@@ -87,14 +97,14 @@ class _Line:
         else:
             self.open = option
 
-    def _give(self, option: Option, value: str) -> None:
+    def _give(self, option: KnownOption, value: str) -> None:
         for name in option.names:
             self.given[name] = value
 
 
-def going_on(table: Command, words: Sequence[str], begun: str) -> GoingOn:
+def going_on(table: CommandWords, words: Sequence[str], begun: str) -> GoingOn:
     """Return what may become of `begun`, the last word, behind `words`."""
-    line = _Line(table)
+    line = _LineSoFar(table)
     if not all(map(line.take, words)):
         return GoingOn()
     before = ""
@@ -125,7 +135,7 @@ def going_on(table: Command, words: Sequence[str], begun: str) -> GoingOn:
     )
 
 
-def _options(line: _Line, begun: str) -> tuple[Word, ...]:
+def _options(line: _LineSoFar, begun: str) -> tuple[Word, ...]:
     return tuple(
         Word(name, option.help)
         for option in line.command.options

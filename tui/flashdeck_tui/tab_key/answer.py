@@ -3,10 +3,10 @@
 import os
 import sys
 
-from flashdeck_tui.completion.going_on import going_on
-from flashdeck_tui.completion.names import names
-from flashdeck_tui.completion.shells import FILES, SHELLS
-from flashdeck_tui.completion.table import load
+from flashdeck_tui.tab_key.going_on import going_on
+from flashdeck_tui.tab_key.live_words import names
+from flashdeck_tui.tab_key.shells import FILES, SHELLS
+from flashdeck_tui.tab_key.word_table import load
 
 
 def answer(instruction: str) -> int:

@@ -13,7 +13,7 @@ from typing import Any, Final, cast
 from flashdeck.errors import FlashdeckError
 from flashdeck.text import is_name
 from flashdeck.whereabouts import Whereabouts
-from flashdeck_tui.completion.going_on import GoingOn, Word
+from flashdeck_tui.tab_key.going_on import GoingOn, Word
 
 PATIENCE: Final = 0.5
 """Seconds that a person who pressed Tab waits at the most for a daemon."""

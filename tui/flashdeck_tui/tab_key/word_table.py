@@ -16,11 +16,11 @@ class Values:
 
     choices: tuple[str, ...] = ()
     kinds: tuple[str, ...] = ()
-    """Kinds that are asked for: "file", "dir", or what only the daemon knows (`names.KINDS`)."""
+    """Kinds that are asked for: "file", "dir", or what only the daemon knows (`live_words.KINDS`)."""
 
 
 @dataclass(frozen=True, slots=True)
-class Option:
+class KnownOption:
     """An option of a command."""
 
     names: tuple[str, ...]
@@ -33,7 +33,7 @@ class Option:
 
 
 @dataclass(frozen=True, slots=True)
-class Argument:
+class KnownArgument:
     """A word of a command that is no option."""
 
     values: Values
@@ -41,37 +41,37 @@ class Argument:
 
 
 @dataclass(frozen=True, slots=True)
-class Command:
+class CommandWords:
     """A command, or a group of them."""
 
     help: str = ""
-    options: tuple[Option, ...] = ()
-    arguments: tuple[Argument, ...] = ()
-    commands: Mapping[str, "Command"] = field(default_factory=dict[str, "Command"])
+    options: tuple[KnownOption, ...] = ()
+    arguments: tuple[KnownArgument, ...] = ()
+    commands: Mapping[str, "CommandWords"] = field(default_factory=dict[str, "CommandWords"])
     is_before_another: bool = False
     """True if another command line, of any program, stands behind `--`."""
 
-    def option(self, name: str) -> Option | None:
+    def option(self, name: str) -> KnownOption | None:
         """Return the option of this name."""
         return next((option for option in self.options if name in option.names), None)
 
-    def argument(self, position: int) -> Argument | None:
+    def argument(self, position: int) -> KnownArgument | None:
         """Return the argument at a position, counted from 0; None where there is none."""
         if position < len(self.arguments):
             return self.arguments[position]
         return self.arguments[-1] if self.arguments and self.arguments[-1].may_repeat else None
 
 
-def load(file: Path = FILE) -> Command:
+def load(file: Path = FILE) -> CommandWords:
     """Return the table of the command `flashdeck`."""
     return _command(json.loads(file.read_bytes()))
 
 
-def _command(told: Mapping[str, Any]) -> Command:
-    return Command(
+def _command(told: Mapping[str, Any]) -> CommandWords:
+    return CommandWords(
         help=told.get("help", ""),
         options=tuple(
-            Option(
+            KnownOption(
                 names=tuple(each["names"]),
                 help=each.get("help", ""),
                 values=_values(each["values"]) if "values" in each else None,
@@ -81,7 +81,7 @@ def _command(told: Mapping[str, Any]) -> Command:
             for each in told.get("options", ())
         ),
         arguments=tuple(
-            Argument(_values(each["values"]), may_repeat=each.get("repeat", False))
+            KnownArgument(_values(each["values"]), may_repeat=each.get("repeat", False))
             for each in told.get("arguments", ())
         ),
         commands={name: _command(each) for name, each in told.get("commands", {}).items()},
