@@ -25,26 +25,16 @@ class Word:
 
 @dataclass(frozen=True, slots=True)
 class GoingOn:
-<<<<<<< HEAD:tui/flashdeck_tui/tab_key/going_on.py
-    """The ways in which the word that is being typed may go on."""
-=======
     """The words that the one being typed may become."""
->>>>>>> manual:tui/flashdeck_tui/completion/going_on.py
 
     words: tuple[Word, ...] = ()
     """Words that begin so."""
     kinds: tuple[str, ...] = ()
     """Kinds of values that are to be asked for."""
     begun: str = ""
-<<<<<<< HEAD:tui/flashdeck_tui/tab_key/going_on.py
-    """The beginning of the word, or of the value in it, as it was typed."""
-    before: str = ""
-    """The text before the value in the same word, as `--board=`."""
-=======
     """The part of the word that is typed, or of the value in it."""
     before: str = ""
     """The part before the value in the same word, as `--board=`."""
->>>>>>> manual:tui/flashdeck_tui/completion/going_on.py
     socket: str | None = None
     is_virtual: bool = False
     is_elsewhere: bool = False
