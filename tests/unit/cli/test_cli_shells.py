@@ -48,7 +48,8 @@ def home(tmp_path: Path) -> Path:
     """A directory with the program `flashdeck` in `bin`, and a file to complete."""
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin" / "flashdeck"
-    patient = f"from flashdeck_tui.tab_key import live_words; live_words.PATIENCE = {SECONDS}; from flashdeck_tui.cli import main"
+    slow = f"from flashdeck_tui.tab_key import live_words; live_words.PATIENCE = {SECONDS}"
+    patient = f"{slow}; from flashdeck_tui.cli import main"
     program.write_text(f"#!/bin/sh\nexec '{sys.executable}' -c 'import sys; {patient}; sys.exit(main())' \"$@\"\n")
     program.chmod(0o755)
     (tmp_path / "firmware.hex").touch()
