@@ -121,8 +121,8 @@ class NewUser:
 
     def types(self, *words: str, columns: int = 80, lines: int = 24, **variables: str | None) -> OnTerminal:
         """A command on a terminal."""
-        hidden: dict[str, Any] = dict.fromkeys(name for name in os.environ if name not in self.variables)
-        environment = {**hidden, **self.variables, **variables}
+        hidden: dict[str, str | None] = dict.fromkeys(name for name in os.environ if name not in self.variables)
+        environment: dict[str, Any] = {**hidden, **self.variables, **variables}
         return OnTerminal(*words, columns=columns, lines=lines, ignore_hangup=False, python=(), **environment)
 
     def runs(self, *words: str) -> Run:

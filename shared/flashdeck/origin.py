@@ -53,7 +53,7 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Origin:
+class Installation:
     """The way in which this flashdeck was installed."""
 
     tool: Tool
@@ -74,7 +74,7 @@ def to_add(extra: Extra) -> str:
     return clean(command(origin(), present, _requirements(extra)), MAX_MESSAGE)
 
 
-def command(found: Origin, wanted: Sequence[Extra], libraries: Sequence[str]) -> str:
+def command(found: Installation, wanted: Sequence[Extra], libraries: Sequence[str]) -> str:
     """Return the command after which an environment has the extras `wanted`, of which `libraries` are missing. Pure."""
     if found.source is not None and (words := _to_install(found)):
         run = ("flashdeck",) if found.tool is Tool.UVX else ()
@@ -86,7 +86,7 @@ def command(found: Origin, wanted: Sequence[Extra], libraries: Sequence[str]) ->
     )
 
 
-def _to_install(found: Origin) -> tuple[str, ...]:
+def _to_install(found: Installation) -> tuple[str, ...]:
     """Return the words before where flashdeck is to come from; none where an unknown program keeps the environment."""
     words = {
         Tool.PIP: (found.python, "-m", "pip", "install"),
@@ -98,7 +98,7 @@ def _to_install(found: Origin) -> tuple[str, ...]:
     return words.get(found.tool, ())
 
 
-def _to_install_libraries(found: Origin) -> tuple[str, ...]:
+def _to_install_libraries(found: Installation) -> tuple[str, ...]:
     """Return the words before the libraries; none where no program may add some to the environment by itself."""
     words = {
         Tool.PIP: (found.python, "-m", "pip", "install"),
@@ -109,13 +109,13 @@ def _to_install_libraries(found: Origin) -> tuple[str, ...]:
     return words.get(found.tool, ())
 
 
-def origin() -> Origin:
+def origin() -> Installation:
     """Return how the flashdeck that runs here was installed, as the files say that its installer left."""
     prefix = Path(sys.prefix)
     try:
         distribution = metadata.distribution(_DISTRIBUTION)
     except metadata.PackageNotFoundError:  # run from its sources, without being installed
-        return Origin(tool=Tool.OTHER, prefix=sys.prefix, python=sys.executable)
+        return Installation(tool=Tool.OTHER, prefix=sys.prefix, python=sys.executable)
     installer = (distribution.read_text("INSTALLER") or "").strip()
     tool, suffix = Tool.OTHER, ""
     if (prefix / "pipx_metadata.json").is_file():
@@ -127,7 +127,7 @@ def origin() -> Origin:
         tool = Tool.UVX if in_cache else Tool.UV_PIP
     elif installer == "pip":
         tool = Tool.PIP
-    return Origin(
+    return Installation(
         tool=tool,
         installer=installer,
         prefix=sys.prefix,

@@ -33,7 +33,6 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ThisMachine:
         program=("/usr/bin/flashdeckd",),
         booted=False,
         has_user_manager=False,
-        can_harden=False,
         lingers=True,
         shells=frozenset(),
         config_home=home / ".config",

@@ -11,7 +11,7 @@ import pytest
 from cli_run import Cli
 from flashdeck_tui.cli.commands import install, uninstall
 from flashdeck_tui.installer import needed_steps
-from flashdeck_tui.installer.this_machine import MAX_FILE, PROBE_SECONDS, ThisMachine, can_shut_in, look, text_of
+from flashdeck_tui.installer.this_machine import MAX_FILE, ThisMachine, look, text_of
 
 
 def _nothing(_name: str) -> None:
@@ -40,7 +40,6 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ThisMachine:
         program=("/usr/bin/flashdeckd",),
         booted=False,
         has_user_manager=False,
-        can_harden=True,
         lingers=True,
         shells=frozenset({"bash"}),
         config_home=home / ".config",
@@ -115,23 +114,11 @@ def test_it_is_never_installed_for_root(offline: Cli) -> None:
     assert offline("install", "--system", "--user", "no-such-account", "--dry-run").code == 2
 
 
-def test_no_more_is_read_of_a_file_and_no_longer_waited_for_a_look(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_more_is_read_of_a_file(tmp_path: Path) -> None:
     file = tmp_path / "unit"
     file.write_text("x" * (MAX_FILE + 1))
     assert text_of(file) == "x" * MAX_FILE
     assert text_of(tmp_path / "none") is None
-    waited: list[float] = []
-
-    def run(words: list[str], *, timeout: float, **_options: object) -> None:
-        assert "--wait" not in words, "that needs D-Bus"
-        waited.append(timeout)
-        raise subprocess.TimeoutExpired("systemd-run", timeout)
-
-    monkeypatch.setattr(subprocess, "run", run)
-    assert not can_shut_in(1000)
-    assert waited == [PROBE_SECONDS]
 
 
 def test_a_real_machine_can_be_looked_at() -> None:

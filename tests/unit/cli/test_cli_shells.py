@@ -48,9 +48,9 @@ def home(tmp_path: Path) -> Path:
     """A directory with the program `flashdeck` in `bin`, and a file to complete."""
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin" / "flashdeck"
-    slow = f"from flashdeck_tui.tab_key import live_words; live_words.PATIENCE = {SECONDS}"
-    patient = f"{slow}; from flashdeck_tui.cli import main"
-    program.write_text(f"#!/bin/sh\nexec '{sys.executable}' -c 'import sys; {patient}; sys.exit(main())' \"$@\"\n")
+    patient = f"from flashdeck_tui.tab_key import live_words; live_words.PATIENCE = {SECONDS}"
+    code = f"import sys; {patient}; from flashdeck_tui.cli import main; sys.exit(main())"
+    program.write_text(f"#!/bin/sh\nexec '{sys.executable}' -c '{code}' \"$@\"\n")
     program.chmod(0o755)
     (tmp_path / "firmware.hex").touch()
     return tmp_path

@@ -25,7 +25,6 @@ ANN = ThisMachine(
     program=("/opt/flash deck/bin/flashdeckd",),
     booted=True,
     has_user_manager=True,
-    can_harden=True,
     lingers=True,
     shells=frozenset({"bash", "fish"}),
     config_home=Path("/home/ann/.config"),
@@ -72,7 +71,6 @@ def test_a_first_installation_brings_all_of_it() -> None:
     assert set(files) == {
         needed_steps.RULES,
         UNITS / "flashdeckd.service",
-        UNITS / "flashdeckd.service.d/hardening.conf",
         Path("/home/ann/.local/share/bash-completion/completions/flashdeck"),
         Path("/home/ann/.config/fish/completions/flashdeck.fish"),
         Path("/home/ann/.local/share/man/man1/flashdeck.1"),
@@ -155,14 +153,14 @@ def test_a_system_service_is_for_one_account_and_all_of_it_is_for_root() -> None
 
 
 def test_a_machine_without_systemd_gets_the_rest_and_is_told() -> None:
-    lines = installed(replace(ANN, booted=False, has_user_manager=False, can_harden=False))
+    lines = installed(replace(ANN, booted=False, has_user_manager=False))
     assert needed_steps.RULES in written(lines)
     assert not any("systemctl" in command for root in (True, False) for command in commands(lines, as_root=root))
     assert "systemd does not run here" in str(lines[-1])
 
 
 def test_a_manager_that_cannot_be_reached_is_told_with_the_command() -> None:
-    lines = installed(replace(ANN, has_user_manager=False, can_harden=False))
+    lines = installed(replace(ANN, has_user_manager=False))
     assert not any("systemctl" in command for command in commands(lines, as_root=False))
     assert any("systemctl --user enable --now flashdeckd.service" in str(line) for line in lines)
 
@@ -193,3 +191,10 @@ def test_a_mark_counts_only_for_the_text_that_it_was_made_of(text: str, more: st
     at = where % len(text)
     assert not is_ours(ours[:at] + more + ours[at:])
     assert not is_ours(text)
+
+
+def test_what_an_earlier_release_shut_a_users_service_in_with_is_taken_away() -> None:
+    there = {UNITS / "flashdeckd.service.d/hardening.conf": marked("[Service]\nPrivateUsers=yes\n")}
+    lines = installed(ANN, there)
+    assert RemoveFile(UNITS / "flashdeckd.service.d/hardening.conf") in lines
+    assert "systemctl --user restart flashdeckd.service" in commands(lines, as_root=False)

@@ -11,7 +11,7 @@ import pytest
 
 from flashdeck import extras, origin
 from flashdeck.extras import Extra
-from flashdeck.origin import Origin, Source, Tool, command, source, to_add
+from flashdeck.origin import Installation, Source, Tool, command, source, to_add
 
 BOTH = (Extra.DAEMON, Extra.TUI)
 PYTHON = "/home/ann/my env/bin/python"
@@ -19,12 +19,12 @@ LIBRARIES = ("pyusb<2,>=1.3.1", "tomli-w")
 CLONE = Source(path="/src/flashdeck")
 
 
-def found(tool: Tool, place: Source | None = CLONE, *, suffix: str = "", installer: str = "") -> Origin:
+def found(tool: Tool, place: Source | None = CLONE, *, suffix: str = "", installer: str = "") -> Installation:
     prefix = "/home/ann/pipx/venvs/flashdeck-new"
-    return Origin(tool=tool, prefix=prefix, python=PYTHON, source=place, suffix=suffix, installer=installer)
+    return Installation(tool=tool, prefix=prefix, python=PYTHON, source=place, suffix=suffix, installer=installer)
 
 
-def said(of: Origin) -> str:
+def said(of: Installation) -> str:
     return command(of, BOTH, LIBRARIES)
 
 
@@ -167,7 +167,7 @@ def test_sources_that_are_not_installed_have_no_known_program(monkeypatch: pytes
         raise metadata.PackageNotFoundError
 
     monkeypatch.setattr(metadata, "distribution", gone)
-    assert origin.origin() == Origin(tool=Tool.OTHER, prefix=sys.prefix, python=sys.executable)
+    assert origin.origin() == Installation(tool=Tool.OTHER, prefix=sys.prefix, python=sys.executable)
 
 
 def test_only_what_is_missing_is_added_with_its_versions(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,8 +13,12 @@ from flashdeckd.dfu.polling import ERASE_PATIENCE, LONGEST_NAP, WRITE_PATIENCE
 from flashdeckd.jobs.device_thread import END_SECONDS
 from needed_tools import need
 
-MOST_EXPOSED = 3.0
-"""The exposure level that `systemd-analyze security` may give; 10 is the worst."""
+MOST_EXPOSED = {True: 3.0, False: 6.5}
+"""The exposure level that `systemd-analyze security` may give to the unit of the system, and to a user's; 10 is worst.
+
+A user's service is counted capabilities that no process of a user has. To take them away, or to have mounts of its own,
+it would need a user namespace, in which udev's messages are not believed, and boards are not found.
+"""
 
 
 @pytest.fixture(params=["plain", "with a space", "c%d$e", "a 'b\"\\ c%d$e"])
@@ -36,7 +40,6 @@ def units(place: Path, *, system: bool) -> list[Path]:
         if system
         else {
             "flashdeckd.service": unit_files.user_service(program),
-            "flashdeckd.service.d/hardening.conf": unit_files.user_hardening(),
             "flashdeckd.socket": unit_files.user_socket(),
         }
     )
@@ -74,7 +77,7 @@ def test_they_are_shut_in(place: Path, *, system: bool) -> None:
     said = analyzed(place, "security", *scope, "--offline=true", str(service))
     level = re.search(r"Overall exposure level for \S+: ([0-9.]+)", said)
     assert level is not None
-    assert float(level[1]) <= MOST_EXPOSED
+    assert float(level[1]) <= MOST_EXPOSED[system]
 
 
 def test_the_daemon_of_a_service_has_longer_to_end_than_it_may_need() -> None:

@@ -23,7 +23,7 @@ class Topic(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class PossibleAnswer:
     """One answer that a question may have."""
 
     key: str
@@ -52,7 +52,7 @@ class Question:
     topic: Topic
     text: str
     """The question itself, in one line."""
-    options: tuple[Choice, ...]
+    options: tuple[PossibleAnswer, ...]
     prompt: str
     """The words in front of the place where is typed."""
     flag: str
@@ -98,14 +98,14 @@ def read_answer(question: Question, typed: str) -> TypedAnswer:
     raise WrongAnswerError(f'"{clean(word, 40)}" is not an answer. Type {_listed(question)}.')
 
 
-def _one(question: Question, word: str) -> Choice:
+def _one(question: Question, word: str) -> PossibleAnswer:
     option = _found(question.options, word)
     if option is None:
         raise WrongAnswerError(f'"{clean(word, 40)}" is not an answer. Type {_listed(question)}.')
     return option
 
 
-def _found(options: Sequence[Choice], word: str) -> Choice | None:
+def _found(options: Sequence[PossibleAnswer], word: str) -> PossibleAnswer | None:
     """Return the option whose key was typed, or its value; a letter counts in both cases."""
     folded = word.casefold()
     by_key = [option for option in options if option.key.casefold() == folded]

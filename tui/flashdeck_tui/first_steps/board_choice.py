@@ -6,7 +6,7 @@ from flashdeck.errors import ErrorKind, RequestError
 from flashdeck.model import BoardState, DeviceMode, DeviceState
 from flashdeck.names import few, which
 from flashdeck.text import clean
-from flashdeck_tui.first_steps.asked_questions import Choice, Question, Topic
+from flashdeck_tui.first_steps.asked_questions import PossibleAnswer, Question, Topic
 from flashdeck_tui.first_steps.given import Given
 from flashdeck_tui.first_steps.known_facts import KnownFacts, device_line
 
@@ -26,8 +26,8 @@ def choose(facts: KnownFacts, given: Given) -> DeviceState | BoardState | Questi
         return (f"Configured, and not plugged in: {names}. " if names else "") + PLUG_IN
     if len(candidates) == 1:
         return _ready(candidates[0])
-    options = [Choice(str(number), _value(each), _line(each)) for number, each in enumerate(candidates, 1)]
-    again = Choice("r", LOOK_AGAIN, "another one: plug it in, then type r")
+    options = [PossibleAnswer(str(number), _value(each), _line(each)) for number, each in enumerate(candidates, 1)]
+    again = PossibleAnswer("r", LOOK_AGAIN, "another one: plug it in, then type r")
     return Question(
         Topic.BOARD,
         "Which board?",

@@ -5,7 +5,7 @@ from flashdeck.errors import ConfigError
 from flashdeck.first_board.chip_guess import ChipGuess, guess_chips, maps_of, sectors_shown, shows
 from flashdeck.geometry import Geometry, format_sectors, parse_sectors
 from flashdeck.model import DeviceState
-from flashdeck_tui.first_steps.asked_questions import Choice, Question, Topic, TypedAnswer, WrongAnswerError
+from flashdeck_tui.first_steps.asked_questions import PossibleAnswer, Question, Topic, TypedAnswer, WrongAnswerError
 from flashdeck_tui.first_steps.given import Given
 from flashdeck_tui.first_steps.known_facts import KnownFacts
 
@@ -24,10 +24,13 @@ def choose(facts: KnownFacts, given: Given, device: DeviceState) -> tuple[Flash,
     reasons = tuple(dict.fromkeys(each.reason for each in found.guesses if each.reason))
     shared = reasons[0] if len(reasons) == 1 else ""
     options = [
-        Choice(str(number), each.name, _words(each, said=shared)) for number, each in enumerate(found.guesses, 1)
+        PossibleAnswer(str(number), each.name, _words(each, said=shared))
+        for number, each in enumerate(found.guesses, 1)
     ]
     if shown := sectors_shown(maps_of(device)):
-        options.append(Choice("m", shown, "another one: take the sectors of its memory map, without a check of stacks"))
+        options.append(
+            PossibleAnswer("m", shown, "another one: take the sectors of its memory map, without a check of stacks")
+        )
     notes = [each for each in (shared, found.note) if each]
     likely = [each.name for each in found.guesses if shows(maps_of(device), find_chip(each.name).geometry)]
     return Question(

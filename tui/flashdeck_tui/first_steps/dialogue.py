@@ -12,7 +12,7 @@ from flashdeck.errors import ConfigError, RequestError
 from flashdeck.first_board.chip_guess import maps_of, shows
 from flashdeck.model import BoardState, DeviceState
 from flashdeck_tui.first_steps import board_choice, chip_choice, image_choice, setting_choice, way_choice
-from flashdeck_tui.first_steps.asked_questions import Choice, Question, Topic, read_answer
+from flashdeck_tui.first_steps.asked_questions import PossibleAnswer, Question, Topic, read_answer
 from flashdeck_tui.first_steps.chip_choice import Flash
 from flashdeck_tui.first_steps.draft import Draft, identity, in_other_bank, names_for, partition_of, setting_of, text_of
 from flashdeck_tui.first_steps.given import Given
@@ -242,11 +242,11 @@ def _places(facts: KnownFacts, given: Given) -> Places | None:
 
 
 def _map_question(profile: Profile, *, trusts: bool) -> Question:
-    options = [Choice("y", YES, "yes"), Choice("e", EDIT, "edit the file")]
+    options = [PossibleAnswer("y", YES, "yes"), PossibleAnswer("e", EDIT, "edit the file")]
     intro: tuple[str, ...] = ()
     if not trusts and (others := in_other_bank(profile)):
         names = " and ".join(each.name for each in others)
-        options.append(Choice("t", TRUSTED, "yes, and this bootloader erases the right bank"))
+        options.append(PossibleAnswer("t", TRUSTED, "yes, and this bootloader erases the right bank"))
         first = f"{names} and what is protected are in different banks, and some bootloaders erase the wrong one."
         then = f"After y flashdeck checks that first; on a board that cannot be read, {names} then waits for one"
         intro = (f"{first} {then} 'flashdeck release'.",)

@@ -22,7 +22,7 @@ from flashdeck.model import DeviceState
 from flashdeck.text import MAX_PATH, clean, format_age, format_size
 from flashdeck.toml.spellings import is_name
 from flashdeck.trustzone import SECURE_FLASH, secure_view
-from flashdeck_tui.first_steps.asked_questions import Choice, Question, Topic, TypedAnswer, WrongAnswerError
+from flashdeck_tui.first_steps.asked_questions import PossibleAnswer, Question, Topic, TypedAnswer, WrongAnswerError
 from flashdeck_tui.first_steps.given import Given
 from flashdeck_tui.first_steps.known_facts import KnownFacts
 from flashdeck_tui.first_steps.picture import short_path
@@ -79,7 +79,7 @@ def choose(facts: KnownFacts, given: Given, places: Places | None) -> tuple[tupl
     listed = [*default, *(each for each in fitting if each not in default)][: max(MOST_LISTED, len(default))]
     listed.sort(key=fitting.index)
     options = tuple(
-        Choice(str(number), each.best.path, _line(each, facts, with_address=places is not None))
+        PossibleAnswer(str(number), each.best.path, _line(each, facts, with_address=places is not None))
         for number, each in enumerate(listed, 1)
     )
     more = len(fitting) - len(listed)

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from flashdeck.errors import ConfigError, ErrorKind, RequestError
 from flashdeck_tui.cli.output import say
-from flashdeck_tui.first_steps.asked_questions import Choice
+from flashdeck_tui.first_steps.asked_questions import PossibleAnswer
 from flashdeck_tui.first_steps.dialogue import Ask, Outlook
 
 
@@ -98,5 +98,5 @@ class Absent:
         return True
 
 
-def _choice(options: tuple[Choice, ...]) -> str:
+def _choice(options: tuple[PossibleAnswer, ...]) -> str:
     return "; ".join(option.words for option in options)

@@ -8,7 +8,7 @@ from flashdeck.model import DeviceState, WayIntoDfu
 from flashdeck.text import MAX_PATH, clean
 from flashdeck.toml.spellings import MAX_WORDS, expanded
 from flashdeck.toml.tables import WrongValueError
-from flashdeck_tui.first_steps.asked_questions import Choice, Question, Topic, TypedAnswer, WrongAnswerError
+from flashdeck_tui.first_steps.asked_questions import PossibleAnswer, Question, Topic, TypedAnswer, WrongAnswerError
 from flashdeck_tui.first_steps.given import Given
 
 COMMAND = "command"
@@ -25,16 +25,18 @@ def choose(given: Given, app: UsbId | None, running: DeviceState | None) -> tupl
     if app is None:
         return Enter.MANUAL, words_of(Enter.MANUAL, given.enter_hint)
     ways = running.ways_into_dfu if running is not None else ()
-    options: list[Choice] = []
+    options: list[PossibleAnswer] = []
     if WayIntoDfu.DETACH in ways:
-        options.append(Choice("d", Enter.DETACH, "its application has a DFU interface, which is asked to detach"))
+        options.append(
+            PossibleAnswer("d", Enter.DETACH, "its application has a DFU interface, which is asked to detach")
+        )
     if WayIntoDfu.TOUCH in ways:
         options.append(
-            Choice("t", Enter.TOUCH, "its serial port is opened at 1200 baud, where its application heeds it")
+            PossibleAnswer("t", Enter.TOUCH, "its serial port is opened at 1200 baud, where its application heeds it")
         )
     options += [
-        Choice("m", Enter.MANUAL, "by hand; behind m you can say how: m hold SW2, press RESET", takes="TEXT"),
-        Choice("c", COMMAND, "a program of yours: c ./enter-dfu --now", takes="COMMAND"),
+        PossibleAnswer("m", Enter.MANUAL, "by hand; behind m you can say how: m hold SW2, press RESET", takes="TEXT"),
+        PossibleAnswer("c", COMMAND, "a program of yours: c ./enter-dfu --now", takes="COMMAND"),
     ]
     return Question(
         Topic.ENTER,

@@ -46,7 +46,7 @@ def install(
     if not machine.booted:
         lines.append(Remark("systemd does not run here: start flashdeckd by other means"))
         return lines
-    changed = any(isinstance(line, WriteFile) for line in units)
+    changed = any(isinstance(line, WriteFile | RemoveFile) for line in units)
     start = (
         _system_start(machine, files, changed=changed)
         if system
@@ -104,8 +104,7 @@ def _completion(machine: ThisMachine, files: Files, completions: Completions, *,
 def _user_units(machine: ThisMachine, files: Files, *, with_socket: bool) -> Iterator[Line]:
     folder = _user_folder(machine)
     yield from _written(folder / _UNIT, unit_files.user_service(machine.program), files)
-    if machine.can_harden:
-        yield from _written(folder / f"{_UNIT}.d" / "hardening.conf", unit_files.user_hardening(), files)
+    yield from _removed(_hardening(machine), files, as_root=False)
     if with_socket:
         yield from _written(folder / _SOCKET, unit_files.user_socket(), files)
 
@@ -155,9 +154,18 @@ def _user_folder(machine: ThisMachine) -> Path:
     return machine.config_home / "systemd" / "user"
 
 
+def _hardening(machine: ThisMachine) -> Path:
+    """The file in which an earlier release put a user's service into a user namespace.
+
+    There what udev tells seems to come from nobody, so that libudev and libusb do not believe it: boards that were
+    plugged in later were not found.
+    """
+    return _user_folder(machine) / f"{_UNIT}.d" / "hardening.conf"
+
+
 def _user_places(machine: ThisMachine) -> list[Path]:
     folder = _user_folder(machine)
-    units = [folder / _UNIT, folder / f"{_UNIT}.d" / "hardening.conf", folder / _SOCKET]
+    units = [folder / _UNIT, _hardening(machine), folder / _SOCKET]
     return [*units, *_completion_places(machine, system=False).values(), *_man_pages(machine, system=False)]
 
 

@@ -4,7 +4,6 @@ import grp
 import os
 import pwd
 import shutil
-import subprocess
 import sys
 import sysconfig
 from dataclasses import dataclass
@@ -19,12 +18,9 @@ BOOTED: Final = Path("/run/systemd/system")
 """There where systemd is the init (sd_booted(3))."""
 LINGER: Final = Path("/var/lib/systemd/linger")
 """A file for each account whose services run without a login (loginctl(1))."""
-PROBE_SECONDS = 20.0
-"""Longest time that one look at the machine may take."""
 MAX_FILE = 1 << 20
 """Bytes that are read of a file that may be ours."""
 _SHELLS: Final = ("bash", "zsh", "fish")
-_SHUT_IN: Final = ("PrivateUsers=yes", "ProtectSystem=full", "CapabilityBoundingSet=")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +42,6 @@ class ThisMachine:
     """True if systemd is the init here."""
     has_user_manager: bool
     """True if the account's own service manager can be reached from here."""
-    can_harden: bool
-    """True if it can shut a service in (user namespaces)."""
     lingers: bool
     shells: frozenset[str]
     config_home: Path
@@ -76,7 +70,6 @@ def look(account: str, *, system: bool) -> ThisMachine:
         program=_program(),
         booted=BOOTED.is_dir(),
         has_user_manager=reachable,
-        can_harden=reachable and can_shut_in(entry.pw_uid),
         lingers=(LINGER / entry.pw_name).exists(),
         shells=frozenset(shell for shell in _SHELLS if shutil.which(shell)),
         config_home=_own("XDG_CONFIG_HOME", is_us=is_us) or home / ".config",
@@ -124,28 +117,6 @@ def _program() -> tuple[str, ...]:
     beside = Path(sysconfig.get_path("scripts")) / "flashdeckd"
     found = str(beside) if os.access(beside, os.X_OK) else shutil.which("flashdeckd")
     return (found,) if found else (sys.executable, "-m", "flashdeckd")
-
-
-def can_shut_in(uid: int) -> bool:
-    """Return whether a user's service manager can put a service into namespaces of its own here; it tries that.
-
-    A oneshot has started once it has ended: unlike `--wait` that needs no D-Bus, which a headless machine may not have.
-    """
-    words = ["systemd-run", "--user", "--property=Type=oneshot", "--collect", "--quiet"]
-    for setting in _SHUT_IN:
-        words += ["--property", setting]
-    try:
-        run = subprocess.run(  # noqa: S603 -- our own words
-            [*words, "true"],
-            env=user_environment(uid),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            timeout=PROBE_SECONDS,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return False
-    return run.returncode == 0
 
 
 def _own(variable: str, *, is_us: bool) -> Path | None:

@@ -20,11 +20,6 @@ def user_service(program: Sequence[str]) -> str:
     return _unit(program, "user", "flashdeckd.service")
 
 
-def user_hardening() -> str:
-    """Return what is added to it where a user's service can be shut in."""
-    return data_file("systemd", "user", "flashdeckd.service.d", "hardening.conf").read_text()
-
-
 def user_socket() -> str:
     """Return the unit of its socket."""
     return data_file("systemd", "user", "flashdeckd.socket").read_text()
