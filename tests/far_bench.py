@@ -4,7 +4,7 @@ The way there goes through a wire that a test can cut. Where the tests run as ro
 removed again; otherwise it is the account that runs them.
 """
 
-import importlib.util
+import importlib.machinery
 import os
 import pwd
 import shutil
@@ -258,7 +258,7 @@ def _install(directory: Path, python: str) -> Path:
         shutil.copytree(ROOT / package, there / Path(package).name, ignore=unwanted)
     shutil.copytree(ROOT / "config", there / "flashdeck" / "_config")
     for name in LIBRARIES:
-        found = importlib.util.find_spec(name)
+        found = importlib.machinery.PathFinder.find_spec(name)  # not `find_spec`: one of them replaces itself
         assert found is not None, name
         assert found.origin is not None
         if found.submodule_search_locations:

@@ -219,6 +219,7 @@ class FakeLink:
     """Stands in for `Link`: says what it is told to, and remembers what was asked."""
 
     def __init__(self, store: Store) -> None:
+        self.socket = SOCKET
         self.store = store
         self.state = LinkState(LinkStatus.CONNECTED)
         self.calls: list[api.Params[Any]] = []

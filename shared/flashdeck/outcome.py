@@ -151,7 +151,8 @@ def overall(partition: str, boards: Sequence[tuple[str, Failure | None]]) -> Fai
     message, worst = "; ".join(told), failed[0][1]
     if len(boards) > 1:
         are = "is" if len(failed) == 1 else "are"
-        message = f"{partition}: {len(failed)} of {len(boards)} boards {are} not done: {message}"
+        rows = "boards" if len({board for board, _ in boards}) == len(boards) else "jobs"
+        message = f"{partition}: {len(failed)} of {len(boards)} {rows} {are} not done: {message}"
     return Failure(kind=worst.kind, message=message, hint=worst.hint)
 
 

@@ -101,9 +101,9 @@ def usb_device(connection: Attachment) -> UsbDevice:
             for item in identity.settings
         ),
         dfu_version=dfu_version(identity.configuration()),
-        manufacturer=clean(identity.strings[identity.manufacturer_string - 1]),
+        manufacturer=clean(identity.text(identity.manufacturer_string)),
         setting_names=tuple(
-            clean(identity.strings[item.string - 1])
+            clean(identity.text(item.string))
             for item in identity.settings
             if item.alternate == 0 and item.string and (item.class_code, item.subclass) == (DFU_CLASS, DFU_SUBCLASS)
         ),

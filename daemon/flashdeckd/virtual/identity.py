@@ -122,6 +122,10 @@ class Identity:
         """Index of the serial number, 0 for a device without one."""
         return 3 if self.strings[2] else 0
 
+    def text(self, index: int) -> str:
+        """Return the string of an index; "" where there is none, as in recordings, which lack what nobody asked for."""
+        return self.strings[index - 1] if 0 < index <= len(self.strings) else ""
+
     def device(self) -> bytes:
         """The device descriptor."""
         return struct.pack(
