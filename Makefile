@@ -1,8 +1,8 @@
 # Everything that a developer types. Needs git, make and Python 3.11 or newer with venv; the rest goes into .venv.
 #
 #   make demo     the main job on emulated boards, to play with (ONCE=1, or without a terminal: ends by itself)
-#   make test     all tests, the very large ones by samples
-#   make long-test  the very large tests whole: every interruption, the long run (some 5 minutes)
+#   make test     the tests, the very large ones by samples
+#   make long-test  those whole, and what is slow: every interruption, a long run, the manual's commands, ssh
 #   make soak     the very large tests, larger: interruptions, long runs, hostile devices (some 40 minutes)
 #   make vm-test  the suite of the virtual machine: a real kernel, udev, libusb, dfu-util (TESTS="-k …", REV=HEAD)
 #   make bench    what flashdeck costs: a table, and build/bench/bench.json (QUICK=1: smaller, no virtual machine; JSON=FILE)
@@ -33,10 +33,10 @@ demo: $(READY)
 	@exec $(BIN)/flashdeck demo $(if $(ONCE),--once)
 
 test: $(READY)
-	$(BIN)/pytest $(PARALLEL)
+	$(BIN)/pytest $(PARALLEL) -m 'not long'
 
 long-test: $(READY)
-	FLASHDECK_LONG=1 $(BIN)/pytest $(PARALLEL) -m soak
+	FLASHDECK_LONG=1 $(BIN)/pytest $(PARALLEL) -m 'soak or long'
 
 soak: $(READY)
 	FLASHDECK_SOAK=1 $(BIN)/pytest $(PARALLEL) -m soak --timeout=7200

@@ -16,9 +16,9 @@ from flashdeckd.virtual.spec import PLAIN_MODELS, BoardSpec, Model
 from flashdeckd.virtual.virtual_bench import load_bench
 from job_states import phase_of
 from rig import APP1, DAEMON, board, firmware, prepare, running, sha256
-from soaking import sized
+from soaking import SOAK
 
-pytestmark = pytest.mark.soak
+pytestmark = [pytest.mark.soak, pytest.mark.long]
 
 BASE, FLASH_SIZE, PARTITION_SIZE = 0x08000000, 1024 * 1024, 384 * 1024
 KILLS = 30
@@ -150,7 +150,7 @@ async def kill_again_and_again(root: Path, bench: Bench, daemon: tuple[str, ...]
     moments = random.Random(20)  # noqa: S311 - a choice of moments, nothing secret
     old = bench.build(0)
     torn = number = 0
-    kills = sized(1, bench.kills, KILLS)
+    kills = KILLS if SOAK else bench.kills
     async with running(root, daemon=daemon) as rig:
         rig.build(old)
         await rig.until(IsDone(old))

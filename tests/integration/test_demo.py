@@ -104,6 +104,7 @@ async def test_two_builds_land_on_three_boards_and_nothing_is_left(
     assert left_behind(place) == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 async def test_a_signal_in_the_middle_leaves_nothing_behind(place: Path, number: signal.Signals) -> None:
     async with demo(place) as process:
@@ -121,6 +122,7 @@ async def test_a_signal_in_the_middle_leaves_nothing_behind(place: Path, number:
     assert left_behind(place) == []
 
 
+@pytest.mark.long
 async def test_a_demo_that_is_killed_takes_its_daemon_and_its_files_along(place: Path) -> None:
     async with demo(place) as process:
         assert process.stderr

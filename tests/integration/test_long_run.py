@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from plug_storm import KINDS, Storm
-from soaking import LONG, SOAK
+from soaking import SOAK
 from storm_tally import SHOWN, Deed, Size, Spell
 
-pytestmark = [pytest.mark.soak, pytest.mark.skipif(not (LONG or SOAK), reason="`make long-test` runs it")]
+pytestmark = [pytest.mark.soak, pytest.mark.long]
 
 SEEDS = (0,)
 TIMES = 5 if SOAK else 1

@@ -21,6 +21,8 @@ from flashdeckd.server.server import Server
 from flashdeckd.state.hub import Hub, this_daemon
 from rig import WAIT_SECONDS, firmware
 
+pytestmark = pytest.mark.long
+
 LARGE = 60_000
 """Bytes of an image whose flash takes its time on `left`."""
 VERY_LARGE = 380_000

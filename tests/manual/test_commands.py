@@ -84,6 +84,7 @@ def settle_in(home: Path, page: Page) -> dict[str, str]:
     }
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("path", TYPED, ids=lambda path: str(path.relative_to(ROOT)))
 def test_the_commands_of_a_page_do_what_it_says(path: Path, home: Path) -> None:
     page = read(path)

@@ -86,6 +86,7 @@ LINES: list[tuple[str, list[str]]] = [
 ]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("line", "expected"), [*LINES, ("flashdeck jobs --board=ri", ["right"])])
 def test_bash(environment: dict[str, str], home: Path, line: str, expected: list[str]) -> None:
     need("bash", packages="bash")
@@ -98,6 +99,7 @@ printf '%s\\n' "${{COMPREPLY[@]}}"
     assert ran(["bash", "--norc", "--noprofile", "-c", script], environment, home) == expected
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("line", "expected"), [*LINES, ("flashdeck jobs --board=ri", ["--board=right"]), ("flashdeck flash firm", [])]
 )
@@ -111,6 +113,7 @@ def test_fish(environment: dict[str, str], home: Path, line: str, expected: list
         assert found[0] == "12\tapp1 of right failed"
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("typed", "becomes"),
     [

@@ -116,6 +116,7 @@ async def test_with_a_compiler_a_one_line_change_is_compiled(copy: Path) -> None
     assert build.image.count(build.version.encode() + b"\0") == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("compiles", [True, False], ids=["compiled", "prebuilt"])
 def test_the_shell_command_builds_what_was_edited_when_it_is_pasted_anywhere(
     tmp_path: Path, compiles: bool, monkeypatch: pytest.MonkeyPatch
@@ -135,6 +136,7 @@ def test_the_shell_command_builds_what_was_edited_when_it_is_pasted_anywhere(
         assert len(image) == (PREBUILT / "APP1.bin").stat().st_size
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("edited", ["version.h", "waveforms.h", "main.c"])
 async def test_the_shell_command_sees_an_edit_also_after_a_build_by_hand(copy: Path, edited: str) -> None:
     firmware = Firmware(copy)

@@ -84,6 +84,7 @@ def test_a_fault_at_any_request(model: Model, fault: Fault) -> None:
         assert not rig.outside_changed(TARGET.span)
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize(
     ("model", "fault"),
     [
@@ -95,7 +96,7 @@ def test_a_fault_at_any_request(model: Model, fault: Fault) -> None:
 )
 def test_a_write_that_fails_in_silence_is_never_called_verified(model: Model, fault: Fault) -> None:
     mended = 0
-    for at in range(1, requests_of(model) + 1, 3):
+    for at in range(1, requests_of(model) + 1, sized(9, 3, 3)):
         rig, watcher = used(model), Watcher()
         rig.bench.fault("board", fault, at)
         outcome = rig.flash(DATA, TARGET, watcher)

@@ -260,6 +260,7 @@ def test_a_device_that_multiplies_with_something_else_than_it_states_writes_noth
     assert not rig.outside_changed(target.span)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("period", [4, 256, 1024])
 @pytest.mark.parametrize("multiplier", [512, 2048, 4096])
 @pytest.mark.parametrize("protected", [(), (BOOTLOADER,)])
