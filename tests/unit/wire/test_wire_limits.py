@@ -179,7 +179,10 @@ async def test_a_client_has_so_many_uploads_of_pieces_of_so_many_bytes() -> None
 # All clients
 
 
-async def test_so_many_clients_are_served_and_all_others_told_that_there_are_too_many(hub: Hub, path: Path) -> None:
+async def test_so_many_clients_are_served_and_all_others_told_that_there_are_too_many(
+    hub: Hub, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_clock(monkeypatch)  # it stands still, however long the clients take: no guest makes room
     async with Server(hub, {}).listening(path), AsyncExitStack() as stack:
         for number in range(2 * MAX_CONNECTIONS):
             client = await stack.enter_async_context(peer(path, hello=False))
