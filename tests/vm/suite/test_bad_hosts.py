@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import AsyncGenerator, Generator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -85,7 +85,8 @@ def without_udevd() -> Generator[None]:
     """Udevd killed without a word, so that the file of its socket stays."""
     for process in Path("/proc").glob("[0-9]*"):
         if "udev" in _name(process):
-            os.kill(int(process.name), signal.SIGKILL)
+            with suppress(ProcessLookupError):  # a worker of it may have ended by itself
+                os.kill(int(process.name), signal.SIGKILL)
     assert CONTROL.exists()
     try:
         yield
