@@ -33,7 +33,8 @@ class FileChanges:
         on_trouble: Callable[[str], None] = lambda _: None,
     ) -> None:
         """`on_trouble` is told what keeps the files from being watched, and "" once they are."""
-        self._source = source or WatchfilesSource()
+        # A step of half a second: nobody waits for these as for a build, and the daemon is to come to rest.
+        self._source = source or WatchfilesSource(quiet_after=0.0)
         self._clock = clock or MachineClock()
         self._on_trouble = on_trouble
 

@@ -13,6 +13,7 @@ from flashdeckd.builds.lease import install_sigio
 from flashdeckd.builds.post import RESCAN
 from flashdeckd.builds.source import HandDrivenSource
 from flashdeckd.builds.watch import RESTART
+from flashdeckd.builds.watch_pace import QUIET_STEP_MS, WatchPace
 
 SETTLE = 0.2
 
@@ -180,3 +181,23 @@ async def test_where_files_cannot_be_watched_they_are_looked_at_and_that_is_said
         clock.looks.set()
         await task
     assert f"no watch on 1); they are looked at every {RESTART:g} s instead" in troubles[0]
+
+
+async def test_the_watch_of_these_files_lets_the_daemon_rest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    steps: list[int] = []
+    waits, chosen = asyncio.Event(), WatchPace.step_ms
+
+    def noted(pace: WatchPace, now: float) -> int:
+        steps.append(chosen(pace, now))
+        waits.set()
+        return steps[-1]
+
+    monkeypatch.setattr(WatchPace, "step_ms", noted)
+    path = tmp_path / "c.toml"
+    path.write_text("old")
+    task = asyncio.create_task(FileChanges().settled(states_of([path]), SETTLE, lambda: None))
+    async with asyncio.timeout(PATIENCE):
+        await waits.wait()
+        path.write_text("newer")
+        await task
+    assert set(steps) == {QUIET_STEP_MS}, "also right after the start, and after a change"
