@@ -9,7 +9,7 @@ from types import FunctionType, ModuleType
 from typing import Any, cast
 
 _NO_PART = (type, ModuleType, asyncio.AbstractEventLoop, sqlite3.Connection, str, bytes, int, float)
-"""What everybody shares, or clears up by itself now and then, and what has no parts."""
+"""The types that everybody shares, that are cleared up now and then, or that have no parts."""
 
 
 def held_items(root: object) -> Counter[str]:

@@ -37,7 +37,7 @@ PATIENCE = 60.0
 LOOK_SECONDS = 0.2
 """The time between two looks at a terminal that is recorded."""
 FASTER = 2
-"""How much faster the recording is than what happened: the boards of the demo are slow on purpose."""
+"""The recording is so many times faster than what happened: the boards of the demo are slow on purpose."""
 READ_SECONDS = 3.0
 """The time for which the recording stands still where there is something to read."""
 
@@ -79,7 +79,7 @@ def _at_half(job: JobState) -> bool:
 
 
 class Step(NamedTuple):
-    """What is pressed, what is seen then, and what is said of it."""
+    """A step of the recording: the keys, the text that is seen then, and the words on it."""
 
     key: str
     seen: str

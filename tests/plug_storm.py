@@ -146,7 +146,7 @@ class Storm:
         """Locked while the daemon is ended and begun anew, and while its disk becomes full or its journal locked."""
         self._lock_on_journal: sqlite3.Connection | None = None
         self._rests: list[tuple[Footprint, int]] = []
-        """What the daemon took after each spell, and the jobs until then."""
+        """The memory and the like that the daemon took after each spell, and the jobs until then."""
         self._bench: VirtualBench
         self._rig: Rig
 

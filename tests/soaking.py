@@ -1,4 +1,4 @@
-"""How much of a very large test runs: a sample in `make test`, all in `make long-test`, larger cases in `make soak`."""
+"""The size of a very large test: a sample in `make test`, all in `make long-test`, larger cases in `make soak`."""
 
 import os
 from collections.abc import Sequence

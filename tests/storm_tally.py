@@ -86,7 +86,7 @@ class Tally:
     jobs: dict[int, str] = field(default_factory=dict[int, str])
     """The last state seen of each job."""
     calm: list[str] = field(default_factory=list[str])
-    """What the daemon took after each spell."""
+    """The memory and the like that the daemon took after each spell."""
 
     def text(self, seed: str) -> str:
         """Return it as lines that a person reads."""

@@ -49,7 +49,7 @@ class PageError(Exception):
 
 @dataclass(slots=True)
 class Page:
-    """What a page has for a shell."""
+    """The lines of a page for a shell."""
 
     name: str
     """Its path in the tree."""

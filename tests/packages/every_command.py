@@ -16,7 +16,7 @@ from pseudo_terminal import OnTerminal
 from rig import CONFIG, board, firmware
 
 WORDS = {"install": ["--dry-run"], "uninstall": ["--dry-run"], "completion": ["bash"], "demo": ["--help"]}
-"""What is asked of commands that would change this machine, or that want a certain word."""
+"""The words for commands that would change this machine, or that want a certain word."""
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 DAEMON_NEEDED = (["doctor"], ["demo", "--once"], ["install"])
 """Commands that come to nothing without the daemon's libraries, whatever listens."""

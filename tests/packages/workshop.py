@@ -1,4 +1,4 @@
-"""Where everything of one run of `make packages` lies, and the environment in which programs run there."""
+"""The place of one run of `make packages`, and the environment in which programs run there."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ from pathlib import Path
 VARIABLE = "FLASHDECK_PACKAGES"
 """Tells the suite the directory that all was prepared in."""
 _DROPPED = ("PYTHON", "FLASHDECK_", "XDG_", "VIRTUAL_ENV", "PIPX_", "UV_TOOL_", "PYTEST_", "COV_", "MAKE", "MFLAGS")
-"""How the variables begin that would let something of this process, or of its user, shine through."""
+"""The beginnings of variables that would let something of this process, or of its user, shine through."""
 
 
 @dataclass(frozen=True, slots=True)

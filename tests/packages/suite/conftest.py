@@ -1,4 +1,4 @@
-"""What was prepared, a home for each test, and the table at the end: minutes, and how many commands were run."""
+"""The prepared environments, a home for each test, and the table at the end: minutes, and how many commands ran."""
 
 import os
 import shutil

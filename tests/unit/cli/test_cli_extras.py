@@ -87,7 +87,7 @@ def test_a_package_of_ours_that_is_broken_is_not_blamed_on_an_extra(name: str) -
 
 
 WORDS = {"install": ["--dry-run"], "uninstall": ["--dry-run"], "completion": ["bash"]}
-"""What is asked of commands that would do something without a daemon, or do nothing with any word."""
+"""The words for commands that would do something without a daemon, or do nothing with any word."""
 
 
 def words(name: str, command: click.Command, extra: Extra) -> list[str]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from account_rig import account_in
 from cli_run import Cli
 from first_steps_rig import APP1, APP2, device
 from flashdeck.first_board.found import ScanLine
@@ -23,21 +24,7 @@ WORDS = ("init", "--yes", "--chip", "STM32H563RG", "--banks", "trusted")
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ThisMachine:
     """An account without systemd, with a board plugged in and two builds; nothing of this machine is touched."""
     home = tmp_path / "home"
-    ann = ThisMachine(
-        account="ann",
-        home=home,
-        uid=1000,
-        is_root=True,
-        groups=frozenset({"plugdev"}),
-        known_groups=frozenset({"plugdev"}),
-        program=("/usr/bin/flashdeckd",),
-        booted=False,
-        has_user_manager=False,
-        lingers=True,
-        shells=frozenset(),
-        config_home=home / ".config",
-        data_home=home / ".local" / "share",
-    )
+    ann = account_in(home)
     commands = tmp_path / "commands"
     commands.mkdir()
     for name in ("udevadm", "loginctl", "systemctl"):

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from account_rig import account_in
 from cli_run import Cli
 from flashdeck_tui.cli.commands import install, uninstall
 from flashdeck_tui.installer import needed_steps
@@ -30,21 +31,7 @@ def looking_at(machine: ThisMachine) -> Callable[..., ThisMachine]:
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ThisMachine:
     """An account of a machine without systemd, whose files are all below a directory of the test."""
     home = tmp_path / "home"
-    ann = ThisMachine(
-        account="ann",
-        home=home,
-        uid=1000,
-        is_root=True,
-        groups=frozenset({"plugdev"}),
-        known_groups=frozenset({"plugdev"}),
-        program=("/usr/bin/flashdeckd",),
-        booted=False,
-        has_user_manager=False,
-        lingers=True,
-        shells=frozenset({"bash"}),
-        config_home=home / ".config",
-        data_home=home / ".local" / "share",
-    )
+    ann = account_in(home, shells=frozenset({"bash"}))
     commands = tmp_path / "commands"  # stand-ins: nothing of this machine is touched
     commands.mkdir()
     for name in ("udevadm", "loginctl", "systemctl"):
