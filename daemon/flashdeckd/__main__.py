@@ -14,7 +14,7 @@ import msgspec
 from flashdeck import __version__, paths
 from flashdeck.config import DEFAULT_SETTLE
 from flashdeck.diagnosis import exit_code
-from flashdeck.errors import FlashdeckError
+from flashdeck.errors import FlashdeckError, in_words
 from flashdeck.extras import Extra, explained
 from flashdeck.followed_file import FollowLine
 from flashdeck.full_json import full_json
@@ -33,10 +33,29 @@ _log = logging.getLogger(__name__)
 EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
+_config = click.option(
+    "--config",
+    type=EXISTING_FILE,
+    metavar="FILE",
+    help="The configuration. Default: ~/.config/flashdeck/flashdeck.toml.",
+)
+_state_dir = click.option(
+    "--state-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Journal, and copies of images. Default: ~/.local/state/flashdeck.",
+)
+
+
 @click.group(invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
-@click.option("--config", type=EXISTING_FILE, help="Configuration file.")
-@click.option("--socket", type=click.Path(path_type=Path), help="Unix socket to listen on.")
-@click.option("--state-dir", type=click.Path(file_okay=False, path_type=Path), help="Journal and spooled images.")
+@_config
+@click.option(
+    "--socket",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="The Unix socket to listen on. Default: flashdeck/flashdeckd.sock in $XDG_RUNTIME_DIR.",
+)
+@_state_dir
 @click.option(
     "--virtual", type=EXISTING_FILE, metavar="FILE", help="Run a bench of emulated boards, and no real hardware at all."
 )
@@ -47,7 +66,7 @@ EXISTING_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
     help="Record every control transfer of every session in DIR, one file a session; image bytes as hashes.",
 )
 @click.option("--record-payloads", is_flag=True, help="Record image bytes, too, so that reads can be replayed.")
-@click.option("-v", "--verbose", is_flag=True, help="Log what each lane decides, and why.")
+@click.option("-v", "--verbose", is_flag=True, help="Log what is decided for each board, and why.")
 @click.version_option(__version__, prog_name="flashdeckd", message="%(prog)s %(version)s")
 @click.pass_context
 def main(
@@ -61,7 +80,11 @@ def main(
     record_payloads: bool,
     verbose: bool,
 ) -> None:
-    """Watches USB and build directories, and flashes fresh images into their partitions by itself."""
+    """Watches USB and build directories, and flashes fresh builds into their partitions by itself.
+
+    With --virtual all default places are those of a bench, as ~/.config/flashdeck-virtual. Exits with 11 where the
+    configuration is invalid, and else as 'flashdeck --help' says.
+    """
     if context.invoked_subcommand is not None:
         if any(value not in (None, False) for value in context.params.values()):
             raise click.UsageError(f"options belong behind the command: flashdeckd {context.invoked_subcommand} --help")
@@ -93,8 +116,8 @@ def main(
 
 @main.command(short_help="Look at boards and this installation while no daemon runs.")
 @click.argument("boards", nargs=-1, metavar="[BOARD]...")
-@click.option("--config", type=EXISTING_FILE, help="Configuration file.")
-@click.option("--state-dir", type=click.Path(file_okay=False, path_type=Path), help="Journal and spooled images.")
+@_config
+@_state_dir
 @click.option("--virtual", type=EXISTING_FILE, metavar="FILE", help="Look at a bench of emulated boards instead.")
 def doctor(boards: tuple[str, ...], config: Path | None, state_dir: Path | None, virtual: Path | None) -> None:
     """Look at boards and at this installation while no daemon runs; erases and writes nothing.
@@ -114,18 +137,18 @@ def doctor(boards: tuple[str, ...], config: Path | None, state_dir: Path | None,
 
 
 @main.command(short_help="List devices and builds, as one JSON object a line.")
-@click.argument("directory", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.argument("directory", required=False, type=click.Path(file_okay=False, path_type=Path), metavar="[DIR]")
 @click.option("--no-devices", is_flag=True, help="Only look for builds, not at the USB.")
 @click.option("--follow", is_flag=True, help="Go on telling when devices change, until standard input is closed.")
 def scan(directory: Path | None, *, no_devices: bool, follow: bool) -> None:
-    """List the devices that are plugged in and, with DIRECTORY, the builds below it.
+    """List the devices that are plugged in and, with DIR, the builds below it.
 
     Prints JSON, one object a line: one with the devices as soon as they are known, one with the builds, the newest
     first. No device is opened, and no daemon is needed or asked.
     """
     if no_devices and (follow or directory is None):
         raise click.UsageError(
-            "--follow is about devices" if follow else "nothing to look for: --no-devices needs a DIRECTORY"
+            "--follow is about devices" if follow else "nothing to look for: --no-devices needs a DIR"
         )
     begin_log(level=logging.WARNING)
     with _ending(), _told(as_json=True):
@@ -140,7 +163,14 @@ def scan(directory: Path | None, *, no_devices: bool, follow: bool) -> None:
 
 @main.command(short_help="Tell of each new build of a file, as JSON objects, one a line.")
 @click.argument("file")
-@click.option("--settle", type=click.FloatRange(0.001, 600), default=DEFAULT_SETTLE, metavar="SECONDS")
+@click.option(
+    "--settle",
+    type=click.FloatRange(0.001, 600),
+    default=DEFAULT_SETTLE,
+    show_default=True,
+    metavar="SECONDS",
+    help="How long FILE must be unchanged to count as built.",
+)
 def follow(file: str, settle: float) -> None:
     """Tell of each new build of FILE, a path or a glob, once it is whole, and hand on its bytes.
 
@@ -201,7 +231,7 @@ def _told(*, as_json: bool = False) -> Generator[None]:
     except FlashdeckError as error:
         _end(error, as_json=as_json)
     except OSError as error:
-        _end(FlashdeckError(str(error)), as_json=as_json)
+        _end(in_words(error), as_json=as_json)
 
 
 def _end(error: FlashdeckError, *, as_json: bool) -> NoReturn:

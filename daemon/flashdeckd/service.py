@@ -13,7 +13,7 @@ import usb.backend
 
 from flashdeck import __version__, api
 from flashdeck.config_file import Reading, board_file_damage, default_reading, reading_of
-from flashdeck.paths import absolute, board_file_path, default_config_path
+from flashdeck.paths import BOARD_FILE_NAME, absolute, board_file_path, default_config_path
 from flashdeck.text import clean
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.board_file import set_board_file_aside, write_board_file
@@ -22,8 +22,10 @@ from flashdeckd.boards.enrolment import Enrolment
 from flashdeckd.boards.leases import Leases
 from flashdeckd.boards.real_usb import real_usb
 from flashdeckd.builds.builds import Builds
+from flashdeckd.builds.source import BuildSource
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.host import files, threads
+from flashdeckd.host.quiet_looks import QuietLooks
 from flashdeckd.host.service_manager import ServiceManager
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.shelf import Shelf
@@ -34,7 +36,9 @@ from flashdeckd.jobs.spooling import Spooling
 from flashdeckd.requests.by_build import BuildRequests, rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.requests.going_back import RollbackRequests
+from flashdeckd.requests.moving import MoveRequests
 from flashdeckd.requests.past_jobs import HistoryRequests
+from flashdeckd.requests.past_log import LogRequests
 from flashdeckd.requests.placing import PlaceRequests
 from flashdeckd.requests.reloading import Configuration, begin, follow_in_journal, watches_of
 from flashdeckd.requests.verbs import VerbRequests
@@ -47,6 +51,8 @@ from flashdeckd.server.handlers import (
     for_holders,
     history_handlers,
     lease_handlers,
+    log_handlers,
+    queue_handlers,
     recording_handlers,
     rollback_handlers,
     version_handlers,
@@ -58,6 +64,7 @@ from flashdeckd.state.config_record_file import ConfigRecordFile
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub, this_daemon
 from flashdeckd.state.journal import Journal
+from flashdeckd.state.kept_log import KeptLog
 from flashdeckd.state.place import own_place, watch
 from flashdeckd.supervision import LaneSign, Supervision
 from flashdeckd.usb.device import HotplugSource
@@ -96,7 +103,7 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class _Emulated:
+class Emulated:
     """A bench of emulated boards: its bus, and the methods of the socket that only such a daemon has."""
 
     backend: usb.backend.IBackend
@@ -105,10 +112,21 @@ class _Emulated:
     handlers: Mapping[type[api.Params[Any]], Handler]
 
 
-async def serve(options: Options, signals: Signals, manager: ServiceManager | None = None) -> None:
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """The edges of a daemon, where whoever runs it has made them: a simulation exchanges them here."""
+
+    emulated: Emulated
+    builds: BuildSource
+
+
+async def serve(
+    options: Options, signals: Signals, manager: ServiceManager | None = None, outside: Edges | None = None
+) -> None:
     """Run a daemon until a signal ends it; a running job is parked at its next safe point first.
 
-    A service manager hears when it is ready, how things are, and that its parts answer.
+    A service manager hears when it is ready, how things are, and that its parts answer. `outside` takes the place of
+    the bench file, and of the watch on builds.
 
     Raises ConfigError, FlashdeckError (`already-running`), and OSError where its directories cannot be used.
     """
@@ -116,11 +134,10 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
         asked = stack.enter_context(signals.asked())
         hint = "talk to that one (`flashdeck status`), or give this one a --state-dir and a --socket of its own"
         place = stack.enter_context(own_place(options.state_dir, hint=hint))
-        virtual = None if options.virtual is None else _emulated(options.virtual)
+        virtual = outside.emulated if outside is not None else _emulated(options.virtual)
         endpoint = stack.enter_context(claimed(options.socket, options.listener))
         place.lock.say_socket(endpoint.path)
-        hub = Hub(this_daemon(virtual=virtual is not None))
-        health = Health(hub)
+        hub, health, kept_log = await _hub(stack, options)
         images = options.state_dir / "spool"
         main_file = absolute(options.config or default_config_path(virtual=virtual is not None))
         read = partial(reading_of, main_file) if options.config else partial(default_reading, virtual=bool(virtual))
@@ -153,7 +170,7 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
         await bench.hold_unknown(ledger)
         await queue_again(bench.book, begun.config, begun.changes.elsewhere)
         stack.push_async_callback(HookRunner(hub, bench.book, health, lambda: bench.config.hooks).close)
-        enrolment = Enrolment(bench, hub, backend, board_file_path(main_file), mark)
+        enrolment = Enrolment(bench, hub, backend, board_file_path(main_file), mark, health=health)
         notes = FileNotes()
         spooling = Spooling(
             spool,
@@ -168,6 +185,7 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
         builds = Builds(
             watches_of(begun.config),
             by_build.settled,
+            None if outside is None else outside.builds,
             on_trouble=lambda part, trouble, hint: health.report(part, trouble, hint=hint),
             unreadable=by_build.unreadable,
             settling=by_build.being_written,
@@ -194,8 +212,10 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
             **methods.table(),
             **Uploads(by_build.accept, by_build.pushed, PlaceRequests(bench, spooling, notes).place).handlers(),
             **lease_handlers(Leases(bench, hub)),
+            **queue_handlers(MoveRequests(bench)),
             **rollback_handlers(RollbackRequests(bench, journal, hub, by_hand), by_hand),
             **history_handlers(HistoryRequests(bench, journal)),
+            **log_handlers(LogRequests(bench, hub, kept_log)),
             **recording_handlers(records),
             **version_handlers(libusb),
             **configuration_handlers(configuration),
@@ -207,9 +227,10 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
             for_holders(handlers),
             on_trouble=lambda trouble, hint: health.report("clients", trouble, hint=hint),
         )
-        manager = manager or ServiceManager()
+        manager, looks = manager or ServiceManager(), QuietLooks()
         parts = {"journal": journal.answers, "builds": builds.answers, "hotplug": bench.answers}
         supervision = Supervision(manager, hub=hub, health=health, parts=parts, lanes=lambda: _signs(bench))
+        asked.started.set()
         await _run(
             asked.to_end,
             endpoint,
@@ -219,11 +240,28 @@ async def serve(options: Options, signals: Signals, manager: ServiceManager | No
             builds=builds,
             source=source,
             health=health,
-            always=(spooling.run(), watch(place, journal, health), configuration.follow(asked.to_reload)),
-            door=Doorkeeper(endpoint, options.other_sockets, server, health, moved=place.lock.say_socket),
+            always=(
+                kept_log.run(),
+                spooling.run(),
+                watch(place, journal, health, looks),
+                configuration.follow(asked.to_reload, looks),
+                looks.run(),
+            ),
+            door=Doorkeeper(endpoint, options.other_sockets, server, health, moved=place.lock.say_socket, looks=looks),
             manager=manager,
             supervision=supervision,
         )
+
+
+async def _hub(stack: AsyncExitStack, options: Options) -> tuple[Hub, Health, KeptLog]:
+    """Return the hub, what does not work, and the log on the disk, which is closed last."""
+    kept_log = await KeptLog.begin(options.state_dir / "log.sqlite3")
+    stack.push_async_callback(kept_log.close)
+    hub = Hub(this_daemon(virtual=options.virtual is not None), first_line=kept_log.next_line)
+    hub.listen(lambda event: kept_log.add(event.log) if event.log is not None else None)
+    health = Health(hub)
+    kept_log.watch(lambda trouble, hint: health.report("log", trouble, hint=hint))
+    return hub, health, kept_log
 
 
 async def _run(
@@ -310,7 +348,7 @@ async def _heed_lost_board_file(
     board_file: Path, mark: BoardFileMark, read: Callable[..., Reading], health: Health
 ) -> None:
     lost = await threads.run(_begin_lost_board_file_anew, board_file, mark, read)
-    health.report("boards.toml", lost, hint=BOARD_FILE_HINT)
+    health.report(BOARD_FILE_NAME, lost, hint=BOARD_FILE_HINT)
 
 
 def _begin_lost_board_file_anew(board_file: Path, mark: BoardFileMark, read: Callable[..., Reading]) -> str:
@@ -319,6 +357,7 @@ def _begin_lost_board_file_anew(board_file: Path, mark: BoardFileMark, read: Cal
     Nobody knows which of them were. What is there is kept. `read` reads the configuration, without boards.toml where it
     is asked to. Blocks. Raises ConfigError.
     """
+    files.sync_what_is_left(files.real_path(board_file).parent)
     damage = board_file_damage(board_file)
     if not damage and not mark.is_lost:
         return ""
@@ -332,13 +371,15 @@ def _begin_lost_board_file_anew(board_file: Path, mark: BoardFileMark, read: Cal
     return f"{clean(str(board_file))} {why} all boards are disarmed"
 
 
-def _emulated(bench_file: Path) -> _Emulated:
+def _emulated(bench_file: Path | None) -> Emulated | None:
+    if bench_file is None:
+        return None
     # Imported here: a daemon for real boards loads nothing of it (safety rule 10).
     from flashdeckd.virtual.methods import virtual_handlers  # noqa: PLC0415
     from flashdeckd.virtual.virtual_bench import load_bench  # noqa: PLC0415
 
     bench = load_bench(bench_file)
-    return _Emulated(bench.backend, bench.hotplug, bench.ports, virtual_handlers(bench))
+    return Emulated(bench.backend, bench.hotplug, bench.ports, virtual_handlers(bench))
 
 
 def _signs(bench: Bench) -> Iterator[LaneSign]:

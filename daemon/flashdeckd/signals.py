@@ -19,6 +19,8 @@ ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 """With SIGHUP among them where there is a terminal: that it closes must cost no more than being stopped."""
 HARMLESS: Final = (signal.SIGUSR1, signal.SIGUSR2)
 """Would end a process that says nothing of them."""
+START_SECONDS = 10.0
+"""Longest time that a start goes on once the daemon is to end: what it waits for may never come back."""
 _AT_ONCE: Final = 4096
 """Signals read at once; the kernel puts one byte for each into the socket."""
 
@@ -30,6 +32,8 @@ class Asked:
     to_end: asyncio.Event = field(default_factory=asyncio.Event)
     to_reload: asyncio.Event = field(default_factory=asyncio.Event)
     """To be cleared by whoever reloads, before it begins: a signal that comes meanwhile asks for another time."""
+    started: asyncio.Event = field(default_factory=asyncio.Event)
+    """To be set by the daemon, as soon as it ends by itself once it is asked to."""
 
 
 class Signals:
@@ -61,15 +65,27 @@ class Signals:
 
     @contextmanager
     def asked(self) -> Generator[Asked]:
-        """The events of the running loop that are set once the daemon is asked for something. To be entered once."""
+        """The events of the running loop that are set once the daemon is asked for something. To be entered once.
+
+        A daemon that is to end and does not get through its start, as where a disk does not answer, ends with
+        SystemExit and code 0 after `START_SECONDS`.
+        """
         loop = asyncio.get_running_loop()
         asked = Asked()
         ours, signalled = socket.socketpair()
 
+        def end() -> None:
+            asked.to_end.set()
+            loop.call_later(START_SECONDS, give_up)
+
+        def give_up() -> None:
+            if not asked.started.is_set():
+                raise SystemExit(0)
+
         def told() -> None:
             numbers = ours.recv(_AT_ONCE)
             if not self._ending.isdisjoint(numbers):
-                asked.to_end.set()
+                end()
             elif signal.SIGHUP in numbers:
                 asked.to_reload.set()
 
@@ -81,7 +97,7 @@ class Signals:
             loop.add_reader(ours, told)
             self._asked = asked
             if self._is_to_end:
-                asked.to_end.set()
+                end()
             try:
                 yield asked
             finally:

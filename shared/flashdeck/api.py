@@ -4,11 +4,15 @@
 Unknown fields are ignored. A reply means that what was asked is done.
 """
 
-from typing import Generic, TypeVar
+from collections.abc import Mapping
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, Generic, TypeVar
 
 from msgspec import field
 
 from flashdeck.diagnosis import Diagnosis, Fact
+from flashdeck.flash_map import FlashMap
 from flashdeck.job_state import Failure
 from flashdeck.model import (
     ArtifactState,
@@ -20,6 +24,7 @@ from flashdeck.model import (
     LogLine,
     Snapshot,
 )
+from flashdeck.queue_order import QueueMove
 from flashdeck.value import Value
 
 LOWEST_PROTOCOL = 2
@@ -73,10 +78,15 @@ class Hello(Params[Welcome], frozen=True, kw_only=True):
     """The lowest; None: that one only."""
     client: str = ""
     release: str = ""
+    read_only: bool = False
+    """True: nothing can be changed through this connection, and no board be touched. No later call takes it back."""
 
 
 class Subscribe(Params[Snapshot], frozen=True, kw_only=True):
     """Everything at one instant, and from then on `event` notifications numbered from `seq` + 1."""
+
+    maps: bool = False
+    """True: flash maps are part of both."""
 
 
 class GetStatus(Params[Snapshot], frozen=True, kw_only=True):
@@ -97,6 +107,20 @@ class GetBoards(Params[BoardList], frozen=True, kw_only=True):
 
     With `boards` (names and globs) only these, and no devices.
     """
+
+    boards: tuple[str, ...] = ()
+
+
+class MapList(Value, frozen=True, kw_only=True):
+    """Answer to `maps.get`."""
+
+    maps: tuple[FlashMap, ...] = ()
+    left: tuple[str, ...] = ()
+    """Boards whose maps did not fit into this answer: ask for them by their names."""
+
+
+class GetMaps(Params[MapList], frozen=True, kw_only=True):
+    """The flash maps of boards (names and globs, empty: all): each sector of the memory, and its state."""
 
     boards: tuple[str, ...] = ()
 
@@ -275,6 +299,14 @@ class PlanStep(Value, frozen=True, kw_only=True):
     note: str = ""
 
 
+class PartitionPlace(Value, frozen=True, kw_only=True):
+    """A partition of a board in its flash."""
+
+    name: str
+    address: int
+    size: int
+
+
 class BoardPlan(Value, frozen=True, kw_only=True):
     """The effect that a flash, or an erase, of one board would have. `blocked` says why it would not start."""
 
@@ -293,6 +325,11 @@ class BoardPlan(Value, frozen=True, kw_only=True):
     protection: str = ""
     notes: tuple[str, ...] = ()
     blocked: str = ""
+    map: FlashMap | None = None
+    """The flash with what the plan does to each sector; None where there is no plan, or many boards were asked for at
+    once."""
+    places: tuple[PartitionPlace, ...] = ()
+    """The partitions that the map is divided into."""
 
 
 class PlanList(Value, frozen=True, kw_only=True):
@@ -451,16 +488,28 @@ class LogPage(Value, frozen=True, kw_only=True):
 
     lines: tuple[LogLine, ...]
     next: int
+    before: int | None = None
+    """The `before` that goes on with older lines, of which there may be none in the next page; 0 at the beginning of
+    what is kept. None where the daemon is too old to give older lines."""
 
 
 class GetLogs(Params[LogPage], frozen=True, kw_only=True):
-    """At most `limit` of the newest log lines with an id above `after`, about `boards` (names and globs) if named."""
+    """At most `limit` of the newest log lines with an id above `after`, about `boards` (names and globs) if named.
+
+    With `before`, `text` or `job` lines of earlier daemons count, too, as far as they are kept.
+    """
 
     after: int = 0
     limit: int = 200
     boards: tuple[str, ...] = ()
     level: LogLevel = LogLevel.INFO
     """Only lines that matter as much, or more."""
+    before: int = 0
+    """Only lines with an id below; 0: from the newest on."""
+    text: str = ""
+    """Only lines that have this in their text or in the name of their board, in capitals or not; "" for any."""
+    job: int = 0
+    """Only lines that are about this job; 0 for any."""
 
 
 class GetDebugLog(Params[LogPage], frozen=True, kw_only=True):
@@ -473,6 +522,8 @@ class GetDebugLog(Params[LogPage], frozen=True, kw_only=True):
     limit: int = 200
     boards: tuple[str, ...] = ()
     wait: float = 0.0
+    text: str = ""
+    """As in `logs`."""
 
 
 class Hold(Params[BoardList], frozen=True, kw_only=True):
@@ -524,6 +575,10 @@ class UseLease(Params[LeaseToken], frozen=True, kw_only=True):
     token: str
 
 
+class EndLease(Params[Empty], frozen=True, kw_only=True):
+    """Gives back the boards that this connection has taken, and leaves it open. The kind is `held` if it has none."""
+
+
 class Cancel(Params[JobState], frozen=True, kw_only=True):
     """Ends a job and returns once it has ended. A running one stops at its next safe point.
 
@@ -538,6 +593,24 @@ class Retry(Params[JobState], frozen=True, kw_only=True):
     """Queues the work of a job that has ended once more, by hand; a blocked job is looked at again instead."""
 
     job: int
+
+
+class QueueOrder(Value, frozen=True, kw_only=True):
+    """Answer to `jobs.move`."""
+
+    jobs: tuple[JobState, ...]
+    """The jobs of that board that have not begun, in the order in which they run."""
+
+
+class MoveJob(Params[QueueOrder], frozen=True, kw_only=True):
+    """Moves a job that has not begun past its neighbours in the queue of its board.
+
+    What it does to the board stays the same: jobs of one partition keep their order, and a reset comes first. What is
+    queued later comes behind the jobs that were moved. Raises `bad-request` where it cannot be moved so.
+    """
+
+    job: int
+    to: QueueMove
 
 
 class Arm(Params[BoardList], frozen=True, kw_only=True):
@@ -775,6 +848,7 @@ METHODS: dict[str, type[Params[Value]]] = {
     "subscribe": Subscribe,
     "status": GetStatus,
     "boards": GetBoards,
+    "maps.get": GetMaps,
     "jobs": GetJobs,
     "history": GetHistory,
     "upload.begin": BeginUpload,
@@ -800,8 +874,10 @@ METHODS: dict[str, type[Params[Value]]] = {
     "release": Release,
     "take": Take,
     "lease.use": UseLease,
+    "lease.end": EndLease,
     "cancel": Cancel,
     "retry": Retry,
+    "jobs.move": MoveJob,
     "arm": Arm,
     "disarm": Disarm,
     "adopt": Adopt,
@@ -818,6 +894,78 @@ METHODS: dict[str, type[Params[Value]]] = {
     "virtual.fault": VirtualFault,
     "virtual.dump": VirtualDump,
 }
+
+
+class Effect(StrEnum):
+    """The effect that a method can have."""
+
+    READS = "reads"
+    """It tells what the daemon knows. No board is touched for it, not even to be read: some hang when they are."""
+    CHANGES = "changes"
+    """It changes something, or touches a board: a read-only connection may not call it."""
+
+
+EFFECTS: Mapping[str, Effect] = MappingProxyType(
+    {
+        "hello": Effect.READS,
+        "subscribe": Effect.READS,
+        "status": Effect.READS,
+        "boards": Effect.READS,
+        "jobs": Effect.READS,
+        "history": Effect.READS,
+        "maps.get": Effect.READS,
+        "upload.begin": Effect.CHANGES,
+        "upload.chunk": Effect.CHANGES,
+        "upload.commit": Effect.CHANGES,
+        "upload.place": Effect.CHANGES,
+        "builds.push": Effect.CHANGES,
+        "flash": Effect.CHANGES,
+        "plan": Effect.CHANGES,
+        "rollback": Effect.CHANGES,
+        "plan.rollback": Effect.CHANGES,
+        "plan.erase": Effect.CHANGES,
+        "verify": Effect.CHANGES,
+        "read": Effect.CHANGES,
+        "images.read": Effect.READS,
+        "erase": Effect.CHANGES,
+        "reset": Effect.CHANGES,
+        "wait": Effect.READS,
+        "jobs.wait": Effect.READS,
+        "logs": Effect.READS,
+        "logs.debug": Effect.READS,
+        "hold": Effect.CHANGES,
+        "release": Effect.CHANGES,
+        "take": Effect.CHANGES,
+        "lease.use": Effect.CHANGES,
+        "lease.end": Effect.CHANGES,
+        "cancel": Effect.CHANGES,
+        "retry": Effect.CHANGES,
+        "jobs.move": Effect.CHANGES,
+        "arm": Effect.CHANGES,
+        "disarm": Effect.CHANGES,
+        "adopt": Effect.CHANGES,
+        "config.reload": Effect.CHANGES,
+        "config.trust": Effect.CHANGES,
+        "doctor": Effect.CHANGES,
+        "versions": Effect.READS,
+        "recordings": Effect.READS,
+        "recordings.read": Effect.READS,
+        "virtual.list": Effect.READS,
+        "virtual.plug": Effect.CHANGES,
+        "virtual.unplug": Effect.CHANGES,
+        "virtual.press": Effect.CHANGES,
+        "virtual.fault": Effect.CHANGES,
+        "virtual.dump": Effect.READS,
+    }
+)
+"""Each method with its effect (a test wants all of them here). One that is missing counts as one that changes."""
+
+
+def changes(params: type[Params[Any]]) -> bool:
+    """Return whether a method may change something, by the type of its parameters."""
+    return EFFECTS.get(NAMES[params]) is not Effect.READS
+
+
 NAMES: dict[type[Params[Value]], str] = {params: name for name, params in METHODS.items()}
 CHUNK = 256 * 1024
 """Bytes of an image, a recording or an emulated flash in one call at the most."""

@@ -8,18 +8,19 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, aclosing, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from os import PathLike
 from types import TracebackType
 from typing import Self, TypedDict, TypeVar, Unpack
 
 from flashdeck import api
-from flashdeck.api import CHUNK, BoardPlan, Params
+from flashdeck.api import BoardPlan, Params
 from flashdeck.client import Client
 from flashdeck.destinations import Destination, TellPlaced, destinations, title
-from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError, RequestError
+from flashdeck.errors import ConnectionFailedError, RequestError
 from flashdeck.history_pages import history_pages
+from flashdeck.image_bytes import bytes_of
 from flashdeck.image_file import Image, load_image
 from flashdeck.inside_lease import OuterLease, act_for_lease
 from flashdeck.job_following import Following, Tell, Watch, carry_out, heed, unwatched
@@ -225,7 +226,7 @@ class AsyncBench:
         asked = api.ReadPartition(partition=partition, boards=_names(boards), force=force, no_wait=following.no_wait)
         done = await self._carried_out(partition, [asked], following)
         (job,) = done.jobs
-        data = await self._bytes_of(job) if job.sha256 else b""
+        data = await bytes_of(self.call, job.sha256, job.size) if job.sha256 else b""
         return BytesRead(
             what=done.what, rows=done.rows, notes=done.notes, taken_back=done.taken_back, data=data
         ).checked()
@@ -449,34 +450,27 @@ class AsyncBench:
         loaded = None if image is None else await asyncio.to_thread(load_image, image)
         return await destinations(self._client, partition, loaded, _names(boards), self._tell_placed)
 
-    async def _bytes_of(self, job: JobState) -> bytes:
-        data = bytearray()
-        while len(data) < job.size:
-            asked = api.ReadImage(sha256=job.sha256, offset=len(data), size=min(CHUNK, job.size - len(data)))
-            piece = await self.call(asked)
-            if not piece.data:
-                raise FlashdeckError(f"the daemon gave {len(data)} of {job.size} bytes", kind=ErrorKind.OTHER)
-            data += piece.data
-        return bytes(data)
-
 
 @asynccontextmanager
 async def connect_async(
-    socket: str | PathLike[str] | None = None, *, host: str = "", name: str = "python"
+    socket: str | PathLike[str] | None = None, *, host: str = "", name: str = "python", read_only: bool = False
 ) -> AsyncGenerator[AsyncBench]:
     """Connect to a daemon for a block: see `open_bench`."""
-    async with await open_bench(socket, host=host, name=name) as bench:
+    async with await open_bench(socket, host=host, name=name, read_only=read_only) as bench:
         yield bench
 
 
-async def open_bench(socket: str | PathLike[str] | None = None, *, host: str = "", name: str = "python") -> AsyncBench:
+async def open_bench(
+    socket: str | PathLike[str] | None = None, *, host: str = "", name: str = "python", read_only: bool = False
+) -> AsyncBench:
     """Return a connection to the daemon at `socket`, else at $FLASHDECK_SOCKET, else where one of ours is found.
 
-    `host` is another machine, through ssh: user@box, or a name of [hosts]. `name` is shown in the daemon's log. Acts
-    for the lease that this process was started in (`flashdeck take`). Raises ConnectionFailedError, and RequestError
-    for a host that cannot be one.
+    `host` is another machine, through ssh: user@box, or a name of [hosts]. `name` is shown in the daemon's log. With
+    `read_only` the daemon refuses (kind `no-permission`) whatever changes something or touches a board. Acts for the
+    lease that this process was started in (`flashdeck take`). Raises ConnectionFailedError, and RequestError for a host
+    that cannot be one.
     """
-    where = _address(socket, host)
+    where = _address(socket, host, read_only=read_only)
     client = await where.connect(client=name)
     try:
         outer = await act_for_lease(client)
@@ -488,14 +482,14 @@ async def open_bench(socket: str | PathLike[str] | None = None, *, host: str = "
     return AsyncBench(client, another=lambda: where.connect(client=name), outer=outer)
 
 
-def _address(socket: str | PathLike[str] | None, host: str) -> Address:
+def _address(socket: str | PathLike[str] | None, host: str, *, read_only: bool) -> Address:
     if not host:
-        return Whereabouts.of(None if socket is None else str(socket))
+        return replace(Whereabouts.of(None if socket is None else str(socket)), read_only=read_only)
     from flashdeck.hosts import find_host  # noqa: PLC0415 - the configuration is read only where it is needed
 
     if socket is not None:
         raise RequestError("a socket is one of this machine, and a host another machine", hint="leave one out")
-    return find_host(host)
+    return find_host(host, read_only=read_only)
 
 
 def _nobody(_change: object) -> None:

@@ -174,7 +174,13 @@ def _nearest(table: _ChipTable, wanted: str) -> list[str]:
     if len(wanted) <= 1:
         return []
     name = wanted if wanted.startswith(_MAKERS) else _ST + wanted
+    bare = name.rstrip("X")
+    if of_line := [each for each in table.lines if each[:-2] == bare]:  # it has no letters for package and size
+        return of_line[:NEAREST]
     if same_line := [each for each in table.rows if name.startswith(each[:-2])]:
         meant = name[len(same_line[0]) - 2 :]
         return sorted(same_line, key=lambda each: (each[-2] != meant[:1], each[-1] != meant[1:2], each))[:NEAREST]
+    lines = [each for each in table.lines if each.startswith(bare[:4])]
+    if len(bare) <= max(map(len, lines), default=0) - len("xG"):
+        return near(bare, lines, most=NEAREST, alike=0.7)
     return near(name, table.rows, most=NEAREST, alike=0.75)

@@ -42,7 +42,9 @@ EVENTS_KEPT = 10_000
 """Events kept for an iterator that falls behind; at one more the subscription ends."""
 
 R = TypeVar("R", bound=Value)
-_AT_THE_DOOR = frozenset({ErrorKind.UNREACHABLE, ErrorKind.NO_PERMISSION, ErrorKind.CONFIG_INVALID})
+_AT_THE_DOOR = frozenset(
+    {ErrorKind.UNREACHABLE, ErrorKind.NO_PERMISSION, ErrorKind.CONFIG_INVALID, ErrorKind.PROTOCOL_MISMATCH}
+)
 """Kinds of an error that is the answer to no call: whoever stands before the daemon lets nobody in."""
 
 
@@ -113,8 +115,10 @@ class _Followed(_Arriving[Snapshot | Event]):
     It takes the snapshot that comes then: the daemon's numbers go on from there for everybody.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, maps: bool = False) -> None:
         super().__init__(0)
+        self.maps = maps
+        """True if it wants flash maps."""
 
     def deliver(self, change: Snapshot | Event) -> None:
         """Takes the next change from the wire."""
@@ -152,29 +156,44 @@ class Client:
         after_fork.leave_to_parent(stream.writer)
 
     @classmethod
-    async def connect(cls, path: Path, *, client: str) -> "Client":
+    async def connect(cls, path: Path, *, client: str, read_only: bool = False) -> "Client":
         """Connects to the daemon at `path` and says hello as `client`.
 
-        Raises ConnectionFailedError of kind `unreachable`, `no-permission` or `protocol-mismatch`.
+        With `read_only` the daemon refuses whatever would change something through this connection. Raises
+        ConnectionFailedError of kind `unreachable`, `no-permission` or `protocol-mismatch`.
         """
-        return await cls.over(await SocketStream.open(path, limit=rpc.MAX_LINE), client=client)
+        return await cls.over(await SocketStream.open(path, limit=rpc.MAX_LINE), client=client, read_only=read_only)
 
     @classmethod
-    async def over(cls, stream: Stream, *, client: str) -> "Client":
+    async def over(cls, stream: Stream, *, client: str, read_only: bool = False) -> "Client":
         """Says hello as `client` over an open stream, and takes it over; raises what `connect` does."""
         made = cls(stream)
         try:
-            await made.greet(client)
+            await made.greet(client, read_only=read_only)
         except BaseException:
             await made.close()
             raise
         return made
 
-    async def greet(self, client: str) -> None:
-        """Says hello as `client`: the first call on every connection. Raises ConnectionFailedError."""
+    async def greet(self, client: str, *, read_only: bool = False) -> None:
+        """Says hello as `client`: the first call on every connection. Raises ConnectionFailedError.
+
+        Also where the daemon cannot make it read-only though that is wanted: one of an older release.
+        """
+        hello = Hello(
+            protocol=HIGHEST_PROTOCOL,
+            lowest=LOWEST_PROTOCOL,
+            client=client,
+            release=__version__,
+            read_only=read_only,
+        )
         try:
             async with asyncio.timeout(self._stream.patience):
-                hello = Hello(protocol=HIGHEST_PROTOCOL, lowest=LOWEST_PROTOCOL, client=client, release=__version__)
+                # A daemon that turns somebody away says why, and closes at once: what is there is read before anything
+                # is written, since the failure of that would hide it. A turn of the loop for the bytes, one for who
+                # reads.
+                for _ in range(3):
+                    await asyncio.sleep(0)
                 self.welcome = await self.call(hello)
         except TimeoutError as error:
             raise ConnectionFailedError(
@@ -190,6 +209,12 @@ class Client:
                 f"flashdeckd {clean(self.welcome.daemon, 60)} at {self._where} speaks protocol "
                 f"{self.welcome.protocol}, flashdeck {__version__} {protocols(LOWEST_PROTOCOL, HIGHEST_PROTOCOL)}",
                 hint="install the same version of flashdeck on both sides, and restart the daemon",
+                kind=ErrorKind.PROTOCOL_MISMATCH,
+            )
+        if read_only and not self.welcome.read_only:
+            raise ConnectionFailedError(
+                f"flashdeckd {clean(self.welcome.daemon, 60)} at {self._where} cannot make a connection read-only",
+                hint="update flashdeckd there, and restart it",
                 kind=ErrorKind.PROTOCOL_MISMATCH,
             )
         self._is_greeted = True
@@ -239,13 +264,14 @@ class Client:
             return overtaken
         return self._subscription
 
-    async def follow(self) -> AsyncGenerator[Snapshot | Event, None]:
+    async def follow(self, *, maps: bool = False) -> AsyncGenerator[Snapshot | Event, None]:
         """A snapshot, then the events after it; after a gap a new snapshot, and so on until the connection is lost.
 
-        Any number may follow at once; each gets a new snapshot whenever another one begins.
+        With `maps` flash maps are part of both, where the daemon has any. Any number may follow at once; each gets a
+        new snapshot whenever another one begins, and maps if one of them wants any.
         """
         while True:
-            followed = _Followed()
+            followed = _Followed(maps=maps)
             try:
                 await self._subscribe(followed)
                 async for change in followed:
@@ -268,7 +294,8 @@ class Client:
                 each.deliver(snapshot)
             return snapshot
 
-        return await self._call(Subscribe(), settle)
+        following = self._followed if followed is None else {*self._followed, followed}
+        return await self._call(Subscribe(maps=any(each.maps for each in following)), settle)
 
     async def upload(self, name: str, data: bytes, *, partition: str = "", boards: tuple[str, ...] = ()) -> UploadDone:
         """Sends a file's bytes in chunks. Returns what `flash` and `wait` need to know of the image in it.

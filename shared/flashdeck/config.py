@@ -14,6 +14,7 @@ from typing import Annotated, ClassVar
 
 from msgspec import Meta
 
+from flashdeck.config_screen import ScreenTable
 from flashdeck.geometry import Geometry, Range
 from flashdeck.patterns import MAX_PATTERN, Pattern, parse_pattern
 from flashdeck.ssh_destination import LONGEST_DESTINATION, PATTERN, checked_destination
@@ -382,6 +383,11 @@ class Partition(PartitionKeys):
     """The alternate setting, by number or name, of a plain DFU 1.1 device; None for a range of addresses."""
 
 
+def may_be_same(one: int | str, other: int | str) -> bool:
+    """Return whether two alternate settings can be one: of a number and a name only the device knows."""
+    return type(one) is not type(other) or one == other
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProfileKeys:
     """The keys of a profile's table that the program takes as they are."""
@@ -452,6 +458,13 @@ class Profile(ProfileKeys):
         """The addresses that are never written."""
         spans = tuple(p.span for p in self.partitions.values() if p.protected and p.alternate is None)
         return (*spans, *self.kept)
+
+    def protects(self, partition: Partition) -> bool:
+        """Return whether nothing may be written, or nobody can say so, where a partition lies; it may be another's."""
+        if partition.alternate is None:
+            return any(partition.span.overlaps(span) for span in self.protected)
+        protected = (p.alternate for p in self.partitions.values() if p.protected)
+        return any(may_be_same(partition.alternate, each) for each in protected if each is not None)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -566,3 +579,5 @@ class Config:
     daemon: DaemonKeys = DaemonKeys()
     hosts: Mapping[str, Host] = field(default_factory=dict[str, Host])
     """Other machines, by their names; nothing of them matters to the daemon."""
+    screen: ScreenTable = field(default=ScreenTable())
+    """The screen; nothing of it matters to the daemon."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from flashdeck.config_record import BoardRecord, ConfigRecord, ProfileRecord
+from flashdeck.config_record import BoardRecord, ConfigRecord, ProfileRecord, may_be_one
 from flashdeck.text import clean
 
 FORMER_BOARDS = 1024
@@ -68,7 +68,7 @@ def succeeding(before: ConfigRecord, after: ConfigRecord, done: Changes) -> Conf
 
 
 def _renamed(before: ConfigRecord, after: ConfigRecord) -> dict[str, str]:
-    """Return the new names of boards that are recognised by the same as before: by all, by most, by the serial."""
+    """Return the new names of boards that are recognised by the same as before: by all, by most, by one thing."""
     old = {**{name: each for name, each in before.former.items() if name not in before.boards}, **before.boards}
     new = dict(after.boards)
     renamed: dict[str, str] = {}
@@ -76,6 +76,8 @@ def _renamed(before: ConfigRecord, after: ConfigRecord) -> dict[str, str]:
         for name in [name for name in new if name in old and identity(new[name]) == identity(old[name]) is not None]:
             del old[name], new[name]
         for was, now in _pairs(old, new, identity):
+            if not may_be_one(old[was], new[now]):
+                continue
             if was != now:
                 renamed[was] = now
             del old[was], new[now]
@@ -87,6 +89,7 @@ _IDENTITIES: tuple[_Identity, ...] = (
     lambda board: (board.serial, board.port, board.profile.dfu) if board.serial or board.port else None,
     lambda board: (board.serial, board.port) if board.serial or board.port else None,
     lambda board: (board.serial,) if board.serial else None,
+    lambda board: (board.port,) if board.port else None,
 )
 
 

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 from flashdeck.config import Board, Config, Hooks, Host, Profile, UsbId
 from flashdeck.config_record import RECORD_NAME, ConfigRecord, record_from
+from flashdeck.config_screen import ScreenTable
 from flashdeck.config_tables import AdoptedTable, BoardFileTable, BoardTable, ConfigTable, DaemonTable, ProfileTable
 from flashdeck.errors import ConfigError
 from flashdeck.paths import BOARD_FILE_NAME, absolute, board_file_path, default_config_path
@@ -103,6 +104,22 @@ def default_reading(
     return Reading((path, board_file), config)
 
 
+def screen_table(environ: Mapping[str, str] = os.environ) -> ScreenTable:
+    """Return [tui] of the configuration at its default place, as it is where there is no file.
+
+    What else is wrong with that file is not the screen's business: only what is in this table raises ConfigError, and a
+    file that cannot be read as TOML.
+    """
+    path = default_config_path(environ=environ)
+    if _is_absent(path):
+        return ScreenTable()
+    values, place = read_values(path)
+    mistakes = Mistakes()
+    table = read_table(ConfigTable, {name: values[name] for name in values.keys() & {"tui"}}, place, mistakes).tui
+    mistakes.refuse()
+    return table
+
+
 def load(path: Path) -> Config:
     """Return the configuration in `path`. Raises ConfigError for everything that is wrong."""
     return reading_of(path).checked()
@@ -126,6 +143,8 @@ def board_file_damage(path: Path) -> str:
 
     Also "" where it is not there, or cannot be read: nothing is wrong with what it says then.
     """
+    if not path.is_file():  # a pipe would be waited for; reading it says what is wrong
+        return ""
     try:
         with path.open("rb") as file:
             text = file.read(MAX_FILE_SIZE).decode()
@@ -166,6 +185,7 @@ def _checked(files: Sequence[ConfigTable], board_file: Path | None, mistakes: Mi
         included_hooks={str(file.place.file): file.hooks for file in files[1:] if file.hooks != Hooks()},
         daemon=daemon.resolved(),
         hosts=tables.hosts,
+        screen=files[0].tui if files else ScreenTable(),
     )
 
 
@@ -220,9 +240,10 @@ class _Files:
         values, place = read_values(path) if parsed is None else parsed
         real = os.path.realpath(path)
         top = self.tables[real] = read_table(ConfigTable, values, place, self.mistakes)
-        if including and "daemon" in values:
-            problem = "only the main file may have this table"
-            self.mistakes.append(top.place.mistake("daemon", problem, "move it there"))
+        for name in ("daemon", "tui"):
+            if including and name in values:
+                problem = "only the main file may have this table"
+                self.mistakes.append(top.place.mistake(name, problem, "move it there"))
         for text in top.include:
             try:
                 self._include(expanded(text, path.parent), (*including, real))

@@ -30,6 +30,11 @@ class PartitionRecord(Value, frozen=True, kw_only=True):
     """As the file writes them."""
 
     @property
+    def span(self) -> Range:
+        """Its addresses."""
+        return Range.sized(self.start, self.size)
+
+    @property
     def place(self) -> tuple[int, int | str | None]:
         """The part that says where its first byte is."""
         return (self.start, self.alternate)
@@ -38,7 +43,7 @@ class PartitionRecord(Value, frozen=True, kw_only=True):
     def words(self) -> str:
         """Its place, for people."""
         if self.alternate is None:
-            return str(Range.sized(self.start, self.size))
+            return str(self.span)
         return f"alternate setting {self.alternate} ({self.size} bytes)"
 
 
@@ -56,7 +61,7 @@ class ProfileRecord(Value, frozen=True, kw_only=True):
     @property
     def protected(self) -> tuple[Range, ...]:
         """The addresses that are never written, in ascending order."""
-        spans = [Range.sized(each.start, each.size) for each in self._protected if each.alternate is None]
+        spans = [each.span for each in self._protected if each.alternate is None]
         return joined((*spans, *(Range(*span) for span in self.kept)))
 
     @property
@@ -77,6 +82,13 @@ class BoardRecord(Value, frozen=True, kw_only=True):
     pinned: str = ""
     """The identity that `adopt` saw; "" where there is none."""
     profile: ProfileRecord
+
+
+def may_be_one(was: BoardRecord, now: BoardRecord | Board) -> bool:
+    """Return whether two boards can be one device: they have a serial in common, or a port and no two serials."""
+    if was.serial and now.serial:
+        return was.serial == now.serial
+    return bool(was.port) and was.port == now.port
 
 
 class HostRecord(Value, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from flashdeck.config import Board, Config, Hooks, Pins
+from flashdeck.config_screen import ScreenTable
 from flashdeck.config_tables import AdoptedTable, BoardFileTable, BoardTable, DaemonTable, ProfileTable
 from flashdeck.paths import BOARD_FILE_NAME
 from flashdeck.toml.values import quoted
@@ -22,6 +23,7 @@ def to_builtins(config: Config) -> dict[str, object]:
         "profiles": {name: to_plain(ProfileTable.of(profile)) for name, profile in config.profiles.items()},
         "boards": boards,
         "hosts": {name: to_plain(host) for name, host in config.hosts.items()},
+        "tui": to_plain(config.screen),
         "disarmed": sorted(config.disarmed),
         "once": sorted(config.once),
     }
@@ -43,6 +45,8 @@ def to_toml(config: Config) -> str:
         lines += to_lines(_board(board), "boards", name) if board.pins is None else ()
     for name, host in config.hosts.items():
         lines += to_lines(host, "hosts", name)
+    if config.screen != ScreenTable():
+        lines += to_lines(config.screen, "tui")
     board_file = board_file_table(config.boards.values(), config.disarmed, config.once)
     if board_file.boards or board_file.disarmed or board_file.once:
         written = ("", f"{BOARD_FILE_NAME}, which flashdeckd writes:", *to_lines(board_file))

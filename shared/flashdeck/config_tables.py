@@ -28,6 +28,7 @@ from flashdeck.config import (
     Profile,
     ProfileKeys,
 )
+from flashdeck.config_screen import ScreenTable
 from flashdeck.geometry import ADDRESS_SPACE, Geometry, Range
 from flashdeck.text import MAX_PATH
 from flashdeck.toml.spellings import Address, ChipName, Name, Ranges, Sectors, SizeAbove0, in_file
@@ -397,13 +398,12 @@ Paths = tuple[Annotated[str, Meta(max_length=MAX_PATH)], ...]
 class ConfigTable(Table):
     """A configuration of flashdeck."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"tui"})
-
     include: Annotated[Paths, key("Other files with profiles and boards of their own; each is read once.")] = ()
     daemon: Annotated[DaemonTable, key("The daemon itself; only in the main file.")] = field(default=DaemonTable())
     hooks: Annotated[Hooks, key("Commands that run when a job has ended; each in one file only.")] = field(
         default=Hooks()
     )
+    tui: Annotated[ScreenTable, key("The screen; only in the main file.")] = field(default=ScreenTable())
     profiles: Annotated[dict[Name, ProfileTable], key("Facts about boards of one product, by a name of yours.")] = (
         field(default_factory=dict[Name, ProfileTable])
     )

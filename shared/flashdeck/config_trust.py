@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from flashdeck.config import AnyGuard, Config, Hooks, Host, Partition, Profile
+from flashdeck.config import AnyGuard, Config, Hooks, Host, Partition, Profile, may_be_same
 from flashdeck.config_record import (
     NARROW,
     ConfigRecord,
@@ -23,6 +23,7 @@ from flashdeck.config_record import (
     hooks_record,
     hosts_record,
     is_wide,
+    may_be_one,
     partition_record,
     profile_record,
 )
@@ -177,9 +178,8 @@ def _before(config: Config, profile: str, known: ConfigRecord) -> list[ProfileRe
     """Return how a profile was in force last, and those that its boards had: one that is renamed is no other one."""
     found = [known.profiles[profile]] if profile in known.profiles else []
     for board in (each for each in config.boards.values() if each.profile.name == profile):
-        for name, was in known.boards.items():
-            is_known = bool(was.serial or was.port) and (was.serial, was.port) == (board.serial, board.port)
-            if (is_known or name == board.name) and was.profile not in found:
+        for name, was in (*known.former.items(), *known.boards.items()):
+            if (name == board.name or may_be_one(was, board)) and was.profile not in found:
                 found.append(was.profile)
     return found
 
@@ -224,9 +224,18 @@ def _restrict(it: _Restriction, confirmed: ProfileRecord | None, before: Sequenc
     known = [*([confirmed] if confirmed is not None else []), *before]
     _keep_keys(it, confirmed)
     _keep_protected(it, known)
-    for name, partition in it.profile.partitions.items():
+    for partition in it.profile.partitions.values():
         if not partition.protected:
-            _keep_guards(it, name, partition, [each.partitions[name] for each in known if name in each.partitions])
+            _keep_guards(it, partition, [was for each in known for was in _earlier(partition, each)])
+
+
+def _earlier(partition: Partition, profile: ProfileRecord) -> Iterator[PartitionRecord]:
+    """Yield what a partition was: the one of its name, and those at its place. What was protected had no guards."""
+    for name, was in profile.partitions.items():
+        is_there = partition.span.overlaps(was.span) if partition.alternate is None is was.alternate else False
+        is_same = partition.alternate is not None and partition.alternate == was.alternate
+        if not was.protected and (name == partition.name or is_there or is_same):
+            yield was
 
 
 def _keep_keys(it: _Restriction, confirmed: ProfileRecord | None) -> None:
@@ -246,11 +255,15 @@ def _keep_protected(it: _Restriction, known: Iterable[ProfileRecord]) -> None:
     now = joined(it.profile.protected)
     lost = tuple(span for span in spans if not any(each.covers(span) for each in now))
     partitions = dict(it.profile.partitions)
+    unsaid = alternates - {each.alternate for each in partitions.values() if each.protected}
     for name, partition in partitions.items():
         if partition.protected:
             continue
-        was = partition.alternate in alternates
-        if was or (partition.alternate is None and any(partition.span.overlaps(span) for span in lost)):
+        if partition.alternate is None:
+            was = any(partition.span.overlaps(span) for span in lost)
+        else:
+            was = any(may_be_same(partition.alternate, each) for each in unsaid)
+        if was:
             partitions[name] = replace(partition, protected=True, image="")
             it.tell("protected", "would be gone; the partition stays protected", partition=name)
     it.profile = replace(it.profile, partitions=partitions)
@@ -261,7 +274,7 @@ def _keep_protected(it: _Restriction, known: Iterable[ProfileRecord]) -> None:
     it.profile = replace(it.profile, kept=kept)
 
 
-def _keep_guards(it: _Restriction, name: str, partition: Partition, known: list[PartitionRecord]) -> None:
+def _keep_guards(it: _Restriction, partition: Partition, known: list[PartitionRecord]) -> None:
     stands = (
         frozenset[AnyGuard]().union(*(_guards(record, it.profile.file) for record in known))
         if known
@@ -271,9 +284,9 @@ def _keep_guards(it: _Restriction, name: str, partition: Partition, known: list[
     if lost:
         it.profile = replace(
             it.profile,
-            partitions={**it.profile.partitions, name: replace(partition, guards=partition.guards | lost)},
+            partitions={**it.profile.partitions, partition.name: replace(partition, guards=partition.guards | lost)},
         )
-        it.tell("guards", f"would be without {_names(lost)}; the image must still pass it", partition=name)
+        it.tell("guards", f"would be without {_names(lost)}; the image must still pass it", partition=partition.name)
 
 
 def _usual_guards(profile: Profile, partition: Partition) -> frozenset[AnyGuard]:
@@ -283,7 +296,7 @@ def _usual_guards(profile: Profile, partition: Partition) -> frozenset[AnyGuard]
 
 def _guards(record: PartitionRecord, file: Path) -> frozenset[AnyGuard]:
     read: Any = read_key(PartitionTable, "guards", list(record.guards), file)
-    return frozenset() if record.protected else read
+    return read
 
 
 def _names(guards: Iterable[AnyGuard]) -> str:

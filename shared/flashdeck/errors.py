@@ -3,11 +3,13 @@
 The same kind travels over the socket (`rpc`) and decides the exit code of the command line.
 """
 
+import os
 from collections.abc import Sequence
 from enum import IntEnum
 from typing import TYPE_CHECKING
 
 from flashdeck.open_enum import OpenEnum
+from flashdeck.text import MAX_PATH, clean
 
 if TYPE_CHECKING:  # it is made of this module's kinds
     from flashdeck.outcome import Outcome
@@ -154,6 +156,18 @@ class FlashdeckError(Exception):
     def exit_code(self) -> ExitCode:
         """The exit code of the command line when this error ends it."""
         return EXIT_CODES[self.kind]
+
+
+def in_words(error: OSError) -> FlashdeckError:
+    """Return what the system says, in words, as the end of a command: without Python's numbers."""
+    said = error.strerror or str(error) or type(error).__name__
+    named = [
+        clean(os.fsdecode(each), MAX_PATH)
+        for each in (error.filename, error.filename2)
+        if isinstance(each, str | bytes)
+    ]
+    kind = ErrorKind.NO_PERMISSION if isinstance(error, PermissionError) else ErrorKind.OTHER
+    return FlashdeckError(": ".join((" and ".join(named), said)) if named else said, kind=kind)
 
 
 MAX_PARTS = 20

@@ -15,6 +15,7 @@ class Extra(StrEnum):
 
     DAEMON = "daemon"
     TUI = "tui"
+    WEB = "web"
 
 
 LIBRARIES: Mapping[Extra, Mapping[str, str]] = MappingProxyType(
@@ -27,6 +28,7 @@ LIBRARIES: Mapping[Extra, Mapping[str, str]] = MappingProxyType(
             "tomli-w": "tomli_w",
         },
         Extra.TUI: {"textual": "textual"},
+        Extra.WEB: {"textual": "textual", "textual-serve": "textual_serve", "aiohttp": "aiohttp"},
     }
 )
 """The packages that each cannot do without, and the modules that they are imported as.

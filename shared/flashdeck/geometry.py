@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import pairwise
 
 from flashdeck.text import clean, format_size, parse_size
@@ -78,6 +79,17 @@ class Region:
         """All addresses of the region."""
         return Range.sized(self.address, self.count * self.sector_size)
 
+    def sectors(self, first: int, end: int) -> Iterator[Sector]:
+        """The sectors from the one of number `first` on, up to but not including that of number `end`."""
+        for index in range(first, end):
+            yield Sector(Range.sized(self.address + index * self.sector_size, self.sector_size), self.bank)
+
+    def sectors_near(self, span: Range) -> Iterator[Sector]:
+        """All sectors that `span` touches, and at most a few beside them: no other is looked at."""
+        first = (span.start - self.address) // self.sector_size
+        last = (span.end - self.address) // self.sector_size
+        return self.sectors(max(0, first), min(self.count, last + 1))
+
 
 @dataclass(frozen=True, slots=True)
 class Geometry:
@@ -92,13 +104,11 @@ class Geometry:
     def sectors(self) -> Iterator[Sector]:
         """Every sector in ascending order."""
         for region in self.regions:
-            for index in range(region.count):
-                start = region.address + index * region.sector_size
-                yield Sector(Range.sized(start, region.sector_size), region.bank)
+            yield from region.sectors(0, region.count)
 
     def sectors_in(self, span: Range) -> tuple[Sector, ...]:
         """The sectors that share at least one byte with `span`, in ascending order."""
-        return tuple(sector for sector in self.sectors() if sector.span.overlaps(span))
+        return _sectors_in(self.regions, span)
 
     def is_whole_sectors(self, span: Range) -> bool:
         """Return whether `span` is made of whole sectors without a hole."""
@@ -112,6 +122,12 @@ class Geometry:
     def banks_of(self, span: Range) -> frozenset[int]:
         """The banks that `span` touches."""
         return frozenset(sector.bank for sector in self.sectors_in(span))
+
+
+@lru_cache  # a job asks for those of its partition again and again
+def _sectors_in(regions: tuple[Region, ...], span: Range) -> tuple[Sector, ...]:
+    near = (sector for region in regions for sector in region.sectors_near(span))
+    return tuple(sector for sector in near if sector.span.overlaps(span))
 
 
 _RUN = re.compile(r"(?P<count>[0-9]{1,9}) ?\* ?(?P<size>[^@*]+?) ?(?:@ ?(?P<address>\S+))?", re.ASCII)

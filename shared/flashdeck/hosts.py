@@ -18,19 +18,24 @@ _OF_SSH: Final = "@"
 
 
 def find_host(
-    name: str, *, virtual: bool = False, asks: bool = False, environ: Mapping[str, str] = os.environ
+    name: str,
+    *,
+    virtual: bool = False,
+    asks: bool = False,
+    read_only: bool = False,
+    environ: Mapping[str, str] = os.environ,
 ) -> SshHost:
     """Return the machine that a person calls `name`: a table of [hosts], else what ssh makes of it.
 
-    `virtual` and `asks` are those of `SshHost`. Raises RequestError for a name that can be neither, and for a host of
-    an included file that nobody has confirmed; ConfigError where the configuration is wrong.
+    `virtual`, `asks` and `read_only` are those of `SshHost`. Raises RequestError for a name that can be neither, and
+    for a host of an included file that nobody has confirmed; ConfigError where the configuration is wrong.
     """
     try:
         destination = checked_destination(name)
     except ValueError as error:
         raise RequestError(str(error), hint="--host takes user@box, box, or a name from [hosts]") from error
     if _OF_SSH in name or not default_config_path(environ=environ).exists():
-        return SshHost(name, destination, virtual=virtual, asks=asks)
+        return SshHost(name, destination, virtual=virtual, asks=asks, read_only=read_only)
     config = default_config(environ=environ)
     counting, unconfirmed = restricted(config, record_in(state_dir(environ=environ)) or ConfigRecord())
     if name in config.hosts and name not in counting.hosts:
@@ -38,5 +43,5 @@ def find_host(
         raise RequestError(f"[hosts.{name}] in {clean(str(file.file))} is not confirmed", hint=file.hint)
     host = counting.hosts.get(name)
     if host is None:
-        return SshHost(name, destination, virtual=virtual, asks=asks)
-    return SshHost(name, host.ssh or destination, host.command, virtual=virtual, asks=asks)
+        return SshHost(name, destination, virtual=virtual, asks=asks, read_only=read_only)
+    return SshHost(name, host.ssh or destination, host.command, virtual=virtual, asks=asks, read_only=read_only)

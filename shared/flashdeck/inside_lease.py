@@ -25,9 +25,12 @@ class OuterLease:
 
 
 async def act_for_lease(client: Client) -> OuterLease:
-    """Let a connection act for the lease that the environment names. Raises ConnectionFailedError."""
+    """Let a connection act for the lease that the environment names. Raises ConnectionFailedError.
+
+    One that is read-only asks for nothing that a lease would matter for.
+    """
     token = os.environ.get(LEASE_VARIABLE, "")
-    if not token:
+    if not token or client.welcome.read_only:
         return OuterLease()
     try:
         lease = await client.call(api.UseLease(token=clean(token)))

@@ -8,6 +8,7 @@ from msgspec import field
 from msgspec.structs import force_setattr
 
 from flashdeck.disposition import Disposition
+from flashdeck.flash_map import FlashMap
 from flashdeck.job_state import (
     Failed,
     Failure,
@@ -182,6 +183,8 @@ class BoardState(Value, frozen=True, kw_only=True):
     """The reason why this board cannot be used, and what to do; "" for none."""
     doubts: tuple[str, ...] = ()
     """Faults of its bootloader; what they touch is not tried any more until a person releases the board."""
+    away: str = ""
+    """The reason why it is off the bus, as a restart; "" where it is there, or absent without any."""
     partitions: tuple[PartitionState, ...] = ()
 
 
@@ -222,6 +225,8 @@ class DeviceState(Value, frozen=True, kw_only=True):
     memory map there. The kernel keeps that of the setting that is chosen."""
     ways_into_dfu: tuple[WayIntoDfu, ...] = ()
     """The ways that a running device shows; empty in DFU mode."""
+    alternates: tuple[int, ...] = ()
+    """The numbers of the alternate settings that it has in DFU mode, ascending; empty where nothing says them."""
 
 
 class JobState(Value, frozen=True, kw_only=True):
@@ -257,6 +262,9 @@ class JobState(Value, frozen=True, kw_only=True):
     finished_at: float | None = None
     once: bool = False
     """True if it is the one job that its board was armed for."""
+    rank: int = 0
+    """Its place, from 1 on, among the jobs of its board that a person has put into another order; 0: behind these, in
+    the order of the configuration."""
     times: PhaseTimes = PhaseTimes()
     """The time that each phase has taken."""
     hook: HookRun | None = None
@@ -380,6 +388,8 @@ class Snapshot(Value, frozen=True, kw_only=True):
     devices: tuple[DeviceState, ...] = ()
     jobs: tuple[JobState, ...] = ()
     artifacts: tuple[ArtifactState, ...] = ()
+    maps: tuple[FlashMap, ...] = ()
+    """The flash maps of the boards, for a client that asked for them; as many as fit into one message."""
 
 
 class Event(Value, frozen=True, kw_only=True):
@@ -392,3 +402,5 @@ class Event(Value, frozen=True, kw_only=True):
     job: JobState | None = None
     artifact: ArtifactState | None = None
     log: LogLine | None = None
+    map: FlashMap | None = None
+    """For a client that asked for maps alone."""

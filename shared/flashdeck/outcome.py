@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Final, Self, assert_never
 
 from flashdeck.errors import EXIT_CODES, ErrorKind, ExitCode, NotDoneError
@@ -145,7 +146,8 @@ def overall(partition: str, boards: Sequence[tuple[str, Failure | None]]) -> Fai
     if not failed:
         return None
     failed.sort(key=lambda each: code_of_kind(each[1].kind) in _UNDECIDED)
-    told = [_named(board, partition if len(boards) == 1 else "", failure) for board, failure in failed[:SHOWN]]
+    alike = groupby(failed[:SHOWN], key=lambda each: each[1].message)
+    told = [_named([board for board, _ in group], partition if len(boards) == 1 else "", why) for why, group in alike]
     if len(failed) > SHOWN:
         told.append(f"and {len(failed) - SHOWN} more")
     message, worst = "; ".join(told), failed[0][1]
@@ -175,7 +177,7 @@ def code_of_kind(kind: ErrorKind) -> ExitCode:
     return ExitCode.FAILED if code is ExitCode.OTHER else code
 
 
-def _named(board: str, partition: str, failure: Failure) -> str:
-    """Return a message that names its board, once."""
-    place = f"{board} {partition}".strip()
-    return failure.message if f"board {board}" in failure.message else f"{place}: {failure.message}"
+def _named(boards: Sequence[str], partition: str, message: str) -> str:
+    """Return a message that names its boards, once."""
+    place = f"{', '.join(dict.fromkeys(boards))} {partition}".strip()
+    return message if f"board {boards[0]}" in message else f"{place}: {message}"

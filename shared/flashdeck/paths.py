@@ -4,6 +4,7 @@ Every default takes `virtual`: a daemon of emulated boards uses a directory name
 environment can make it share socket, state or configuration with one that has real boards (safety rule 10).
 """
 
+import contextlib
 import os
 import pwd
 import stat
@@ -119,9 +120,21 @@ def ensure_private_dir(path: Path) -> None:
 
 
 def _make(path: Path) -> None:
-    for missing in reversed([each for each in path.parents if not each.exists()]):
-        missing.mkdir(mode=PRIVATE_MODE, exist_ok=True)
+    missing = [each for each in (path, *path.parents) if not each.exists()]
+    for each in reversed(missing):
+        each.mkdir(mode=PRIVATE_MODE, exist_ok=True)
     path.mkdir(mode=PRIVATE_MODE, exist_ok=True)
+    for each in missing:  # what is synced in a directory is not kept before its own name is
+        _sync_names(each.parent)
+
+
+def _sync_names(directory: Path) -> None:
+    with contextlib.suppress(PermissionError):  # one that we may write to, but not read, cannot be synced
+        descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def data_file(*parts: str) -> Path:

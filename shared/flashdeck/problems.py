@@ -26,6 +26,7 @@ from flashdeck.model import BoardState, Contents, JobState, PartitionState, Pres
 from flashdeck.value import Value
 from flashdeck.words.boards import hold_text
 from flashdeck.words.contents import contents_flaw
+from flashdeck.words.jobs import status_hint
 
 
 class ProblemKind(StrEnum):
@@ -57,6 +58,11 @@ class ProblemKind(StrEnum):
     def needs_person(self) -> bool:
         """True for what only a person puts right; the others are how things go."""
         return self in _NEEDS_PERSON
+
+    @property
+    def rank(self) -> int:
+        """The place among all conditions; 0 is the worst."""
+        return _RANK[self]
 
 
 _NEEDS_PERSON: Final = frozenset(
@@ -98,7 +104,7 @@ def problems(boards: Iterable[BoardState], jobs: Iterable[JobState]) -> list[Pro
     """Return everything that needs a person, worst first; among equals in the order of the boards."""
     at = jobs_by_board(jobs)
     found = [problem for board in boards for problem in _board_problems(board, at.get(board.name, ()))]
-    return sorted(found, key=lambda problem: _RANK[problem.kind])
+    return sorted(found, key=lambda problem: problem.kind.rank)
 
 
 def condition(board: BoardState, jobs: Iterable[JobState]) -> ProblemKind:
@@ -108,10 +114,10 @@ def condition(board: BoardState, jobs: Iterable[JobState]) -> ProblemKind:
     kinds += [_job_condition(job) for job in mine if not job.is_settled]
     if board.lease is not None:
         kinds.append(ProblemKind.TAKEN)
-    if board.presence is Presence.ABSENT:
+    if board.presence is Presence.ABSENT and not board.away:
         kinds.append(ProblemKind.ABSENT)
     kinds += [_partition_condition(partition, mine) for partition in board.partitions if not partition.protected]
-    return min(kinds, key=_RANK.__getitem__, default=ProblemKind.NO_BUILD)
+    return min(kinds, key=lambda kind: kind.rank, default=ProblemKind.NO_BUILD)
 
 
 def counts(boards: Iterable[BoardState], jobs: Iterable[JobState]) -> Mapping[ProblemKind, int]:
@@ -157,7 +163,9 @@ def _board_problems(board: BoardState, jobs: Sequence[JobState]) -> Iterator[Pro
         yield from _job_problem(board, job)
     failures = last_failures(jobs)
     for partition in board.partitions:
-        if not partition.protected:
+        if partition.protected:
+            yield from _protected_problems(board, partition)
+        else:
             failed = failures.get((board.name, partition.name))
             is_active = any(job.partition == partition.name and job.kind in CHANGES for job in active)
             yield from _partition_problems(board, partition, failed, is_active=is_active)
@@ -167,7 +175,8 @@ def _job_problem(board: BoardState, job: JobState) -> Iterator[Problem]:
     match job.status:
         case Blocked(reason=reason, hint=hint):
             yield Problem(board.name, job.partition, ProblemKind.BLOCKED, reason, hint)
-        case Waiting(for_=for_, reason=reason, hint=hint) if _job_condition(job).needs_person:
+        case Waiting(for_=for_, reason=reason) if _job_condition(job).needs_person:
+            hint = status_hint(job.status)
             if for_ is not WaitFor.HOLD:
                 yield Problem(board.name, job.partition, ProblemKind.NEEDS_HAND, reason, hint)
             elif board.hold is None:  # the board's own state says it once for all jobs
@@ -193,6 +202,15 @@ def _partition_problems(
         yield Problem(board.name, name, ProblemKind.REFUSED, partition.trouble)
     if partition.kept_open:
         yield Problem(board.name, name, ProblemKind.KEPT_OPEN, partition.kept_open, KEPT_OPEN_HINT)
+
+
+def _protected_problems(board: BoardState, partition: PartitionState) -> Iterator[Problem]:
+    """Yield that a flash was cut short because the partition was protected while it ran: no job ends it."""
+    contents = partition.contents
+    if contents is not None and not contents.complete:
+        flaw = contents_flaw(contents, plain=bool(partition.alternate))
+        hint = "it is protected since: take `protected` out of the configuration, and flash it again"
+        yield Problem(board.name, partition.name, ProblemKind.INCOMPLETE, flaw, hint)
 
 
 def _flaw_of(contents: Contents) -> tuple[ProblemKind, str]:

@@ -129,8 +129,12 @@ def result_type(params: type[Params[R]]) -> type[R]:
 
 
 def encode_request(request_id: int, params: Params[Any]) -> bytes:
-    """A call as one line. RequestError if it is longer than `MAX_LINE`."""
-    return _line({"jsonrpc": "2.0", "id": request_id, "method": NAMES[type(params)], "params": params})
+    """A call as one line. RequestError if it is longer than `MAX_LINE`, or a text in it is not UTF-8."""
+    name = NAMES[type(params)]
+    try:
+        return _line({"jsonrpc": "2.0", "id": request_id, "method": name, "params": params})
+    except UnicodeEncodeError as error:
+        raise RequestError(f"a text in this {name} is not UTF-8", hint="look at names and paths in it") from error
 
 
 def encode_response(request_id: RequestId, result: Value) -> bytes:

@@ -66,6 +66,8 @@ class SshHost:
     """True if the daemon of emulated boards there is meant."""
     asks: bool = False
     """True if ssh may ask a person for a password or to confirm a host key; it does so on the terminal itself."""
+    read_only: bool = False
+    """True if nothing is to be changed through the connection: the daemon there sees to that."""
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -77,7 +79,7 @@ class SshHost:
 
     async def connect(self, *, client: str) -> Client:
         """Connect to the daemon there, and say hello as `client`; raises ConnectionFailedError."""
-        return await Client.over(await SshStream.open(self), client=client)
+        return await Client.over(await SshStream.open(self), client=client, read_only=self.read_only)
 
 
 @dataclass(slots=True)

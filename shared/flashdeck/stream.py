@@ -94,7 +94,7 @@ class SocketStream:
 
 def broken(where: str, error: OSError) -> ConnectionFailedError:
     """Return the error of a stream that has ended with one."""
-    if error.errno == errno.ENOTCONN:  # as asyncio has it where the kernel said EAGAIN
+    if error.errno in (errno.ENOTCONN, errno.EINVAL):  # a write, a read of what asyncio calls open where it was EAGAIN
         return ConnectionFailedError(
             f"the daemon at {where} is busy: too many clients connect at once", hint="try again"
         )

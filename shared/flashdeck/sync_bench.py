@@ -24,16 +24,19 @@ T = TypeVar("T")
 R = TypeVar("R", bound=Value)
 
 
-def connect(socket: str | PathLike[str] | None = None, *, host: str = "", name: str = "python") -> "Bench":
+def connect(
+    socket: str | PathLike[str] | None = None, *, host: str = "", name: str = "python", read_only: bool = False
+) -> "Bench":
     """Return a connection to the daemon at `socket`, else at $FLASHDECK_SOCKET, else where one of ours is found.
 
-    `host` is another machine, through ssh: user@box, or a name of [hosts]. `name` is shown in the daemon's log. Acts
-    for the lease that this process was started in (`flashdeck take`). Raises ConnectionFailedError, and RequestError
-    for a host that cannot be one.
+    `host` is another machine, through ssh: user@box, or a name of [hosts]. `name` is shown in the daemon's log. With
+    `read_only` the daemon refuses (kind `no-permission`) whatever changes something or touches a board. Acts for the
+    lease that this process was started in (`flashdeck take`). Raises ConnectionFailedError, and RequestError for a host
+    that cannot be one.
     """
     thread = LoopThread("flashdeck")
     try:
-        return Bench(thread, thread.run(open_bench(socket, host=host, name=name)))
+        return Bench(thread, thread.run(open_bench(socket, host=host, name=name, read_only=read_only)))
     except BaseException:
         thread.close()
         raise

@@ -36,13 +36,17 @@ class Lease:
         return {LEASE_VARIABLE: self.token}
 
 
+def own_user() -> str:
+    """Return the name of the user that this process is of."""
+    try:
+        return pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        return f"user {os.getuid()}"
+
+
 def ourselves() -> str:
     """Return how a holder of this process is named to everybody: the user, and the process."""
-    try:
-        user = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        user = f"user {os.getuid()}"
-    return f"{user}, process {os.getpid()}"
+    return f"{own_user()}, process {os.getpid()}"
 
 
 async def take(client: Client, asked: api.Take, tell: Callable[[str], object] | None = None) -> Lease:

@@ -38,6 +38,8 @@ def clean(text: str, limit: int = MAX_TEXT) -> str:
     Control characters, escape sequences, line breaks, bidirectional overrides and lone surrogates never reach a log, a
     terminal or a table cell.
     """
+    if text.isascii() and text.isprintable():  # as nearly all is, and thousands of log lines come in a second
+        return text if len(text) <= limit else text[: limit - 1] + "\N{HORIZONTAL ELLIPSIS}"
     kept = "".join(
         " " if ch == "\t" else ch if _printable(ch) else "\N{REPLACEMENT CHARACTER}" for ch in text[: limit + 1]
     )

@@ -21,7 +21,8 @@ def software() -> tuple[Fact, ...]:
         Fact(name="kernel", value=f"{platform.system()} {platform.release()} {platform.machine()}"),
         Fact(name="system", value=_system()),
     )
-    return (*facts, *(Fact(name=name, value=_version(name)) for name in _requirements()))
+    # A library may be of several extras.
+    return (*facts, *(Fact(name=name, value=_version(name)) for name in dict.fromkeys(_requirements())))
 
 
 def _system() -> str:

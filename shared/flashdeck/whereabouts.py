@@ -26,6 +26,11 @@ VIRTUAL_START_HINT: Final = "start it: `flashdeckd --virtual FILE`"
 class Address(Protocol):
     """A daemon that can be connected to, on this machine or on another."""
 
+    @property
+    def read_only(self) -> bool:
+        """True if nothing is to be changed through the connection: the daemon sees to that."""
+        ...
+
     async def connect(self, *, client: str) -> "Client":
         """Connect to it, and say hello as `client`; raises what `Client.connect` does."""
         ...
@@ -42,6 +47,8 @@ class Whereabouts:
     """True if somebody named the one place that counts."""
     is_virtual: bool = False
     """True if these are the places of daemons of emulated boards."""
+    read_only: bool = False
+    """True if nothing is to be changed through the connection: the daemon sees to that."""
 
     @classmethod
     def of(
@@ -71,7 +78,7 @@ class Whereabouts:
         """Connect to the first daemon that is there, and say hello as `client`; raises what `Client.connect` does."""
         from flashdeck.client import Client  # noqa: PLC0415 - who only looks for places needs none of it
 
-        return await Client.over(await self.open(), client=client)
+        return await Client.over(await self.open(), client=client, read_only=self.read_only)
 
     async def open(self) -> "SocketStream":
         """Return a stream to the first daemon that is there; raises ConnectionFailedError."""
@@ -106,6 +113,20 @@ class Whereabouts:
         return tuple(found.values())
 
     @property
+    def elsewhere(self) -> str:
+        """The other daemon of ours that runs, and how to reach it, in words; "" where none does."""
+        environ = unnamed(os.environ)
+        try:
+            virtual, real = (Whereabouts.of(virtual=each, environ=environ).listening() for each in (True, False))
+        except ConfigError:
+            return ""
+        if real and self.is_named:
+            return f"flashdeckd listens on {clean(str(real[0]))}: leave out --socket, and unset ${SOCKET_VARIABLE}"
+        if virtual and not self.is_virtual:
+            return "a virtual bench runs: `flashdeck --virtual` talks to it"
+        return ""
+
+    @property
     def _shown(self) -> str:
         *others, last = [clean(str(place)) for place in self.places]
         return f"{', '.join(others)} or {last}" if others else last
@@ -118,7 +139,7 @@ class Whereabouts:
                 f"if it does not, restart it: kill {self.pid}, and then `flashdeckd`"
             )
         start = VIRTUAL_START_HINT if self.is_virtual else START_HINT
-        if running := _running_elsewhere(is_virtual=self.is_virtual, is_named=self.is_named):
+        if running := self.elsewhere:
             return f"{running}; or {start}"
         return start
 
@@ -126,20 +147,6 @@ class Whereabouts:
 def unnamed(environ: Mapping[str, str]) -> dict[str, str]:
     """Return an environment that names no socket."""
     return {name: value for name, value in environ.items() if name != SOCKET_VARIABLE}
-
-
-def _running_elsewhere(*, is_virtual: bool, is_named: bool) -> str:
-    """Return which other daemon of ours runs and how to reach it, in words; "" where none does."""
-    environ = unnamed(os.environ)
-    try:
-        virtual, real = (Whereabouts.of(virtual=each, environ=environ).listening() for each in (True, False))
-    except ConfigError:
-        return ""
-    if real and is_named:
-        return f"flashdeckd listens on {clean(str(real[0]))}: leave out --socket, and unset ${SOCKET_VARIABLE}"
-    if virtual and not is_virtual:
-        return "a virtual bench runs: `flashdeck --virtual` talks to it"
-    return ""
 
 
 def _is_listened_at(place: Path) -> bool:

@@ -5,7 +5,7 @@ from itertools import count
 
 from flashdeck.config import Board, Config, Pins, Profile
 from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
-from flashdeck.first_board.chip_guess import maps_in, shows
+from flashdeck.first_board.profile_fit import of_its_kind, with_its_sectors
 from flashdeck.model import Presence
 from flashdeck.names import did_you_mean, few
 from flashdeckd.usb.device import UsbDevice
@@ -62,9 +62,18 @@ def find_profile(name: str, device: UsbDevice, config: Config) -> Profile:
             f"the device at {device.name} is running, and a board is adopted by what its bootloader shows",
             hint="bring it into DFU mode first",
         )
+    same_id, fitting = fitting, of_its_kind(fitting, device.setting_names, str(device.usb_id), device.dfu_version)
+    if same_id and not fitting:
+        says, have = "speaks plain DFU, without addresses", "addresses"
+        if same_id[0].is_plain:
+            says, have = "has addresses", "alternate settings"
+        names = few([each.name for each in same_id])
+        raise RequestError(
+            f"the device at {device.name} {says}, and the partitions of {names} have {have}",
+            hint="`flashdeck suggest` prints a profile to begin with",
+        )
     if len(fitting) > 1:
-        maps = maps_in(device.setting_names, str(device.usb_id))
-        fitting = [profile for profile in fitting if profile.is_plain or shows(maps, profile.geometry)] or fitting
+        fitting = with_its_sectors(fitting, device.setting_names, str(device.usb_id)) or fitting
     if len(fitting) == 1:
         return fitting[0]
     if not fitting:
@@ -90,6 +99,18 @@ def find_name(wanted: str, profile: Profile, config: Config) -> str:
     if taken is not None and (taken.serial or taken.port or taken.profile.name != profile.name):
         raise RequestError(f"there is a board {wanted!r} already", hint="choose another --name")
     return wanted
+
+
+def require_other_identity(board: Board, config: Config) -> None:
+    """Raise RequestError where another board is known by the same: with both no configuration could be read again."""
+    ids = {board.profile.dfu, board.profile.app} - {None}
+    for other in config.boards.values():
+        is_same = (other.serial, other.port) == (board.serial, board.port) and bool(board.serial or board.port)
+        if is_same and other.name != board.name and not ids.isdisjoint({other.profile.dfu, other.profile.app}):
+            raise RequestError(
+                f"board {other.name} is known by the same {'serial' if board.serial else 'port'} already",
+                hint=f"`flashdeck boards` says what is wrong with {other.name}; take it out of the configuration first",
+            )
 
 
 def adopted(

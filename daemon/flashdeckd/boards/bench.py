@@ -13,9 +13,9 @@ from flashdeck.job_state import Canceller
 from flashdeck.model import BoardHold, BoardState, HoldBy, LogLevel
 from flashdeck.names import select, which
 from flashdeck.text import clean
-from flashdeck.words.boards import presence_word
 from flashdeckd.boards.board_changes import BoardChanges
 from flashdeckd.boards.board_facts import BoardFacts
+from flashdeckd.boards.comings import Comings, restart_of
 from flashdeckd.boards.sightings import Sightings
 from flashdeckd.boards.watched_files import WatchedFiles
 from flashdeckd.entering.ways import entry_of
@@ -25,6 +25,7 @@ from flashdeckd.images.shelf import Shelf
 from flashdeckd.jobs.board_names import FollowedNames
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.bootloader_book import BootloaderBook
+from flashdeckd.jobs.flash_maps import FlashMaps
 from flashdeckd.jobs.job_images import GuardVerdicts, Rebuilt, read_image
 from flashdeckd.jobs.lane import Lane
 from flashdeckd.jobs.satisfaction import Satisfaction
@@ -82,13 +83,18 @@ class Bench:
         """The running lanes."""
         self._holds = dict(ledger.holds)
         """The holds of all boards, also of those that the configuration has no more."""
+        self._lost = ledger.lost
+        """Reason of the holds of boards whose own was lost with an earlier journal; "" once all are released."""
         self._changes = changes = BoardChanges(self._lanes, self._publish)
         self.book = JobBook(hub, journal, ledger, changes.note)
         self.satisfaction = Satisfaction(self.book, shelf)
+        self.maps = FlashMaps(hub, self.book, shelf, self._board_of)
+        hub.draw_maps_with(self.maps.draw)
         self.files = WatchedFiles(hub, changes.note_profile)
         self._histories = BootloaderBook(hub, journal, ledger.histories, changes.note)
+        self._comings = Comings(hub, changes.note)
         self._sightings = Sightings(self.book, journal, ledger.ports, ledger.shared_serials)
-        self._facts = BoardFacts(hub, self._lanes, self.book, self.satisfaction, self.files)
+        self._facts = BoardFacts(hub, self._lanes, self.book, self.satisfaction, self.files, away=self._comings.away)
         for board in config.boards.values():
             self._open(board)
         changes.tell_all()
@@ -115,15 +121,14 @@ class Bench:
             lane = self._lanes.get(name)
             if lane is None or sighting == lane.sighting:
                 continue
-            before, device = lane.sighting, sighting.device
+            before, restart = lane.sighting, restart_of(lane, self.book.active(name))
             lane.see(sighting)
+            if sighting.presence is not before.presence:
+                self._comings.tell(name, sighting, restart)
             try:
                 await self._sightings.remember(lane.board, sighting)
             except FlashdeckError as error:
                 self._hub.log(f"could not be recorded: {error.message}", level=LogLevel.WARNING, board=name)
-            if sighting.presence is not before.presence:
-                where = f" at {device.name}" if device else ""
-                self._hub.log(f"{presence_word(sighting.presence).text}{where}", board=name)
             if sighting.trouble and sighting.trouble != before.trouble:
                 self._hub.log(sighting.trouble, level=LogLevel.WARNING, board=name)
         listed = {(each.port, each.usb_id, each.serial, each.note) for each in self._hub.devices}
@@ -159,6 +164,7 @@ class Bench:
     def stop(self) -> None:
         """Parks what runs and lets `run` end."""
         self._stopped.set()
+        self._comings.end()
         for lane in self._lanes.values():
             lane.stop()
 
@@ -188,6 +194,9 @@ class Bench:
     def lanes(self) -> Mapping[str, Lane]:
         """All lanes, by the names of their boards."""
         return self._lanes
+
+    def _board_of(self, name: str) -> Board | None:
+        return self.config.boards.get(name)
 
     def lane(self, name: str) -> Lane:
         """A board's lane; raises RequestError (`no-such-board`)."""
@@ -284,15 +293,18 @@ class Bench:
                 for lane in [self._lanes[name] for name in names if name in self._lanes]:
                     again = self._open(lane.board)
                     again.armed, again.once, again.lease = lane.armed, lane.once, lane.lease
+                    again.see(lane.sighting)
                 raise
             self._histories.rename_boards(names)
             self._sightings.rename_boards(names)
+            self._comings.rename_boards(names)
             replaced = set(names.values()) - names.keys()
             kept = {name: hold for name, hold in self._holds.items() if name not in replaced}
             self._holds = {names.get(name, name): hold for name, hold in kept.items()}
             former = {new: self._lanes.pop(old) for old, new in names.items() if old in self._lanes}
             self._hub.forget_boards(names)
             self.names.follow(names)
+            self.maps.rename_boards(names)
             self.configure(config)
             for name, lane in former.items():
                 self._lanes[name].lease = lane.lease
@@ -311,6 +323,7 @@ class Bench:
         if self._lanes.get(name) is lane:
             del self._lanes[name]
             self._hub.forget_boards((name,))
+            self.maps.forget(name)
         self._hub.log(why, board=name)
 
     async def end_jobs(self, reasons: Mapping[int, str]) -> None:
@@ -353,6 +366,7 @@ class Bench:
             hold=partial(self.hold, board.name, by=HoldBy.FLASHDECK),
             disarm=partial(self._disarm_used_up, board.name),
             changed=partial(self._changes.note, board.name),
+            show_work=partial(self.maps.note, board.name),
             health=self._health,
         )
 
@@ -377,7 +391,7 @@ class Bench:
     async def hold_unknown(self, ledger: Ledger) -> None:
         """Put all boards on hold whose hold was lost with an earlier journal, durably."""
         if ledger.lost:
-            for name in self._lanes.keys() - ledger.holds.keys():
+            for name in [name for name in self._lanes if name not in ledger.holds]:
                 await self.hold(name, ledger.lost, by=HoldBy.FLASHDECK)
             await self._journal.save_hold(EVERY_BOARD, None)
 
@@ -413,6 +427,9 @@ class Bench:
                 self._hub.log(text, level=LogLevel.WARNING, board=name)
         if lane.hold is released:
             lane.hold = None
+        if self._lost and not any(each.hold and each.hold.reason == self._lost for each in self._lanes.values()):
+            self._lost = ""
+            self._journal.heeded()
         await lane.release()
         return self.state_of(name)
 
@@ -422,3 +439,4 @@ class Bench:
 
     def _publish(self, name: str) -> None:
         self._hub.publish_board(self.state_of(name))
+        self.maps.tell(name)

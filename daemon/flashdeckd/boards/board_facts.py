@@ -1,6 +1,6 @@
 """The facts that each board's state is made of, gathered from its lane, the book of jobs, and the newest builds."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from flashdeck.config import Board, Partition
 from flashdeck.model import BoardState
@@ -17,13 +17,22 @@ class BoardFacts:
     """The facts behind the states of all boards. Runs in the event loop's thread only."""
 
     def __init__(
-        self, hub: Hub, lanes: Mapping[str, Lane], book: JobBook, satisfaction: Satisfaction, files: WatchedFiles
+        self,
+        hub: Hub,
+        lanes: Mapping[str, Lane],
+        book: JobBook,
+        satisfaction: Satisfaction,
+        files: WatchedFiles,
+        *,
+        away: Callable[[str], str],
     ) -> None:
+        """`away` returns why a board is off the bus for a moment."""
         self._hub = hub
         self._lanes = lanes
         self._book = book
         self._satisfaction = satisfaction
         self._files = files
+        self._away = away
 
     def state_of(self, name: str) -> BoardState:
         """Return the state of a board as it is now."""
@@ -40,6 +49,7 @@ class BoardFacts:
             armed=lane.armed,
             once=lane.once,
             doubts=noted,
+            away=self._away(name),
         )
 
     def _of(self, board: Board, partition: Partition) -> PartitionFacts:
@@ -47,7 +57,7 @@ class BoardFacts:
         newest = self._hub.artifacts.get(place)
         sha256 = newest.sha256 if newest is not None else ""
         contents = self._book.contents(board.name, partition.name)
-        job = self._satisfaction.job_for(board, partition, sha256) if newest is not None else None
+        job = self._satisfaction.job_of(board, partition, newest) if newest is not None else None
         was_erased = contents is not None and contents.erased
         was_undone = was_erased or (newest is not None and self._satisfaction.went_back(board, partition, sha256))
         return PartitionFacts(

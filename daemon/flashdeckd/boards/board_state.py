@@ -41,8 +41,12 @@ def board_state(
     armed: bool,
     once: bool,
     doubts: tuple[str, ...],
+    away: str,
 ) -> BoardState:
-    """Return what a board is: `doubts` are what was found against the bootloader that it shows."""
+    """Return what a board is.
+
+    `doubts` are what was found against the bootloader that it shows, `away` is why it is off the bus.
+    """
     device = sighting.device
     state = BoardState(
         name=board.name,
@@ -58,6 +62,7 @@ def board_state(
         adopted=board.pins is not None,
         trouble=sighting.trouble,
         doubts=doubts,
+        away=away,
         partitions=tuple(_partition_state(each, partitions[each.name]) for each in board.profile.partitions.values()),
     )
     return replace(state, text=board_text(state))

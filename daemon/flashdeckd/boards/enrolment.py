@@ -1,7 +1,7 @@
 """Boards that are adopted, armed or disarmed while the daemon runs, and recorded in boards.toml."""
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,13 +10,15 @@ import usb.backend
 from flashdeck.config import Config
 from flashdeck.errors import DeviceError, FlashdeckError, HostError
 from flashdeck.model import BoardState, LogLevel
+from flashdeck.paths import BOARD_FILE_NAME
 from flashdeck.words.boards import arming_text
-from flashdeckd.boards.adoption import adopted, find_device, find_name, find_profile
+from flashdeckd.boards.adoption import adopted, find_device, find_name, find_profile, require_other_identity
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.board_file import write_board_file
 from flashdeckd.boards.board_file_mark import BoardFileMark
 from flashdeckd.host import threads
 from flashdeckd.jobs.worker import Worker
+from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub
 from flashdeckd.usb.device import UsbDevice
 
@@ -28,10 +30,18 @@ class Enrolment:
     """Changes what boards.toml says, and the bench with it. Runs in the event loop's thread only."""
 
     def __init__(
-        self, bench: Bench, hub: Hub, backend: usb.backend.IBackend | None, board_file: Path, mark: BoardFileMark
+        self,
+        bench: Bench,
+        hub: Hub,
+        backend: usb.backend.IBackend | None,
+        board_file: Path,
+        mark: BoardFileMark,
+        *,
+        health: Health,
     ) -> None:
         self._bench = bench
         self._hub = hub
+        self._health = health
         self._backend = backend
         self._board_file = board_file
         self._mark = mark
@@ -44,7 +54,12 @@ class Enrolment:
         """The writing of boards.toml, which is written as a whole: what changes any of it comes one after the other.
 
         Locked, too, while it is read again and taken over."""
+        self._on_adopted: Callable[[str], Awaitable[None]] = _nothing
         bench.disarm_with(self.disarm_used_up)
+
+    def tell_of_adopted(self, on_adopted: Callable[[str], Awaitable[None]]) -> None:
+        """From now on `on_adopted` is awaited with each board that was adopted, while no file is read or written."""
+        self._on_adopted = on_adopted
 
     async def arm(self, patterns: Iterable[str], *, armed: bool, once: bool = False) -> list[BoardState]:
         """Arm boards, for one job if `once`, or disarm them, also over a restart.
@@ -54,6 +69,7 @@ class Enrolment:
         async with self.filing:
             boards = self._bench.matching(patterns)
             await self._arm(boards, armed=armed, once=once)
+        self._health.report(BOARD_FILE_NAME, "")  # if it was lost: now it says again what a person wants
         for name in boards:
             self._hub.log(arming_text(armed=armed, once=once), board=name)
         return [self._bench.state_of(name) for name in boards]
@@ -111,9 +127,11 @@ class Enrolment:
                 name = find_name(name, profile, bench.config)
                 was_shared = bench.is_shared(device)
                 board = adopted(name, profile, device, bench.devices, memory_map, was_shared=was_shared)
+                require_other_identity(board, bench.config)
                 config = replace(bench.config, boards={**bench.config.boards, board.name: board})
                 await self._write_board_file(config, self._disarmed(), self._once())
                 bench.add(board)
+                await self._on_adopted(name)
         known_by = f"serial {board.serial}" if not board.port else f"port {board.port}"
         self._hub.log(f"adopted with profile {profile.name}, known by its {known_by}", board=board.name)
         await bench.see(bench.devices, bench.unread)
@@ -166,3 +184,7 @@ class Enrolment:
         except FlashdeckError as error:
             text = f"should boards.toml be removed, the next start will not notice: {error.message}"
             self._hub.log(text, level=LogLevel.WARNING)
+
+
+async def _nothing(_name: str) -> None:
+    """Nobody has to know."""

@@ -13,6 +13,7 @@ from flashdeckd.builds.post import NotWatchedError, Post, reason_of
 from flashdeckd.builds.source import BuildSource, WatchfilesSource
 from flashdeckd.builds.status_clock import StatusClock
 from flashdeckd.builds.watch import RESTART, BuildClock, MachineClock, Settled, Told, Watch
+from flashdeckd.host.clock import tick
 
 _WATCH = "watch on builds"
 """The name of the source of hints where it is a trouble."""
@@ -42,7 +43,7 @@ class Builds:
     ) -> None:
         self._source = source or WatchfilesSource()
         self._clock = clock or MachineClock()
-        self._status_clock = StatusClock()
+        self._status_clock = StatusClock(tick())
         self._on_trouble = on_trouble or _nobody
         self._troubles: dict[str, tuple[str, str]] = {}
         self._told = Told(

@@ -1,17 +1,19 @@
-"""Tells that files have changed, and have come to rest: those of the configuration, which are read as a whole."""
+"""Tells that files have changed, and have come to rest: those of the configuration, which are read as a whole.
+
+Nobody waits for these as for a build: they are looked at now and then, and the kernel does not watch them.
+"""
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 from flashdeckd.builds.gate import BUSY_RETRY, ROUNDING, Fingerprint
 from flashdeckd.builds.lease import Unreadable, Writing, ask_writing
 from flashdeckd.builds.pattern import newest
-from flashdeckd.builds.post import RESCAN
-from flashdeckd.builds.source import BuildSource, WatchfilesSource
-from flashdeckd.builds.watch import RESTART, BuildClock, MachineClock
+from flashdeckd.builds.watch import BuildClock, MachineClock
 from flashdeckd.host import threads
+from flashdeckd.host.quiet_looks import QuietLooks
 
 States = Mapping[str, Fingerprint | Unreadable | None]
 """Each file as it is now; None: it is not there."""
@@ -23,66 +25,41 @@ def states_of(paths: Sequence[Path]) -> States:
 
 
 class FileChanges:
-    """Watches files, also those that are missing, as image files are watched."""
+    """Looks at files, also those that are missing, until they have changed."""
 
-    def __init__(
-        self,
-        *,
-        source: BuildSource | None = None,
-        clock: BuildClock | None = None,
-        on_trouble: Callable[[str], None] = lambda _: None,
-    ) -> None:
-        """`on_trouble` is told what keeps the files from being watched, and "" once they are."""
-        # A step of half a second: nobody waits for these as for a build, and the daemon is to come to rest.
-        self._source = source or WatchfilesSource(quiet_after=0.0)
+    def __init__(self, looks: QuietLooks, *, clock: BuildClock | None = None) -> None:
+        self._looks = looks
         self._clock = clock or MachineClock()
-        self._on_trouble = on_trouble
 
     async def settled(self, known: States, settle: float, noticed: Callable[[], None]) -> States:
         """Return how the files of `known` are once they are otherwise, and stay so for `settle` seconds.
 
         Nobody has any of them open for writing then. `noticed` is called as soon as they are otherwise.
         """
-        hint = asyncio.Event()
-        listening = asyncio.create_task(self._listen(tuple(known), hint))
-        try:
-            return await self._rest(known, settle, noticed, hint)
-        finally:
-            listening.cancel()
-            await asyncio.wait([listening])
-
-    async def _rest(self, known: States, settle: float, noticed: Callable[[], None], hint: asyncio.Event) -> States:
-        seen, quiet_since = known, self._clock.now()
         while True:
-            hint.clear()
+            states, busy = await self._looks.next(partial(_look, known))
+            if states != known or busy:
+                rested = await self._rested(known, states, settle, noticed)
+                if rested is not None:
+                    return rested
+
+    async def _rested(self, known: States, seen: States, settle: float, noticed: Callable[[], None]) -> States | None:
+        """Return how files are once they stay as they are; None where they are as they were known again."""
+        quiet_since = self._clock.now()
+        pause = settle
+        while True:
+            noticed()
+            await self._clock.wait(asyncio.Event(), pause)
             states, busy = await threads.run(_look, known)
+            if states == known and not busy:
+                return None
             now = self._clock.now()
             if states != seen or busy:
                 seen, quiet_since = states, now
-            if states == known and not busy:
-                await self._clock.wait(hint, RESTART if self._source.deaf_to else RESCAN)
-                continue
-            noticed()
             left = quiet_since + settle - now
             if not busy and left <= ROUNDING:
                 return states
-            await self._clock.wait(asyncio.Event(), BUSY_RETRY if busy else left)
-
-    async def _listen(self, patterns: Sequence[str], hint: asyncio.Event) -> None:
-        while True:
-            try:
-                async with contextlib.aclosing(self._source.hints(patterns)) as hints:
-                    async for _ in hints:
-                        self._on_trouble(self._source.trouble)
-                        hint.set()
-                reason = "it stopped"
-            except (asyncio.CancelledError, KeyboardInterrupt, SystemExit):
-                raise
-            except BaseException as error:  # noqa: BLE001 - a panic in watchfiles' Rust part is no Exception
-                reason = str(error) or type(error).__name__
-            self._on_trouble(f"its files cannot be watched ({reason}); they are looked at every {RESTART:g} s instead")
-            await self._clock.wait(asyncio.Event(), RESTART)
-            hint.set()
+            pause = BUSY_RETRY if busy else left
 
 
 def _look(known: States) -> tuple[States, bool]:

@@ -7,7 +7,6 @@ user's file, network file systems) the settle rule alone must do.
 """
 
 import contextlib
-import fcntl
 import signal
 import stat
 from collections.abc import Generator
@@ -17,7 +16,7 @@ from enum import Enum, auto
 from flashdeck.image_formats import MAX_IMAGE
 from flashdeckd.builds.filesystem import LEASES, filesystem_type
 from flashdeckd.builds.gate import Fingerprint
-from flashdeckd.host import files, threads
+from flashdeckd.host import files, kernel_locks, threads
 
 _PIECE = 1024 * 1024
 
@@ -123,7 +122,7 @@ def _take_lease(descriptor: int) -> Writing:
     if not _sigio_is_harmless() or filesystem_type(descriptor) not in LEASES:
         return Writing.UNKNOWN
     try:
-        fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+        kernel_locks.take_read_lease(descriptor)
     except BlockingIOError:
         return Writing.OPEN
     except OSError:  # EACCES: another user's file; EINVAL and others: no leases here
@@ -132,7 +131,7 @@ def _take_lease(descriptor: int) -> Writing:
 
 
 def _writer_waits(descriptor: int) -> bool:
-    return fcntl.fcntl(descriptor, fcntl.F_GETLEASE) != fcntl.F_RDLCK
+    return not kernel_locks.has_read_lease(descriptor)
 
 
 def _read(path: str, descriptor: int) -> FileSnapshot | Busy | Unreadable:

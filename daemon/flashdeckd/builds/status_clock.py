@@ -8,14 +8,16 @@ is read here, and has not been set meanwhile.
 CLOCK_STEP = 0.01
 """Seconds by which wall clock and monotonic clock may part between two looks: slewing does that; more means that the
 clock was set, or the machine slept."""
-TICK = 0.01
-"""Seconds by which a time of change may be too early: the kernel stamps with the time of its last tick."""
+WHOLE_SECONDS = 1.0
+"""Seconds by which a time of change may be too early where the file system keeps whole ones, as ext3 does."""
 
 
 class StatusClock:
     """The two clocks of this machine, as they were read at each look. One for all files."""
 
-    def __init__(self) -> None:
+    def __init__(self, tick: float) -> None:
+        """`tick`: seconds by which a time of change may be too early, by the clock of the kernel."""
+        self._tick = tick
         self._steady_since: float | None = None
         self._offset = (0.0, 0.0)
         self._wall = 0.0
@@ -41,4 +43,5 @@ class StatusClock:
         A change in the future, and what lies before the clock was set, are not believed: 0, or
         as much as is known since.
         """
-        return max(0.0, min(self._wall - changed_ns / 1e9 - TICK, self._steady_for))
+        early = WHOLE_SECONDS if changed_ns % 1_000_000_000 == 0 else self._tick
+        return max(0.0, min(self._wall - changed_ns / 1e9 - early, self._steady_for))

@@ -4,8 +4,8 @@ watchfiles wakes up once a step to see whether the kernel has told of a change, 
 for a step. So the step decides how late a hint is (one to two steps) and how often an idle daemon wakes up.
 """
 
-QUICK_STEP_MS = 21
-"""Milliseconds of a step while anybody builds: 48 wake-ups a second, which leaves two for the rest of the daemon."""
+QUICK_STEP_MS = 22
+"""Milliseconds of a step while anybody builds: 46 wake-ups a second, which leaves four for the rest of the daemon."""
 QUIET_STEP_MS = 500
 """Milliseconds of a step after quiet hours: two wake-ups a second."""
 QUIET_AFTER = 5400.0

@@ -9,7 +9,7 @@ from typing import Final
 from flashdeck.config import Board
 from flashdeck.diagnosis import BoardReport, Diagnosis, Finding
 from flashdeck.errors import BlockedError, DeviceError, ErrorKind, FlashdeckError
-from flashdeck.model import Presence
+from flashdeck.model import Presence, Trouble
 from flashdeckd.boards.bench import Bench
 from flashdeckd.dfu.wire import MAX_TRANSFER
 from flashdeckd.diagnosis import installation
@@ -57,14 +57,14 @@ class Doctor:
         reports = await asyncio.gather(*(self._board(board) for board in boards.values()))
         return Diagnosis(
             installation=(
-                *await self._installation(self._hub.daemon.degraded),
+                *await self._installation(self._hub.daemon.troubles),
                 *installation.configuration_findings(self._hub.daemon.configuration, clock.now()),
             ),
             boards=tuple(reports),
             devices=self._hub.devices,
         )
 
-    async def _installation(self, troubles: tuple[str, ...]) -> tuple[Finding, ...]:
+    async def _installation(self, troubles: tuple[Trouble, ...]) -> tuple[Finding, ...]:
         config, devices = self._bench.config, self._bench.devices
         around = Surroundings(
             config=config, devices=frozenset(devices), state_dir=self._state_dir, sockets=self._sockets

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from flashdeck.config import Config, UsbId
 from flashdeck.diagnosis import Finding, Severity
-from flashdeck.model import ConfigurationState
+from flashdeck.model import ConfigurationState, Trouble
 from flashdeck.words.configuration import configuration_text
 from flashdeckd.diagnosis.machine.surroundings import ids_of, node_of
 from flashdeckd.host import files, processes
@@ -25,8 +25,8 @@ MAX_RULES = 1 << 20
 class Machine:
     """The parts of this machine that matter, as they were found."""
 
-    troubles: tuple[str, ...] = ()
-    """Parts that do not work, each with what to do."""
+    troubles: tuple[Trouble, ...] = ()
+    """Parts that do not work."""
     closed: tuple[UsbDevice, ...] = ()
     """Devices of interest whose nodes may not be opened."""
     unruled: tuple[UsbId, ...] = ()
@@ -36,7 +36,7 @@ class Machine:
 def inspect(
     config: Config,
     devices: Iterable[UsbDevice],
-    troubles: Iterable[str],
+    troubles: Iterable[Trouble],
     *,
     nodes: Path = NODES,
     rules: Iterable[Path] = RULES,
@@ -58,8 +58,9 @@ def findings(machine: Machine) -> Iterator[Finding]:
         yield Finding(
             code="degraded",
             severity=Severity.ERROR,
-            seen=trouble,
+            seen=f"{trouble.part}: {trouble.text}",
             means="a part of flashdeckd does not work; the others go on without it",
+            mend=trouble.hint,
         )
     for device in machine.closed:
         yield Finding(

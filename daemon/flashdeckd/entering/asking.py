@@ -6,11 +6,12 @@ from typing import Final, Protocol
 from flashdeck.config import Board
 from flashdeck.errors import DeviceError, DeviceGoneError, NoAccessError
 from flashdeck.job_state import Phase, Queued, Running
-from flashdeck.model import JobState
+from flashdeck.model import JobState, Presence
 from flashdeckd.entering.manual import wait_for_hand
 from flashdeckd.host import clock
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.lane_state import LaneState
+from flashdeckd.jobs.restart_asked import RestartAsked
 from flashdeckd.jobs.retry_policy import RESTS
 from flashdeckd.usb.device import UsbDevice
 
@@ -90,7 +91,15 @@ class Asking:
             return True
         before = (self._device, self._times)
         self._device, self._times = device, self._times + 1
-        note = ""
+        self._state.expect_restart(RestartAsked(Presence.DFU, back_within=ENTER_SECONDS))
+        try:
+            return await self._ask(jobs, device, before)
+        finally:
+            self._state.forget_restart()
+
+    async def _ask(self, jobs: Sequence[JobState], device: UsbDevice, before: tuple[UsbDevice | None, int]) -> bool:
+        """Ask the application, and wait for the board in DFU mode; `before` is who was asked last, and how often."""
+        job, note = jobs[0], ""
         try:
             note = await self._way.ask(job, device)
         except DeviceGoneError:

@@ -7,6 +7,7 @@ from flashdeckd.flash.banks import canary, foreign_banks, left_of_canary, unprov
 from flashdeckd.flash.flash_plan import FlashPlan, Step, StepKind
 from flashdeckd.flash.history_writer import HistoryWriter
 from flashdeckd.flash.layout import blocks
+from flashdeckd.flash.sector_events import OnSector, SectorAct, SectorEvent
 from flashdeckd.flash.survey import recover_from_read
 from flashdeckd.flash.target import AddressTarget
 from flashdeckd.images.image import BLANK
@@ -24,10 +25,12 @@ class Canary:
         plan: FlashPlan,
         target: AddressTarget,
         history_writer: HistoryWriter,
+        on_sector: OnSector,
         *,
         reading_proved: bool,
     ) -> None:
         self._session = session
+        self._on_sector = on_sector
         self._plan = plan
         self._target = target
         self._history_writer = history_writer
@@ -103,7 +106,9 @@ class Canary:
         if self.doubt and self._target.geometry.banks_of(sector) & self._foreign:
             self._refuse_foreign_banks()
         if sector.start in self._there:
+            self._on_sector(SectorEvent(SectorAct.ERASING, sector))
             self._erase(sector)
+            self._on_sector(SectorEvent(SectorAct.ERASED, sector))
             self._erased.add(sector.start)
 
     def _erase(self, sector: Range) -> None:

@@ -4,8 +4,8 @@ It adds nothing to the plan but the recoveries named there; it leaves out reads 
 become as it should is done again from the erase of its sector, whether the device said so or only a read shows it.
 """
 
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from flashdeck.config import PollPolicy
@@ -28,6 +28,7 @@ from flashdeckd.flash.flash_plan import CANARY, SKIPS, FlashPlan, Step, StepKind
 from flashdeckd.flash.history_writer import HistoryWriter
 from flashdeckd.flash.listener import FlashListener
 from flashdeckd.flash.readback import ReadBack, ReadTrust
+from flashdeckd.flash.sector_events import SectorAct, SectorEvent
 from flashdeckd.flash.target import AddressTarget
 
 MAX_REDONE = 8
@@ -67,9 +68,10 @@ class DfuseRun:
         self._listener = listener
         multiplies = history.reading_proved or bool(plan.seen.multiplies)
         self._history_writer = HistoryWriter(history, listener.learned, multiplies=multiplies)
-        self._canary = Canary(session, plan, target, self._history_writer, reading_proved=history.reading_proved)
+        proved = history.reading_proved
+        self._canary = Canary(session, plan, target, self._history_writer, listener.happened, reading_proved=proved)
         self._readback = ReadBack(session, plan, target, self._history_writer, listener.check)
-        if history.reading_proved:
+        if proved:
             self._readback.reading = ReadTrust.PROVED
             self._history_writer.learn(canaries_gone=frozenset(sector.start for sector in plan.seen.gone))
         self._sectors = tuple(s for s in self._target.sectors if any(run.covers(s) for run in plan.erased))
@@ -182,6 +184,7 @@ class DfuseRun:
             case StepKind.PROVE_READING:
                 self._readback.prove(step.span, self._verified)
                 self._read += self._plan.read_blocks(step.span)
+                self._confirm(step.span)
             case StepKind.CHECK_BLOCKS | StepKind.MEASURE_BLOCKS:
                 self._check_blocks(step)
             case StepKind.READ_BACK:
@@ -233,17 +236,21 @@ class DfuseRun:
 
     def _erase(self, sector: Range) -> None:
         try:
-            self._session.erase(sector)
+            self._empty(sector)
         except DeviceGoneError:
             raise
         except DeviceError as error:
             self._claim(error, sector)
             self._recover()
-            self._session.erase(sector)
+            self._empty(sector)
         self._is_first_erased |= sector == self._sectors[0]
         self._learn_pace()
         self.erases += 1
         self._progress(Phase.ERASE, sector.size)
+
+    def _empty(self, sector: Range) -> None:
+        with self._telling(SectorAct.ERASING, sector, SectorAct.ERASED):
+            self._session.erase(sector)
 
     def _write(self, step: Step) -> None:
         try:
@@ -259,7 +266,8 @@ class DfuseRun:
         self._progress(_PHASES[step.action], step.span.size)
 
     def _program(self, step: Step) -> None:
-        self._session.write(step.span.start, self._plan.data(step.span))
+        with self._telling(SectorAct.WRITING, step.span, SectorAct.WRITTEN):
+            self._session.write(step.span.start, self._plan.data(step.span))
 
     # Reading back and mending.
 
@@ -272,8 +280,11 @@ class DfuseRun:
     def _read_back(self, block: Range) -> None:
         """Read a block back; what differs is mended until it does not. Raises VerifyError where it still does."""
         while (wrong := self._readback.compare(block)) is not None:
-            self._mend(Range.sized(wrong.address, 1), wrong.error)
+            place = Range.sized(wrong.address, 1)
+            self._tell(SectorAct.FAILED, place)
+            self._mend(place, wrong.error)
         self._read.append(block)
+        self._confirm(block)
 
     def _mend(self, wrong: Range, cause: DeviceError) -> None:
         """Make the sector of what went wrong as it was before that: erased, written again, and read back where it was.
@@ -290,7 +301,7 @@ class DfuseRun:
 
     def _do_again(self, sectors: list[Range], lost: list[Step]) -> None:
         for sector in sectors:
-            self._session.erase(sector)
+            self._empty(sector)
             self.erases += 1
         for step in lost:
             self._program(step)
@@ -345,7 +356,10 @@ class DfuseRun:
                     self.interrupted = True
                     self.notes.append(f"lost after the boot unit was written: {error.message}")
                     return None
-                if wrong is None and self._readback.reading is ReadTrust.PROVED:
+                if wrong is not None:
+                    self._tell(SectorAct.FAILED, step.span)
+                elif self._readback.reading is ReadTrust.PROVED:
+                    self._confirm(step.span)
                     self._progress(Phase.BOOT_UNIT, step.span.size)
                 return wrong
         return None
@@ -401,7 +415,7 @@ class DfuseRun:
         """Erase a sector; return "" if it reads blank where reading is proved, else what is wrong."""
         try:
             self._session.recover()
-            self._session.erase(sector)
+            self._empty(sector)
             self.erases += 1
             return self._readback.not_blank(sector)
         except (DeviceGoneError, TransferTimeoutError):
@@ -433,6 +447,27 @@ class DfuseRun:
 
     def _verified(self, size: int) -> None:
         self._progress(Phase.VERIFY, size)
+
+    # Telling.
+
+    @contextmanager
+    def _telling(self, begins: SectorAct, span: Range, ends: SectorAct) -> Generator[None]:
+        """Tell of what is done to `span` in the block before it, and how it ended."""
+        self._tell(begins, span)
+        try:
+            yield
+        except DeviceError:
+            self._tell(SectorAct.FAILED, span)
+            raise
+        self._tell(ends, span)
+
+    def _confirm(self, span: Range) -> None:
+        """Tell that `span` was read back as it was written, where that is to be believed."""
+        if self._readback.reading is ReadTrust.PROVED:
+            self._tell(SectorAct.CONFIRMED, span)
+
+    def _tell(self, act: SectorAct, span: Range) -> None:
+        self._listener.happened(SectorEvent(act, span))
 
     def _progress(self, phase: Phase, size: int) -> None:
         total = self._totals.get(phase, 0)

@@ -5,6 +5,7 @@ from typing import Protocol
 from flashdeck.job_state import Phase, TimeClaim
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.flash_plan import DeviceFacts, FlashPlan
+from flashdeckd.flash.sector_events import SectorEvent
 
 
 class FlashListener(Protocol):
@@ -12,6 +13,10 @@ class FlashListener(Protocol):
 
     def progress(self, phase: Phase, done: int, total: int) -> None:
         """So many bytes of the phase are done."""
+        ...
+
+    def happened(self, event: SectorEvent) -> None:
+        """Something became of a sector, or of a part of one; never heard where the device knows no addresses."""
         ...
 
     def claimed(self, claim: TimeClaim) -> None:

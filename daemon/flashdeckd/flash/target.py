@@ -86,6 +86,11 @@ class AlternateTarget(_CommonTarget):
         return Range(0, self.size)
 
     @property
+    def sectors(self) -> tuple[Range, ...]:
+        """None: where it erases, and how much at once, is up to the device."""
+        return ()
+
+    @property
     def place(self) -> str:
         """Empty text behind its size in a message: it has no address."""
         return ""

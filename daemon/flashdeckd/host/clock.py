@@ -4,7 +4,11 @@ A simulation sets `system` to its virtual time, and gives the same to its event 
 """
 
 import time
-from typing import Protocol
+from typing import Final, Protocol
+
+LONGEST_TICK: Final = 0.01
+"""Seconds between two ticks of the slowest kernels."""
+_REALTIME_COARSE: Final = 5  # clock_gettime(2): the clock that stamps files; the standard library has no name for it
 
 
 class Clock(Protocol):
@@ -34,6 +38,14 @@ def now() -> float:
 def monotonic() -> float:
     """Return seconds from any origin, which no setting of the clock changes."""
     return system.monotonic()
+
+
+def tick() -> float:
+    """Return by how many seconds the kernel dates a change too early at most: by its last tick."""
+    try:
+        return min(time.clock_getres(_REALTIME_COARSE), LONGEST_TICK)
+    except OSError:
+        return LONGEST_TICK
 
 
 def sleep(seconds: float) -> None:

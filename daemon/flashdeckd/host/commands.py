@@ -163,7 +163,12 @@ class _Child:
         )
         self._loop = asyncio.get_running_loop()
         self._ended = asyncio.Event()
-        self._handle = os.pidfd_open(self._process.pid)
+        try:
+            self._handle = os.pidfd_open(self._process.pid)
+        except OSError:  # too many files are open: nobody would know when it ends
+            self.kill_group()
+            _unreaped.append(self._process)
+            raise
         self._loop.add_reader(self._handle, self._has_ended)
 
     def _has_ended(self) -> None:

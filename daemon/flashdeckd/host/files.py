@@ -242,7 +242,10 @@ def contents(path: Place, limit: int | None = None, *, wait: bool = False) -> by
 
 
 def make_directory(path: Path, mode: int = 0o777, *, parents: bool = True) -> None:
-    """Make a directory, and those above it, where they are missing; `mode` is that of the last. Raises OSError."""
+    """Make a directory, and those above it, where they are missing; on return they are on the disk.
+
+    `mode` is that of the last. Raises OSError.
+    """
     try:
         system.mkdir(path, mode)
     except FileNotFoundError:
@@ -253,6 +256,9 @@ def make_directory(path: Path, mode: int = 0o777, *, parents: bool = True) -> No
     except OSError:
         if not is_directory(path):  # no matter which error: some systems refuse before they look
             raise
+    else:
+        with contextlib.suppress(PermissionError):  # one that we may write to, but not read, cannot be synced
+            sync_directory(path.parent)
 
 
 def rename(source: Place, target: Place) -> None:
@@ -278,6 +284,15 @@ def sync_directory(path: Place) -> None:
         system.fsync(descriptor)
     finally:
         system.close(descriptor)
+
+
+def sync_what_is_left(directory: Path) -> None:
+    """Let a directory be on the disk as an earlier process has left it, which may have been killed before its sync.
+
+    Where that cannot be, whoever writes there says so.
+    """
+    with contextlib.suppress(OSError):
+        sync_directory(directory)
 
 
 def _mode(path: Place) -> int:

@@ -7,8 +7,8 @@ and events that hand the baton on while somebody waits at them, and `run` at a m
 import asyncio
 import contextvars
 import threading
-from collections.abc import Callable
-from concurrent.futures import Executor
+from collections.abc import Callable, Coroutine
+from concurrent.futures import Executor, Future
 from functools import partial
 from types import TracebackType
 from typing import ParamSpec, Protocol, TypeVar
@@ -79,6 +79,10 @@ class Threads(Protocol):
         """Return what `work` returns, called in any other thread."""
         ...
 
+    def result(self, future: "Future[T]", /) -> T:
+        """Block until another thread has set the result, and return it; raise what it has set instead."""
+        ...
+
 
 class _Python:
     """The threads of the operating system, by way of the standard library."""
@@ -97,6 +101,10 @@ class _Python:
     async def run(self, work: Callable[[], T], /) -> T:
         here = contextvars.copy_context()
         return await asyncio.get_running_loop().run_in_executor(self._pool, here.run, work)
+
+    @staticmethod
+    def result(future: "Future[T]", /) -> T:
+        return future.result()
 
 
 system: Threads = _Python()
@@ -123,6 +131,11 @@ async def run(work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
     What has begun is carried through, also when the task that awaits it is cancelled.
     """
     return await system.run(partial(work, *args, **kwargs))
+
+
+def result_of(work: Coroutine[None, None, T], loop: asyncio.AbstractEventLoop) -> T:
+    """Block this thread until the event loop has done `work`, and return its result; raise what it raises."""
+    return system.result(asyncio.run_coroutine_threadsafe(work, loop))
 
 
 class OwnThread:

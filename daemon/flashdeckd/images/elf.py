@@ -74,13 +74,13 @@ def may_be_firmware(head: bytes) -> bool:
     return struct.unpack_from(f"{_BYTE_ORDERS[head[5]]}HH", head, 16) == (_EXECUTABLE, _ARM)
 
 
-def is_firmware(data: bytes) -> bool:
-    """Tell whether an ELF file is a program for an Arm microcontroller: no operating system starts it."""
+def has_interpreter(data: bytes) -> bool:
+    """Tell whether an operating system starts the program of an ELF file; not where that cannot be read."""
     try:
         tables = _tables("", data)
         form = struct.Struct(tables.order + _PROGRAM_HEADER)
         headers = _entries(data, form, tables.segments_at, tables.segment_size, tables.segments)
-        return may_be_firmware(data) and all(header[0] != _INTERPRETER for header in headers)
+        return any(header[0] == _INTERPRETER for header in headers)
     except (RefusedError, struct.error):
         return False
 

@@ -175,8 +175,9 @@ class Image:
     def read(self, span: Range, fill: int = BLANK) -> bytes:
         """Return the bytes of `span`, with `fill` for those that it does not define."""
         data = bytearray([fill]) * span.size
-        for piece in self.within(span).pieces:
-            data[piece.offset - span.start : piece.end - span.start] = piece.data
+        for piece in self._overlapping(span):
+            start, end = max(piece.offset, span.start), min(piece.end, span.end)
+            data[start - span.start : end - span.start] = piece.data[start - piece.offset : end - piece.offset]
         return bytes(data)
 
     def satisfies(self, other: "Image") -> bool:
@@ -185,11 +186,13 @@ class Image:
 
     def difference(self, offset: int, data: bytes) -> int | None:
         """Return the first offset at which `data`, read at `offset`, is not what it defines there; None: it all is."""
-        for piece in self.within(Range.sized(offset, len(data))).pieces:
-            at = piece.offset - offset
-            seen = data[at : at + len(piece.data)]
-            if seen != piece.data:
-                return piece.offset + _first_difference(seen, piece.data)
+        span = Range.sized(offset, len(data))
+        for piece in self._overlapping(span):
+            start, end = max(piece.offset, span.start), min(piece.end, span.end)
+            seen = data[start - offset : end - offset]
+            wanted = piece.data[start - piece.offset : end - piece.offset]
+            if seen != wanted:
+                return start + _first_difference(seen, wanted)
         return None
 
     def padded(self, unit: int) -> "Image":
@@ -213,12 +216,16 @@ class Image:
     def _overlapping(self, span: Range) -> Iterator[Piece]:
         if span.size <= 0:
             return
-        first = bisect_right(self.pieces, span.start, key=lambda piece: piece.end)
-        for index in range(first, len(self.pieces)):
-            piece = self.pieces[index]
-            if piece.offset >= span.end:
+        pieces = self.pieces
+        if len(pieces) == 1:  # as in most images
+            if pieces[0].offset < span.end and span.start < pieces[0].end:
+                yield pieces[0]
+            return
+        first = bisect_right(pieces, span.start, key=lambda piece: piece.end)
+        for index in range(first, len(pieces)):
+            if pieces[index].offset >= span.end:
                 return
-            yield piece
+            yield pieces[index]
 
 
 NOTHING = Image()

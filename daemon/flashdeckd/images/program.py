@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from flashdeck.config import Partition, Profile
+from flashdeck.first_board.found import HEADER_SIZES
 from flashdeck.geometry import Range
 from flashdeckd.images import mcuboot
 from flashdeckd.images.addresses import MemoryKind, locate
@@ -22,8 +23,6 @@ _SYSTEM_VECTORS = 16
 """Words of the vector table that every Cortex-M has."""
 LOOKED_AT = 2
 """Words of it that must be right: initial stack pointer and reset vector."""
-_HEADER_SIZES = range(0x20, 0x1000 + 1, 0x20)
-"""Sizes of the header that imgtool puts into the room that a linker script leaves for it."""
 _BLANK = (bytes(WORD.size), b"\xff" * WORD.size)
 
 
@@ -43,6 +42,15 @@ def possible_starts(handlers: Sequence[int], table: int, end: int) -> Iterator[i
         if above < address != last:
             last = address
             yield address
+
+
+def first_word(data: bytes) -> int:
+    """Return the offset of the first word that is not blank, or one behind any header; the first one says what is."""
+    blank = data[: WORD.size]
+    if blank not in _BLANK:
+        return 0
+    last = min(len(data), HEADER_SIZES.stop + WORD.size)
+    return next((at for at in range(0, last, WORD.size) if data[at : at + WORD.size] != blank), last)
 
 
 @dataclass(frozen=True)
@@ -138,14 +146,14 @@ class Program:
         The vector table follows the free bytes. They are zeros, as erased flash, or not in the file at all.
         """
         at = self._first_word()
-        if self.header is not None or at not in _HEADER_SIZES:
+        if self.header is not None or at not in HEADER_SIZES:
             return 0
         return at if self._may_be_table(at) else 0
 
     @property
     def table_elsewhere(self) -> int | None:
         """The offset of what looks like its vector table, behind a header of the product's own; None: nothing does."""
-        within = range(LOOKED_AT * WORD.size, min(_HEADER_SIZES.stop, self.image.end), WORD.size)
+        within = range(LOOKED_AT * WORD.size, min(HEADER_SIZES.stop, self.image.end), WORD.size)
         return next((at for at in within if self._may_be_table(at) and self._starts_here(at)), None)
 
     def _starts_here(self, table: int) -> bool:
@@ -156,12 +164,7 @@ class Program:
         """Return the offset of the first word that is not blank; that of the first filler decides what blank is."""
         if not self.image.is_program:
             return self.image.pieces[0].offset if self.image.pieces else 0
-        blank = self.flat[: WORD.size]
-        if blank not in _BLANK:
-            return 0
-        last = min(len(self.flat), _HEADER_SIZES.stop + WORD.size)
-        words = range(0, last, WORD.size)
-        return next((at for at in words if self.flat[at : at + WORD.size] != blank), last)
+        return first_word(self.flat)
 
     def _may_be_table(self, at: int) -> bool:
         words = tuple(self._words(at, min(self.image.end, at + LOOKED_AT * WORD.size)))

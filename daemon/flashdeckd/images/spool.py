@@ -77,6 +77,8 @@ class Spool:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._writing = threads.lock()
+        self._is_synced = False
+        """True if all that is there is on the disk; an earlier daemon may have been killed before that."""
         self._now = 0
         self._held: Counter[str] = Counter()
         self._released: dict[str, int] = {}
@@ -126,7 +128,11 @@ class Spool:
         with self._writing:
             try:
                 if not self._holds(path, image.sha256):
+                    self._is_synced = False
                     self._write(path, image.encoded)
+                elif not self._is_synced:
+                    files.sync_directory(self._directory)
+                self._is_synced = True
             except OSError as error:
                 is_full = error.errno in _FULL
                 raise (DiskFullError if is_full else HostError)(

@@ -127,13 +127,14 @@ class AfterError:
     async def free_rested(self, jobs: Iterable[JobState]) -> None:
         """Put those jobs back into the queue that were blocked for a board which has come back, and stayed."""
         now = clock.monotonic()
-        for job in jobs:
+        for job in self._book.at_their_turn(jobs):
             free_at = self._free_at(job)
             if free_at is not None and free_at <= now:
                 del self._worn_out[job.id]
                 if self._state.sighting.device is not None:
                     await self._lost_reads.read_again(self._state.sighting.device, job.id)
-                await self._book.move(job, Queued(note="the board is back"))
+                if isinstance(self._book.job(job.id).status, Blocked):  # nobody has ended or released it meanwhile
+                    await self._book.move(job, Queued(note="the board is back"))
 
     def next_due(self, jobs: Iterable[JobState]) -> float | None:
         """Return in how many seconds the first of these jobs may go on by itself; None: nothing but a change helps."""
@@ -215,7 +216,9 @@ class AfterError:
             return
         if isinstance(error, DeviceGoneError):
             reason = f"the board was lost{self._where(job)}; the job goes on when it is back in DFU mode"
-            waiting = Waiting(for_=rule.waits_for, reason=reason, hint="plug the board in again")
+            waiting = Waiting(
+                for_=rule.waits_for, reason=reason, hint="plug the board in again, or bring it into DFU mode"
+            )
         elif error.kind is ErrorKind.TRANSFER_TIMEOUT:
             reason = f"it stopped answering{self._where(job)}; its port is reset, and the job goes on"
             waiting = Waiting(for_=rule.waits_for, reason=reason)

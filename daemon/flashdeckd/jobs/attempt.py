@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
 from flashdeck.config import Board
-from flashdeck.errors import OtherDeviceError
+from flashdeck.errors import DeviceGoneError, OtherDeviceError
 from flashdeck.job_state import JobResult, Phase, PhaseTimes, Running
 from flashdeck.model import JobState, Presence
 from flashdeck.text import clean
 from flashdeckd.flash.result import FlashResult
+from flashdeckd.flash.sector_states import SectorWork
 from flashdeckd.host import clock
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.bootloader_book import BootloaderBook
@@ -69,6 +70,10 @@ class Workplace:
     images: JobImages
     disarm: Callable[[], Awaitable[object]]
     """Disarms the board durably, where it is armed for one job and that has come."""
+    show_work: Callable[[SectorWork], object]
+    """Shows how far a job is with each sector."""
+    may_begin: Callable[[JobState], bool]
+    """Tells whether a job whose turn has come may still begin: asked once more right before it does."""
 
     @contextmanager
     def timed(self, jobs: Sequence[JobState], phase: Phase) -> Generator[None]:
@@ -80,9 +85,16 @@ class Workplace:
             for job in jobs:
                 self.book.spend(job.id, PhaseTimes().plus(phase, clock.monotonic() - began))
 
-    def running(self, phase: Phase) -> Running:
-        """Return the state of a job that begins a phase now."""
-        return Running(phase=phase, since=clock.now(), answered_at=self.thread.pulse.answered_at)
+    async def begin(self, job: JobState, phase: Phase, device: UsbDevice) -> JobState:
+        """Count an attempt of a job that is to run on a device from now on, and return it; raises what the book does.
+
+        Raises DeviceGoneError where the device was pulled, or another one looks like it, while that was recorded.
+        """
+        now = Running(phase=phase, since=clock.now(), answered_at=self.thread.pulse.answered_at)
+        begun = await self.book.begin_attempt(job, now)
+        if self.state.sighting.device != device:
+            raise DeviceGoneError(f"board {job.board} left, or another device looks like it")
+        return begun
 
     async def with_pulse(self, reports: ProgressReports, work: Awaitable[T]) -> T:
         """Show that the board answers for as long as `work` goes on."""

@@ -1,6 +1,6 @@
 """The book of all jobs and of the contents of every partition: one copy in memory, in the journal and at the hub."""
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -16,6 +16,7 @@ from flashdeck.job_state import (
     Queued,
     Running,
     Superseded,
+    WaitFor,
     Waiting,
     is_settled,
     may_follow,
@@ -32,7 +33,7 @@ from flashdeckd.state.journal import Journal, Ledger
 
 T = TypeVar("T")
 KEPT_JOBS = 500
-"""Ended jobs that are kept in memory, the newest."""
+"""Ended jobs that are kept in memory, those that ended last."""
 
 
 class IllegalMoveError(Exception):
@@ -53,6 +54,8 @@ class JobBook:
         self._hub = hub
         self._journal = journal
         self._jobs = {job.id: job for job in ledger.jobs}
+        self._ended = dict.fromkeys(job.id for job in sorted(ledger.jobs, key=_age) if job.is_settled)
+        """Jobs whose end is recorded and published, in the order of that. These alone may be forgotten."""
         self._contents = dict(ledger.contents)
         self._next_id = ledger.next_job
         self._forgotten: dict[tuple[str, str], int] = {}
@@ -80,6 +83,10 @@ class JobBook:
     def _which_there_are(self) -> str:
         newest = few([str(job_id) for job_id in sorted(self._jobs, reverse=True)])
         return f"there are: {newest}; `flashdeck jobs` lists them" if newest else "there are no jobs yet"
+
+    def at_their_turn(self, jobs: Iterable[JobState]) -> Iterator[JobState]:
+        """Yield jobs, each as it is once those before it were dealt with: that takes time, in which others act."""
+        return (self.job(job.id) for job in jobs)
 
     def active(self, board: str) -> list[JobState]:
         """The jobs of a board that have not ended, oldest first."""
@@ -205,7 +212,7 @@ class JobBook:
             self._jobs[job.id] = now
             self._hub.publish_job(now)  # whoever saw it run looks again
             raise
-        self._hub.publish_job(self._jobs[job.id])
+        self._tell(running)
         await self._catch_up()
         return self._jobs[job.id]
 
@@ -228,6 +235,14 @@ class JobBook:
         for now in (self.job(job.id) for job in jobs):
             if now.kind in LOOKS and not now.was_running:
                 await self._put(replace(now, was_running=True))
+
+    async def arrange(self, jobs: Sequence[JobState]) -> None:
+        """Let jobs of one board run in this order, and before those that are not among them."""
+        ranks = {job.id: rank for rank, job in enumerate(jobs, 1) if self.job(job.id).rank != rank}
+        for job_id, rank in ranks.items():  # all of them before the first is recorded: nobody is to see half of it
+            self._jobs[job_id] = replace(self._jobs[job_id], rank=rank)
+        for job_id in ranks:
+            await self._put(self.job(job_id))
 
     async def supersede(self, job: JobState, by: int) -> None:
         """Let another job take the place of this one, unless it runs, is written or has ended meanwhile."""
@@ -260,7 +275,8 @@ class JobBook:
         if status == waiting or not may_follow(status, waiting):
             return
         await self.move(job, waiting)
-        self.log(job, f"{waiting.reason}: {waiting.hint}" if waiting.hint else waiting.reason)
+        why = f"on hold: {waiting.reason}" if waiting.for_ is WaitFor.HOLD else waiting.reason
+        self.log(job, f"{why}: {waiting.hint}" if waiting.hint else why)
 
     def log(self, job: JobState, text: str, level: LogLevel = LogLevel.INFO) -> None:
         """Tells something of a job in the log."""
@@ -298,9 +314,12 @@ class JobBook:
         self._contents_changed(board)
 
     def _forget_old(self) -> None:
-        """A daemon runs for months: of the jobs that ended, the journal alone keeps the old ones."""
-        ended = [job.id for job in self._jobs.values() if job.is_settled]
-        for job_id in sorted(ended)[:-KEPT_JOBS]:
+        """A daemon runs for months: of the jobs that ended, the journal alone keeps the old ones.
+
+        A job that waited long has a low number. It is known for as long after its end as any other.
+        """
+        for job_id in list(self._ended)[:-KEPT_JOBS]:
+            del self._ended[job_id]
             del self._jobs[job_id]
             self._hub.forget_job(job_id)
 
@@ -314,8 +333,20 @@ class JobBook:
             self._hub.log(f"job {job.id} could not be recorded: {error.message}", level=LogLevel.ERROR, job=job.id)
         else:
             await self._catch_up()
-        self._hub.publish_job(self._jobs[job.id])
-        return self._jobs[job.id]
+        return self._tell(job)
+
+    def _tell(self, recorded: JobState) -> JobState:
+        """Publish a job that is recorded, and return it as it is now.
+
+        One that had ended before may be forgotten meanwhile. One that has moved on is told of when that is recorded,
+        too: a daemon that is killed in between would have told what its successor does not know.
+        """
+        now = self._jobs.get(recorded.id, recorded)
+        if now.id in self._jobs and now.status == recorded.status:
+            self._hub.publish_job(now)
+            if now.is_settled:
+                self._ended.setdefault(now.id)
+        return now
 
     async def _catch_up(self) -> None:
         """Records what a full disk kept out of the journal: no job that has ended is to run again after a restart."""
@@ -334,3 +365,8 @@ class JobBook:
             except FlashdeckError:
                 self._missed_jobs.add(job_id)
                 return
+
+
+def _age(job: JobState) -> tuple[float, int]:
+    """Return what orders jobs by their end; one without a time of it is as old as its beginning."""
+    return (job.finished_at or job.created_at, job.id)

@@ -61,9 +61,10 @@ def begun(
     `made` is what is to be said of it once the job's image is there.
     """
     lost = Layer(sha256="", erased=_places(erased))
-    layers = (lost, *_known_layers(before, target))[:MAX_LAYERS]
+    layers = (lost, *_left_layers(before, job, target))[:MAX_LAYERS]
     if not job.patch:
-        return replace(made, complete=False, layers=layers, patches=before.patches if before is not None else ())
+        patches = () if before is None or before.uncertain else before.patches
+        return replace(made, complete=False, layers=layers, patches=patches)
     if before is None:
         return replace(made, sha256="", size=0, version="", job=0, complete=False, layers=layers)
     return replace(before, layers=layers)  # the program is what it was, but for what the patch erases
@@ -93,7 +94,7 @@ def flashed(
     """Return what a partition has once the image of `job` is there, `erased` (from its start) having been erased."""
     spans = (Range(0, target.span.size),) if target.erases_all else tuple(erased)
     written = Layer(sha256=job.sha256, erased=_places(spans))
-    layers = _uncovered((written, *_known_layers(before, target)), image_of)[:MAX_LAYERS]
+    layers = _uncovered((written, *_left_layers(before, job, target)), image_of)[:MAX_LAYERS]
     made = replace(made, layers=layers)
     others = _still_there(before, made, target, image_of) if target.holds is PartitionKind.PROGRAM else ()
     if not job.patch:
@@ -122,7 +123,8 @@ def erased(made: Contents, target: Target) -> Contents:
 
 def erase_begun(before: Contents | None, lost: Sequence[Range], *, made: Contents, target: Target) -> Contents:
     """Return what a partition has from the first erase by hand on: nothing is known of `lost` (from its start)."""
-    layers = (Layer(sha256="", erased=_places(lost)), *_known_layers(before, target))[:MAX_LAYERS]
+    known = () if before is not None and before.uncertain else _known_layers(before, target)
+    layers = (Layer(sha256="", erased=_places(lost)), *known)[:MAX_LAYERS]
     return replace(made, complete=False, erased=True, layers=layers, patches=())
 
 
@@ -186,6 +188,15 @@ def _uncovered(layers: Sequence[Layer], image_of: ImageOf) -> tuple[Layer, ...]:
             kept.append(layer)
         cover = joined((*cover, *extent))
     return tuple(kept)
+
+
+def _left_layers(before: Contents | None, job: JobState, target: Target) -> tuple[Layer, ...]:
+    """Return the layers that stay known below the image of a job.
+
+    Under a program that comes over uncertain contents there are none: they stop being uncertain with it. A patch leaves
+    them as uncertain as they were.
+    """
+    return () if before is not None and before.uncertain and not job.patch else _known_layers(before, target)
 
 
 def _ranges(places: Iterable[tuple[int, int]]) -> tuple[Range, ...]:

@@ -18,6 +18,7 @@ from flashdeck.words.work import work_text
 from flashdeckd.flash.target import Target
 from flashdeckd.jobs.attempt import Workplace
 from flashdeckd.jobs.flash_target import target_of, target_to_start
+from flashdeckd.jobs.restart_asked import RestartAsked
 from flashdeckd.jobs.visit import wants_leave, why_not_started, written
 from flashdeckd.usb.device import UsbDevice
 
@@ -57,9 +58,15 @@ class Departure:
         shown = await self._show(jobs, Phase.LEAVE)
         if jobs and not shown:
             return
+        self.expect()
         with self._place.timed(shown, Phase.LEAVE):
             left = await self._place.thread.opened(lambda worker: worker.leave(device, target))
         await self.see_start(shown, device, left=left)
+
+    def expect(self) -> None:
+        """The board is asked to leave DFU mode now: it goes off the bus, and comes back where its application shows."""
+        back_within = START_SECONDS if self._board.profile.app is not None else None
+        self._state.expect_restart(RestartAsked(Presence.APP, back_within), seconds=START_SECONDS)
 
     async def see_start(self, jobs: Sequence[JobState], device: UsbDevice, *, left: bool) -> None:
         """End written jobs as their board starts, or does not: the verdict is one on all that the visit changed."""

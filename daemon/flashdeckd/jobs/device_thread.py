@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Final, Literal, TypeVar
 
-from flashdeck.errors import NoAccessError, ParkedError
+from flashdeck.errors import ErrorKind, FlashdeckError, NoAccessError, ParkedError
 from flashdeckd.dfu.class_requests import OPERATION_TIMEOUT
 from flashdeckd.dfu.polling import LONGEST_NAP
 from flashdeckd.host import threads
@@ -34,7 +34,10 @@ class DeviceThread:
         self._worker = worker
         self._state = state
         self._late = late
+        self._board = board
         self._thread = threads.OwnThread(f"lane-{board}")
+        self._is_over = False
+        """True once the thread takes no more work."""
         self._stopped = asyncio.Event()
         self._running = 0
         self.is_late = False
@@ -59,8 +62,15 @@ class DeviceThread:
     async def run(self, work: Callable[[Worker], T]) -> T:
         """Runs `work` in the thread, once; raises what it raises.
 
-        Raises ParkedError after `stop` where what runs is stuck: it is left behind then, with the thread.
+        Raises ParkedError after `stop` where what runs is stuck: it is left behind then, with the thread. Raises
+        FlashdeckError of kind `interrupted` after `end`: whoever asks has found the lane before that.
         """
+        if self._is_over:
+            raise FlashdeckError(
+                f"board {self._board} is not looked after any more",
+                hint="it was taken out of the configuration, or flashdeckd ends: see `flashdeck boards`, and ask again",
+                kind=ErrorKind.INTERRUPTED,
+            )
 
         def timed() -> T:
             self.pulse.begin()
@@ -82,6 +92,7 @@ class DeviceThread:
 
     async def end(self) -> None:
         """Waits for what runs, and ends the thread; one that is stuck is left behind."""
+        self._is_over = True
         if not self.is_left:
             last = self._thread.run(_nothing)
             self._thread.let_go()
@@ -109,7 +120,7 @@ class DeviceThread:
             if stopped.done():
                 give_up = loop.time() + END_SECONDS if give_up is None else give_up
                 if due < 0 or loop.time() >= give_up:
-                    self.is_left = True
+                    self.is_left = self._is_over = True
                     self._thread.let_go()
                     raise ParkedError("parked: the daemon ended without waiting for a USB transfer that hangs")
             self._tell(is_late=due < 0)

@@ -12,6 +12,8 @@ from flashdeck.job_state import JobKind, Phase, Verified
 from flashdeck.model import Contents, JobState, LogLevel
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.flash_plan import DeviceFacts, FlashPlan
+from flashdeckd.flash.sector_events import SectorEvent
+from flashdeckd.flash.sector_states import SectorWork
 from flashdeckd.flash.target import Target
 from flashdeckd.host import clock, threads
 from flashdeckd.jobs.book import JobBook
@@ -19,6 +21,7 @@ from flashdeckd.jobs.bootloader_book import BootloaderBook
 from flashdeckd.jobs.contents import is_begun
 from flashdeckd.jobs.contents_change import ContentsChange
 from flashdeckd.jobs.progress_reports import ProgressReports
+from flashdeckd.jobs.sector_reports import SectorReports
 from flashdeckd.state.journal import Bootloader
 from flashdeckd.usb.pulse import Pulse
 
@@ -47,14 +50,16 @@ class EngineReports(ProgressReports):
         may_leave: Callable[[], bool],
         changes: Callable[[], object],
         disarm: Callable[[], Awaitable[object]],
+        show_work: Callable[[SectorWork], object],
         pulse: Pulse,
     ) -> None:
         """`is_accepted` where a person said that the device is the board, whatever it shows.
 
-        `may_leave` is asked, and `changes` told that something is erased, in the event loop. `disarm` is called there
-        before the first erase of the one job that the board was armed for.
+        `may_leave` is asked, `changes` told that something is erased, and `show_work` how far each sector is, in the
+        event loop. `disarm` is called there before the first erase of the one job that the board was armed for.
         """
         super().__init__(loop=loop, book=book, job=job, check=check, pulse=pulse)
+        self._sectors = SectorReports(loop=loop, job=job, sectors=target.sectors, show=show_work)
         self._histories = histories
         self._target = target
         self._change = change
@@ -82,6 +87,20 @@ class EngineReports(ProgressReports):
             self.reached = max(self.reached, self._kept + done)
         super().progress(phase, done, total)
 
+    def happened(self, event: SectorEvent) -> None:
+        """Passes on what became of a sector."""
+        self._sectors.happened(event)
+
+    def show_pulse(self) -> None:
+        """Passes on what is new, as the board's answers, while no progress does. Called in the event loop."""
+        super().show_pulse()
+        self._sectors.catch_up()
+
+    def end(self) -> None:
+        """Notes the times, and how the sectors were left. Called in the event loop, once the work has ended."""
+        super().end()
+        self._sectors.end()
+
     def opened(self, facts: DeviceFacts) -> None:
         """Raises OtherDeviceError where the job was begun on a device with another map: nothing is done to this one."""
         self._map = facts.map_fingerprint
@@ -107,6 +126,7 @@ class EngineReports(ProgressReports):
         start = self._target.span.start
         self._kept = plan.unchanged
         self.reached = max(self.reached, plan.unchanged)
+        self._sectors.planned(plan)
         self._erased = tuple(Range(span.start - start, span.end - start) for span in plan.erased)
         if plan.tries_canary:
             self._wait_for(self._disturb())
@@ -192,4 +212,4 @@ class EngineReports(ProgressReports):
         )
 
     def _wait_for(self, work: Coroutine[None, None, T]) -> T:
-        return asyncio.run_coroutine_threadsafe(work, self._loop).result()
+        return threads.result_of(work, self._loop)

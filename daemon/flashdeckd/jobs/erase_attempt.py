@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 
-from flashdeck.job_state import Done, JobKind, Phase, Written, may_follow
+from flashdeck.job_state import Done, JobKind, Phase, Written
 from flashdeck.model import JobState, LogLevel, Presence
 from flashdeckd.flash.engine import preview_erase
 from flashdeckd.jobs.assumed_facts import ASSUMED_FACTS
@@ -47,12 +47,12 @@ class EraseAttempt:
         """Erase the job's partition; the journal knows that before the first sector goes."""
         self.reached = -1
         place = self._place
-        if not may_follow(place.book.job(job.id).status, place.running(Phase.OPEN)):
-            return  # cancelled meanwhile
+        if not place.may_begin(job):
+            return
         if not is_accepted:
             place.require_same(job, device)
         visit.take(job)
-        job = await place.book.begin_attempt(job, place.running(Phase.OPEN))
+        job = await place.begin(job, Phase.OPEN, device)
         place.book.log(job, f"erasing {job.partition}", LogLevel.WARNING)
         bootloader = bootloader_of(place.board.name, device)
         may_read = place.lost_reads.reading_allowed(job.id, place.histories.of(bootloader))
@@ -70,6 +70,7 @@ class EraseAttempt:
             may_leave=lambda: False,
             changes=lambda: visit.changed.add(job.partition),
             disarm=place.disarm,
+            show_work=place.show_work,
             pulse=place.thread.pulse,
         )
         contents = place.book.contents(job.board, job.partition)

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 
 from flashdeck.errors import DeviceGoneError
-from flashdeck.job_state import Done, JobKind, Phase, Written, may_follow
+from flashdeck.job_state import Done, JobKind, Phase, Written
 from flashdeck.model import JobState, LogLevel, Presence
 from flashdeck.words.contents import image_name
 from flashdeckd.flash.engine import preview
@@ -48,14 +48,14 @@ class FlashAttempt:
         partition = place.board.profile.partitions[job.partition]
         image = await place.images.read(job)
         warnings = await place.images.check(image, partition)
-        if not may_follow(place.book.job(job.id).status, place.running(Phase.OPEN)):
-            return  # cancelled, or superseded, while its image was read
+        if not place.may_begin(job):
+            return  # it was cancelled or superseded, or its board put on hold or taken, while its image was read
         if not is_accepted:
             place.require_same(job, device)
         for warning in warnings:
             place.book.log(job, warning, LogLevel.WARNING)
         visit.take(job)
-        job = await place.book.begin_attempt(job, place.running(Phase.OPEN))
+        job = await place.begin(job, Phase.OPEN, device)
         what = image_name(job.version, job.sha256)
         place.book.log(job, f"flashing {what} ({job.size} bytes) into {job.partition}")
         bootloader = bootloader_of(place.board.name, device)
@@ -69,6 +69,8 @@ class FlashAttempt:
         def ask() -> bool:
             nonlocal is_asked_to_leave
             is_asked_to_leave = may_leave()
+            if is_asked_to_leave:
+                self._departure.expect()
             return is_asked_to_leave
 
         reports = EngineReports(
@@ -84,6 +86,7 @@ class FlashAttempt:
             may_leave=ask,
             changes=lambda: visit.changed.add(job.partition),
             disarm=place.disarm,
+            show_work=place.show_work,
             pulse=place.thread.pulse,
         )
         contents = place.book.contents(job.board, job.partition)

@@ -41,8 +41,8 @@ class HookRunner:
         self._health = health
         self._hooks = hooks
         self._waiting: deque[tuple[int, str, tuple[str, ...], dict[str, str]]] = deque()
-        self._begun: set[int] = set()
-        """Jobs whose hook waits or runs."""
+        self._under_way = {job.id for job in hub.jobs.values() if not job.is_settled}
+        """Jobs that have not ended: only the end itself has a hook, and not whatever is told of the job later."""
         self._dropped = 0
         self._workers: set[asyncio.Task[None]] = set()
         self._unlisten = hub.listen(self._hear)
@@ -58,8 +58,14 @@ class HookRunner:
 
     def _hear(self, event: Event) -> None:
         job = event.job
-        if job is None or job.hook is not None or job.id in self._begun:
+        if job is None:
             return
+        if not job.is_settled:
+            self._under_way.add(job.id)
+            return
+        if job.id not in self._under_way:
+            return
+        self._under_way.discard(job.id)
         match job.status:
             case Done():
                 self._begin(job, "done", self._hooks().done)
@@ -76,7 +82,6 @@ class HookRunner:
             told = f"{counted(self._dropped, 'hook')} not run: {MOST_WAITING} waited already"
             self._health.report("hooks", told, hint="make the hook quicker: it may begin something and end itself")
             return
-        self._begun.add(job.id)
         self._waiting.append((job.id, name, argv, self._environment(job, name)))
         if len(self._workers) < MOST_AT_ONCE:
             worker = asyncio.create_task(self._work(), name="hooks")
@@ -88,7 +93,6 @@ class HookRunner:
             job_id, name, argv, environment = self._waiting.popleft()
             hook = await _run(name, argv, environment)
             await self._book.note_hook(job_id, hook)
-            self._begun.discard(job_id)
             level = LogLevel.INFO if hook.code == 0 else LogLevel.WARNING
             self._hub.log(f"{hook_text(hook)} ({clean(PurePath(argv[0]).name)})", level=level, job=job_id)
         if self._dropped:

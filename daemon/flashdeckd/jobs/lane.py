@@ -42,10 +42,12 @@ from flashdeck.job_state import (
     is_settled,
 )
 from flashdeck.model import BoardHold, HoldBy, JobState, LogLevel, Presence
+from flashdeck.queue_order import in_queue_order
 from flashdeck.words.boards import lease_text
 from flashdeck.words.work import doing_word
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.flash_plan import FlashPlan
+from flashdeckd.flash.sector_states import SectorWork
 from flashdeckd.flash.target import Target
 from flashdeckd.host import clock
 from flashdeckd.images.image import Image
@@ -65,8 +67,9 @@ from flashdeckd.jobs.job_images import GuardVerdicts, JobImages, Rebuilt
 from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.lost_reads import LostReads
 from flashdeckd.jobs.queue import overtaken
+from flashdeckd.jobs.restart_asked import RestartAsked
 from flashdeckd.jobs.taken_boards import TakenBoards, acting_for, claim
-from flashdeckd.jobs.visit import Visit, in_order, wants_leave, why_incomplete, why_not_started, written
+from flashdeckd.jobs.visit import Visit, wants_leave, why_incomplete, why_not_started, written
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub
@@ -98,11 +101,13 @@ class Lane:
         hold: Callable[[str], Awaitable[object]],
         disarm: Callable[[], Awaitable[object]],
         changed: Callable[[], object],
+        show_work: Callable[[SectorWork], object],
         health: Health | None = None,
     ) -> None:
         """`hold` puts the board on hold durably, with a reason; `changed` is told of what `BoardState` shows.
 
-        `disarm` disarms it durably, where it is armed for one job and that has come.
+        `disarm` disarms it durably, where it is armed for one job and that has come. `show_work` is told how far a job
+        is with each sector.
         """
         self.board = board
         """The board as the configuration has it now; a job that runs ends under the one that it began with."""
@@ -125,6 +130,7 @@ class Lane:
         self._visit: Visit | None = None
         """The jobs that have run since the board came into DFU mode; None while none has."""
         self._disarm = disarm
+        self._show_work = show_work
         self._verdicts = verdicts
         self._rebuilt = rebuilt
         self._entry_of = entry_of
@@ -149,7 +155,16 @@ class Lane:
         self._worker.pins = board.pins
         images = JobImages(board.profile, self._shelf, self._verdicts, self._rebuilt)
         return Workplace(
-            board, self._state, self._thread, self._book, self._histories, self._lost_reads, images, self._disarm
+            board,
+            self._state,
+            self._thread,
+            self._book,
+            self._histories,
+            self._lost_reads,
+            images,
+            self._disarm,
+            self._show_work,
+            self._may_begin,
         )
 
     def _way_in(self) -> DfuEntry:
@@ -208,6 +223,11 @@ class Lane:
         return self._state.sighting
 
     @property
+    def restart(self) -> RestartAsked | None:
+        """The restart that was asked of the board, for as long as it may leave the bus for that."""
+        return self._state.restart
+
+    @property
     def is_busy(self) -> bool:
         """Tell whether one of its jobs is under way: what is queued now comes after it, without a hand."""
         return any(map(_is_under_way, self._book.active(self.board.name)))
@@ -241,14 +261,12 @@ class Lane:
 
     def refuse_protected(self) -> None:
         """Let a running job fail at its next safe point if what it writes to is protected by now."""
-        protected = self.board.profile.protected
         for job in self._book.active(self.board.name):
             begun = self._place.board.profile.partitions.get(job.partition)
             now = self.board.profile.partitions.get(job.partition)
             if begun is None or not isinstance(job.status, Running) or job.kind in (JobKind.VERIFY, JobKind.READ):
                 continue
-            is_protected = now is not None and now.protected
-            if is_protected or (begun.alternate is None and any(begun.span.overlaps(span) for span in protected)):
+            if (now is not None and now.protected) or self.board.profile.protects(begun):
                 reason = (
                     f"partition {job.partition} of board {self.board.name} is protected now: nothing more is written"
                 )
@@ -307,7 +325,7 @@ class Lane:
             self._hub.log(f"released: {note}", level=LogLevel.WARNING, board=self.board.name)
         self._accepted = {job.id for job in jobs}
         self._entry.forget()
-        for job in (self._book.job(job.id) for job in jobs):
+        for job in self._book.at_their_turn(jobs):
             if isinstance(job.status, Blocked | Waiting) or self._is_elsewhere(job):
                 await self._book.move(job, Queued())
         self.poke()
@@ -473,27 +491,23 @@ class Lane:
 
         A board is not to leave DFU mode now where that is wanted, and by surprise later: that job ends.
         """
-        if self._hold is None:
-            return
-        waiting = Waiting(
-            for_=WaitFor.HOLD,
-            reason=self._hold.reason,
-            hint=f"`flashdeck release {self.board.name}` lets it go on",
-        )
-        for job in self._book.active(self.board.name):
+        for job in self._book.at_their_turn(self._book.active(self.board.name)):
+            if (hold := self._hold) is None:
+                return  # the board was released while the last job was told
             if not isinstance(job.status, Queued | Waiting):
                 continue
             if job.kind is JobKind.RESET:
-                held = f"board {self.board.name} is on hold: {self._hold.reason}"
+                held = f"board {self.board.name} is on hold: {hold.reason}"
                 await self._after_error.fail(job, BlockedError(held, hint="release it, and say it again"))
             else:
-                await self._book.wait(job, waiting)
+                hint = f"`flashdeck release {self.board.name}` lets it go on"
+                await self._book.wait(job, Waiting(for_=WaitFor.HOLD, reason=hold.reason, hint=hint))
 
     async def _tell_of_lease(self) -> None:
         """Tell the jobs that they wait for the end of a lease, or that it has ended."""
         if self._hold is not None:
             return
-        for job in self._book.active(self.board.name):
+        for job in self._book.at_their_turn(self._book.active(self.board.name)):
             if isinstance(job.status, Queued | Waiting) and (why := self._why_not_in_lease(job)):
                 await self._book.wait(job, why)
             elif isinstance(job.status, Waiting) and job.status.for_ is WaitFor.LEASE:
@@ -505,8 +519,7 @@ class Lane:
         if lease is None:
             return None
         if job.id not in lease.jobs:
-            hint = "it goes on once that has ended"
-            return Waiting(for_=WaitFor.LEASE, reason=lease_text(lease.shown), hint=hint)
+            return Waiting(for_=WaitFor.LEASE, reason=lease_text(lease.shown))
         for other in self._book.active(self.board.name):
             is_older = other.id < job.id and other.partition == job.partition and self._comes_first(other)
             if is_older and other.id not in lease.jobs:
@@ -528,7 +541,16 @@ class Lane:
             and (visit is None or visit.may_take(job))
             and self._is_oldest(job)
         )
-        return in_order(ready, tuple(self.board.profile.partitions))
+        return in_queue_order(ready, tuple(self.board.profile.partitions))
+
+    def _may_begin(self, job: JobState) -> bool:
+        """Tell whether a job whose turn has come may still begin.
+
+        While its image was read, or something of it recorded, it may have been cancelled, and its board put on hold or
+        taken: whoever was told so goes by it.
+        """
+        now = self._book.job(job.id)
+        return isinstance(now.status, Queued | Waiting) and self._hold is None and self._why_not_in_lease(now) is None
 
     def _is_oldest(self, job: JobState) -> bool:
         """Tell whether no older image for its partition is still to come, or still to be started."""
@@ -568,7 +590,7 @@ class Lane:
             elif self.sighting.presence is Presence.APP:
                 self._decide(f"has to be brought into DFU mode{others}", job)
                 await self._book.note_running(ready)
-                return await self._bring_into_dfu(ready, device)
+                return not self._may_begin(job) or await self._bring_into_dfu(ready, device)
             else:
                 self._decide(f"{doing_word(job.kind)} begins now{others}", job)
                 await self._run(attempt, job, device)
@@ -602,7 +624,8 @@ class Lane:
             may_leave=lambda: self._may_leave_after(job),
             is_accepted=job.id in self._accepted,
         )
-        self._after_error.forget(job.id)
+        if not isinstance(self._book.job(job.id).status, Queued | Waiting):  # or else it has not begun
+            self._after_error.forget(job.id)
 
     def _may_leave_after(self, job: JobState) -> bool:
         """Tell whether the visit is over with a job, and the board is to be started."""
@@ -661,8 +684,8 @@ class Lane:
         jobs = self._departure.written
         device = self.sighting.device
         if device is None or not (jobs or self._returns):
-            self._visit = None
-            return False
+            is_over, self._visit = self._visit is not None, None
+            return is_over  # what had to wait for the next visit may run now
         if not all(map(self._after_error.is_due, jobs)):
             return False
         try:
@@ -673,8 +696,9 @@ class Lane:
             is_over = await self._could_not_leave(jobs, device, error)
         except Exception as error:  # noqa: BLE001 -- nor must a fault of ours in the end of a visit
             _log.exception("the end of a visit of %s stopped by a fault in flashdeckd", self.board.name)
-            for job in written(self._book.job(job.id) for job in jobs):
-                await self._after_error.fail(job, _fault(error))
+            for job in self._book.at_their_turn(jobs):
+                if isinstance(job.status, Written):
+                    await self._after_error.fail(job, _fault(error))
             is_over = True
         if is_over:
             self._visit = None
@@ -733,9 +757,16 @@ class Lane:
         return why_not_started(self._book.incomplete(name, changed), self._book.erased(name, changed))
 
     def _is_tried_again(self) -> bool:
-        """Tell whether an incomplete partition is going to be completed after a pause."""
+        """Tell whether an incomplete partition is going to be completed after a pause.
+
+        No pause helps where the board that the job began on has to be plugged in.
+        """
         torn = set(self._book.incomplete(self.board.name, self.board.profile.partitions))
-        active = self._book.active(self.board.name)
+        active = [
+            job
+            for job in self._book.active(self.board.name)
+            if not (isinstance(job.status, Waiting) and job.status.for_ is WaitFor.OTHER_DEVICE)
+        ]
         return any(job.partition in torn and not self._after_error.is_due(job) for job in active)
 
     def _is_written_to(self, job: JobState, device: UsbDevice) -> bool:

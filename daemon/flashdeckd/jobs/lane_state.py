@@ -1,6 +1,7 @@
 """The state of a lane: where its board is, and whether the lane is to stop or to end a job."""
 
 import asyncio
+import math
 from collections.abc import Callable
 from contextlib import suppress
 
@@ -8,6 +9,7 @@ from flashdeck.errors import ErrorKind, ParkedError
 from flashdeck.job_state import Canceller
 from flashdeck.model import Presence
 from flashdeckd.host import clock, threads
+from flashdeckd.jobs.restart_asked import RestartAsked
 from flashdeckd.usb.device import UsbDevice
 from flashdeckd.usb.recognition import ABSENT, Sighting
 
@@ -23,6 +25,8 @@ class LaneState:
         """The newest device in DFU mode after which the application was seen."""
         self._in_dfu: UsbDevice | None = None
         """The newest device in DFU mode."""
+        self._restart: RestartAsked | None = None
+        self._restart_until = 0.0
         self.cancelling = 0
         """The job that is to end at its next safe point ..."""
         self.cancelled_by = Canceller.PERSON
@@ -43,9 +47,24 @@ class LaneState:
         """True if the board is there in DFU mode."""
         return self.sighting.presence is Presence.DFU
 
+    @property
+    def restart(self) -> RestartAsked | None:
+        """The restart that was asked of the board, for as long as it may leave the bus for that."""
+        return self._restart if clock.monotonic() <= self._restart_until else None
+
+    def expect_restart(self, restart: RestartAsked, seconds: float = math.inf) -> None:
+        """The board is asked to restart: until it is seen again, or for so many seconds, it leaves the bus for that."""
+        self._restart, self._restart_until = restart, clock.monotonic() + seconds
+
+    def forget_restart(self) -> None:
+        """Nobody waits for the board to restart any more."""
+        self._restart = None
+
     def see(self, sighting: Sighting) -> None:
         """The board is there now, or gone."""
         if sighting != self.sighting:
+            if sighting.device is not None:
+                self.forget_restart()
             if sighting.device != self.sighting.device:
                 self.since = None if sighting.device is None else clock.monotonic()
             self.sighting = sighting

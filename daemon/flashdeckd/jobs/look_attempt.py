@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from flashdeck.errors import ErrorKind, RequestError
-from flashdeck.job_state import JobKind, JobResult, Phase, Verified, Written, may_follow
+from flashdeck.job_state import JobKind, JobResult, Phase, Verified, Written
 from flashdeck.model import Contents, JobState, Presence
 from flashdeck.words.contents import contents_name, image_name
 from flashdeck.words.work import doing_word
@@ -71,12 +71,12 @@ class LookAttempt:
         target = target_of(place.board, place.board.profile.partitions[job.partition])
         known = await self._known(job, target)
         wanted = await self._wanted(job, known)
-        if not may_follow(place.book.job(job.id).status, place.running(Phase.OPEN)):
-            return  # cancelled meanwhile
+        if not place.may_begin(job):
+            return
         history = place.histories.of(bootloader_of(place.board.name, device))
         require_readable(self._why_not(job, history), force=job.force)
         visit.take(job)
-        job = await place.book.begin_attempt(job, place.running(Phase.OPEN))
+        job = await place.begin(job, Phase.OPEN, device)
         place.book.log(job, f"{doing_word(job.kind)} {job.partition}{self._with_what(job)}")
         order = ReadOrder(wanted, whole=job.kind is JobKind.READ, force=job.force)
         reports = ProgressReports(

@@ -44,6 +44,8 @@ class ProgressReports:
         self._count(phase)  # a report ends a piece of work
         now = clock.monotonic()
         is_new = phase is not self._status.phase
+        if is_new:
+            self._tell_times()
         if not is_new and done < total and now - self._last < PROGRESS_SECONDS:
             return
         self._last = now
@@ -64,16 +66,22 @@ class ProgressReports:
             self._book.progress(self._job.id, self._status)
 
     def end(self) -> None:
-        """Notes how long each phase took; what came after the last report counts for the phase that was under way.
+        """Notes how long the last phase took; what came after the last report counts for the one that was under way.
 
         Called in the event loop, once the work has ended.
         """
         self._count(self._status.phase)
         self._book.spend(self._job.id, self._times)
+        self._times = PhaseTimes()
 
     def check(self) -> None:
         """Raises ParkedError when the job is to end here."""
         self._check()
+
+    def _tell_times(self) -> None:
+        """Add what was counted so far to the job's times: whoever looks sees each phase once it is over."""
+        times, self._times = self._times, PhaseTimes()
+        self._loop.call_soon_threadsafe(self._book.spend, self._job.id, times)
 
     def _count(self, phase: Phase) -> None:
         now = clock.monotonic()

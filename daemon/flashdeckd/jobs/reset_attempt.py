@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from flashdeck.errors import BlockedError, ErrorKind, RequestError
-from flashdeck.job_state import Phase, Written, may_follow
+from flashdeck.job_state import Phase, Written
 from flashdeck.model import JobState, LogLevel, Presence
 from flashdeckd.jobs.attempt import Workplace
 from flashdeckd.jobs.departure import Departure
@@ -53,10 +53,10 @@ class ResetAttempt:
                 f"board {job.board} stays in DFU mode: {incomplete}",
                 hint="flash it again, or `flashdeck reset --force` starts the board all the same",
             )
-        if not may_follow(place.book.job(job.id).status, place.running(Phase.LEAVE)):
-            return  # cancelled meanwhile
+        if not place.may_begin(job):
+            return
         visit.take(job)
-        job = await place.book.begin_attempt(job, place.running(Phase.LEAVE))
+        job = await place.begin(job, Phase.LEAVE, device)
         erased = place.book.erased(job.board, partitions)
         if incomplete or erased:
             told = "; ".join(filter(None, (incomplete, f"{' and '.join(erased)} erased" if erased else "")))

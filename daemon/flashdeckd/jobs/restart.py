@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping
 
-from flashdeck.config import Config
+from flashdeck.config import Board, Config
 from flashdeck.errors import ErrorKind
 from flashdeck.job_state import Cancelled, Canceller, Failed, Failure, JobKind, Queued, Written
 from flashdeck.model import JobState
@@ -34,13 +34,16 @@ async def queue_again(book: JobBook, config: Config, elsewhere: Mapping[str, Col
     for job, newer in outrun(book.jobs.values()):
         await book.supersede(job, newer.id)
     for job in [job for job in book.jobs.values() if not job.is_settled]:
-        if why := why_without_target(job, config, elsewhere):
+        if why := why_without_target(job, config.boards.get(job.board), elsewhere.get(job.board, ())):
             await book.move(job, Cancelled(by=Canceller.CONFIGURATION, reason=why))
 
 
-def why_without_target(job: JobState, config: Config, elsewhere: Mapping[str, Collection[str]]) -> str:
-    """Return why a configuration has no use for a job that does not run; "" where it has."""
-    board = config.boards.get(job.board)
+def why_without_target(job: JobState, board: Board | None, elsewhere: Collection[str]) -> str:
+    """Return why a configuration has no use for a job that does not run; "" where it has.
+
+    `board` is what it has of the job's board, which may have another name there, and `elsewhere` are the partitions
+    of it that were moved.
+    """
     if board is None:
         return f"board {job.board} is no longer in the configuration"
     if job.kind is JobKind.RESET:
@@ -50,6 +53,6 @@ def why_without_target(job: JobState, config: Config, elsewhere: Mapping[str, Co
         return f"partition {job.partition} of board {job.board} is no longer in the configuration"
     if partition.protected:
         return f"partition {job.partition} of board {job.board} is protected now"
-    if job.partition in elsewhere.get(job.board, ()):
+    if job.partition in elsewhere:
         return f"partition {job.partition} of board {job.board} is at another place now"
     return ""

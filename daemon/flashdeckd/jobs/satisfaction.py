@@ -5,8 +5,7 @@ from collections.abc import Callable, Hashable, Iterable
 
 from flashdeck.config import Board, Partition
 from flashdeck.job_state import JobKind
-from flashdeck.model import Contents, JobState
-from flashdeckd.flash.target import Target
+from flashdeck.model import ArtifactState, Contents, Disposition, JobState
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.contents import demanded, known_bytes
@@ -32,16 +31,15 @@ class Satisfaction:
             return False
         if _is_on_top(contents, sha256):
             return True
-        target = target_of(board, partition)
 
         def look() -> bool | None:
-            wanted = self._shelf.image(sha256)
+            wanted, target = self._shelf.image(sha256), target_of(board, partition)
             if wanted is None:
                 return None
             return known_bytes(contents, target, self._shelf.image).satisfies(demanded(wanted, target))
 
         known = (contents.layers, contents.sha256, contents.complete)
-        return self._remembered((known, _policy(target), sha256), look)
+        return self._remembered((known, _policy(board, partition), sha256), look)
 
     def job_for(self, board: Board, partition: Partition, sha256: str) -> JobState | None:
         """Return the newest job that was to bring every byte of an image there.
@@ -67,17 +65,28 @@ class Satisfaction:
                 return job
         return None
 
+    def job_of(self, board: Board, partition: Partition, newest: ArtifactState) -> JobState | None:
+        """Return the newest job that was to bring the newest build there.
+
+        One that had ended before that build came has brought, or failed, the same bytes another time (A, B, A). Where
+        a build came and was not queued, because a job that waited brings it, that job is the one.
+        """
+        job = self.job_for(board, partition, newest.sha256)
+        is_of_before = job is not None and job.is_settled and job.created_at < newest.seen_at
+        return None if is_of_before and newest.disposition is not Disposition.UNCHANGED else job
+
     def is_brought_by(self, other: str, board: Board, partition: Partition, sha256: str) -> bool:
         """Tell whether a flash of the image `other` brings every byte of the image `sha256`."""
-        target = target_of(board, partition)
+        if other == sha256:
+            return True
 
         def look() -> bool | None:
-            image, wanted = self._shelf.image(other), self._shelf.image(sha256)
+            image, wanted, target = self._shelf.image(other), self._shelf.image(sha256), target_of(board, partition)
             if image is None or wanted is None:
                 return None
             return demanded(image, target).satisfies(demanded(wanted, target))
 
-        return other == sha256 or self._remembered((other, _policy(target), sha256), look)
+        return self._remembered((other, _policy(board, partition), sha256), look)
 
     def went_back(self, board: Board, partition: Partition, sha256: str) -> bool:
         """Tell whether a person went back from an image, or from one with the same bytes where both have any."""
@@ -114,5 +123,6 @@ def _is_on_top(contents: Contents, sha256: str) -> bool:
     return contents.complete and contents.sha256 == sha256
 
 
-def _policy(target: Target) -> Hashable:
-    return (target.erases_all, target.span.size)
+def _policy(board: Board, partition: Partition) -> Hashable:
+    """Return what an answer depends on beside the bytes: how much of the partition a flash makes new."""
+    return (board.profile.erase, partition.alternate is None, partition.span.size)

@@ -38,15 +38,6 @@ class Visit:
         return job.id <= self.newest or _turn(job) not in self._taken
 
 
-def in_order(jobs: Iterable[JobState], partitions: Sequence[str]) -> list[JobState]:
-    """Return jobs in the order in which a visit runs them: that of the configuration, the older ones first.
-
-    Before all others comes what ends the visit.
-    """
-    places = {name: place for place, name in enumerate(partitions)}
-    return sorted(jobs, key=lambda job: (job.kind is not JobKind.RESET, places.get(job.partition, len(places)), job.id))
-
-
 def written(jobs: Iterable[JobState]) -> list[JobState]:
     """Return the jobs whose work on the board is complete, and that end with the leave."""
     return [job for job in jobs if isinstance(job.status, Written)]

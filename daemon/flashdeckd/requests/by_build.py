@@ -93,7 +93,8 @@ class BuildRequests:
         jobs: list[JobState] = []
         for profile in dict.fromkeys(board.profile.name for board in boards):
             watch = Watch(profile=profile, partition=announced.partition, pattern=source, settle=0.0)
-            jobs += await self._judged(_Arrival(Settled(watch, Path(source), data, push.first), changed_at, chosen))
+            path = _found_at(source, announced.name)
+            jobs += await self._judged(_Arrival(Settled(watch, path, data, push.first), changed_at, chosen))
             known = self._hub.artifacts.get((profile, announced.partition))
             builds += [known] if known is not None else []
         return BuildTaken(builds=tuple(builds), jobs=tuple(jobs))
@@ -125,6 +126,9 @@ class BuildRequests:
             if verdict.image is not None and not self._spooling.has(verdict.name):
                 # It was damaged, or removed: whoever asks for it is told to build it again.
                 await self._spooling.add(verdict.image)
+            if chosen is None and not _is_from(latest.source, watch.pattern):
+                # Seen at another path than before: what is built there later is nothing that nobody saw.
+                await self._publish(replace(latest, source=clean(str(build.path), MAX_PATH)))
             return []
         state = ArtifactState(
             sha256=verdict.name,
@@ -165,11 +169,20 @@ class BuildRequests:
             self._hub.log(f"{build.path}: {what}: offered: {offered}")
             state = replace(state, disposition=Disposition.OFFERED, reason=offered)
         else:
-            reason = "every board has it already" if boards else f"no board has profile {watch.profile}"
+            reason = self._why_not_needed(boards, partition, verdict.name) or f"no board has profile {watch.profile}"
             self._hub.log(f"{build.path}: {what}: {reason}")
             state = replace(state, disposition=Disposition.UNCHANGED, reason=reason)
         await self._publish(state)
         return jobs
+
+    def _why_not_needed(self, boards: Sequence[Board], partition: Partition, sha256: str) -> str:
+        """Return why a build was queued for none of these boards; "" where there are none."""
+        if not boards:
+            return ""
+        has = self._bench.satisfaction.has
+        if all(has(board, board.profile.partitions[partition.name], sha256) for board in boards):
+            return "every board has it already"
+        return "every board has it already, or a job that brings it"
 
     async def _named_anew(
         self, newest: ArtifactState, build: Settled, verdict: _Verdict, profile: Profile, partition: Partition
@@ -319,6 +332,13 @@ def _image_for(boards: Sequence[Board], announced: BeginUpload, data: bytes) -> 
             kind=ErrorKind.OUTSIDE_PARTITION,
         )
     return first
+
+
+def _found_at(source: str, name: str) -> Path:
+    """Return the path of a file that a client sent: with its own name, where the client follows a glob."""
+    pattern = Path(source)
+    is_found = name not in ("", ".", "..") and "/" not in name and fnmatchcase(name, pattern.name)
+    return pattern.with_name(name) if is_found else pattern
 
 
 def _is_from(source: str, pattern: str) -> bool:

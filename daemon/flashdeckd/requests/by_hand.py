@@ -24,6 +24,7 @@ from flashdeckd.requests.planning import described
 from flashdeckd.requests.queueing import note_asked, queue_by_hand
 from flashdeckd.requests.readiness import require_ready, require_single
 from flashdeckd.requests.verbs import VerbRequests
+from flashdeckd.state.carried_through import carried_through
 from flashdeckd.state.hub import Hub
 
 WRITTEN_SECONDS: Final = 5.0
@@ -76,7 +77,7 @@ class HandRequests:
             for board, (artifact, _), gone in zip(boards, artifacts, back_from or [()] * len(boards), strict=True):
                 await note_asked(self._bench, board, partition, artifact.sha256, gone)
             # A client that leaves now must not leave a job behind that is recorded and in no queue, nor one of several.
-            jobs = await asyncio.shield(self._queue(boards, partition, [artifact for artifact, _ in artifacts]))
+            jobs = await carried_through(self._queue(boards, partition, [artifact for artifact, _ in artifacts]))
         warnings = dict.fromkeys(warning for _, warnings in artifacts for warning in warnings)
         return JobList(jobs=tuple(jobs), notes=tuple(warnings))
 
@@ -108,7 +109,8 @@ class HandRequests:
     def abandon(self, jobs: Iterable[JobState]) -> None:
         """The client that had asked for these jobs is gone, and wanted them to go with it."""
         for job in jobs:
-            if not self._bench.book.job(job.id).is_settled:
+            now = self._bench.book.jobs.get(job.id)
+            if now is not None and not now.is_settled:  # one that is forgotten has ended long ago
                 task = asyncio.ensure_future(self._cancel_abandoned(job))
                 self._abandoned.add(task)
                 task.add_done_callback(self._abandoned.discard)
@@ -218,4 +220,5 @@ class HandRequests:
             return replace(wanted, blocked=error.advice)
         if lane.hold is not None:
             wanted = replace(wanted, blocked=f"board {board.name} is on hold: {lane.hold.reason}")
-        return described(wanted, plan)
+        drawn = self._bench.maps.planned(board, partition, plan)
+        return described(wanted, plan, drawn, board.profile.partitions.values())

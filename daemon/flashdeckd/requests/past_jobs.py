@@ -1,8 +1,9 @@
 """`history`: the jobs of the whole journal, a piece at a time."""
 
 from flashdeck.api import GetHistory, HistoryPage
+from flashdeck.errors import ErrorKind, RequestError
 from flashdeck.model import JobState
-from flashdeck.names import is_meant, select
+from flashdeck.names import is_meant, select, which
 from flashdeckd.boards.bench import Bench
 from flashdeckd.state.journal import Journal
 
@@ -15,8 +16,12 @@ class HistoryRequests:
         self._journal = journal
 
     async def page(self, wanted: GetHistory) -> HistoryPage:
-        """Return the next piece; raises RequestError (`no-such-board`) where a name means no board that ever was."""
+        """Return the next piece.
+
+        Raises RequestError (`no-such-board`, `no-such-partition`) where a name means none that ever was.
+        """
         await self._require_known(wanted.boards)
+        await self._require_partition(wanted.partition)
         page = await self._journal.jobs_below(max(0, wanted.before))
         reach = await self._journal.reach()
         known = self._bench.book.jobs  # the file has not how far a running one is
@@ -28,7 +33,18 @@ class HistoryRequests:
     async def _require_known(self, patterns: tuple[str, ...]) -> None:
         configured = dict.fromkeys(self._bench.config.boards)
         if not all(any(is_meant(name, (pattern,)) for name in configured) for pattern in patterns):
-            select(patterns, {**configured, **dict.fromkeys(sorted(await self._journal.boards_with_jobs()))})
+            select(patterns, {**configured, **dict.fromkeys(sorted(await self._journal.with_jobs("board")))})
+
+    async def _require_partition(self, name: str) -> None:
+        known = {each for profile in self._bench.config.profiles.values() for each in profile.partitions}
+        if name and name not in known:
+            known |= await self._journal.with_jobs("partition")
+            if name not in known:
+                raise RequestError(
+                    f"no board has or had a partition {name!r}",
+                    kind=ErrorKind.NO_SUCH_PARTITION,
+                    hint=which(name, known),
+                )
 
 
 def _is_wanted(job: JobState, wanted: GetHistory) -> bool:

@@ -17,6 +17,7 @@ from flashdeck.errors import ConfigError, FlashdeckError, RequestError
 from flashdeck.job_state import Running
 from flashdeck.model import ConfigurationState, LogLevel
 from flashdeck.names import few
+from flashdeck.paths import BOARD_FILE_NAME
 from flashdeck.text import MAX_PATH, clean
 from flashdeck.words.configuration import refusal_text
 from flashdeckd.boards.bench import Bench
@@ -24,6 +25,7 @@ from flashdeckd.boards.enrolment import Enrolment
 from flashdeckd.builds.builds import Builds, Watch
 from flashdeckd.builds.file_changes import FileChanges, States, states_of
 from flashdeckd.host import clock, files, threads
+from flashdeckd.host.quiet_looks import QuietLooks
 from flashdeckd.jobs.restart import why_without_target
 from flashdeckd.requests.by_build import BuildRequests
 from flashdeckd.state.config_record_file import ConfigRecordFile
@@ -126,6 +128,7 @@ class Configuration:
         self._hub = hub
         self._health = health
         self._records = records
+        enrolment.tell_of_adopted(self._record_adopted)
         self._reading = asyncio.Lock()
         self._read_again = asyncio.Event()
         self._told: set[str] = set()
@@ -145,16 +148,16 @@ class Configuration:
             self._bench.files.note_moved(profile, partition)
             await self._by_build.offer_again(profile, partition)
         read = begun.reading.checked()
-        if done.renamed and (begun.config.disarmed, begun.config.once) != (read.disarmed, read.once):
-            await self._file(begun.config)
+        is_filed = await self._file_names(begun.config, read)
         await self._enrolment.mark_file()
         self._tell_unconfirmed(begun.unconfirmed)
-        await self._keep(succeeding(self._record, record_of(begun.config), done), is_durable=is_durable)
+        if is_durable and is_filed:
+            await self._keep(succeeding(self._record, record_of(begun.config), done))
         self._publish(begun.config)
 
-    async def follow(self, asked: asyncio.Event) -> None:
+    async def follow(self, asked: asyncio.Event, looks: QuietLooks) -> None:
         """Read the configuration again whenever one of its files changes, or `asked` is set; never ends by itself."""
-        changed = FileChanges(on_trouble=lambda trouble: self._health.report(f"{PART} files", trouble))
+        changed = FileChanges(looks)
         while True:
             self._read_again.clear()
             waits = (
@@ -253,17 +256,19 @@ class Configuration:
         done = changes(self._record, after)
         renamed = {old: new for old, new in done.renamed.items() if old in bench.lanes or new not in bench.lanes}
         former = {new: old for old, new in renamed.items()}
-        filed = (config.disarmed, config.once)
+        read = config
         config = _armed_by_new_names(config, done)
         others = tuple(_told(before, config, done))
         moved = sorted(self._moved(done, config))
         async with bench.reshaping:
-            is_durable = await self._hold({former.get(name, name): why for name, why in done.held.items()})
+            # The record stays behind where a hold could not be kept: what is in force now is compared, too.
+            held = {**changes(record_of(before), after).held, **done.held}
+            is_durable = await self._hold({former.get(name, name): why for name, why in held.items()})
             for profile, partition in moved:
                 bench.files.note_moved(profile, partition)
-            # Boards get their other names once what runs on them has ended; until then they are as they were.
+            # Boards get their other names once what runs on them has ended.
             bench.configure(_until_renamed(before, config, renamed))
-            ending = self._without_target(done, renamed)
+            ending = self._without_target(config, done, renamed)
             running = {number for number in ending if isinstance(bench.book.job(number).status, Running)}
             await bench.end_jobs({number: why for number, why in ending.items() if number not in running})
             self._rewatch(before, config)
@@ -278,10 +283,10 @@ class Configuration:
             self._rename(renamed, config, done.mark),
             *(self._forget(former.get(name, name), partitions) for name, partitions in done.elsewhere.items()),
         )
-        if (config.disarmed, config.once) != filed:
-            await self._file(config)
         self._rest = rest_of(config)
-        await self._keep(succeeding(self._record, after, done), is_durable=is_durable)
+        is_filed = await self._file_names(config, read)
+        if is_durable and is_filed:
+            await self._keep(succeeding(self._record, after, done))
         self._tell_unconfirmed(unconfirmed)
         self._publish(config)
         if replace(config, files=before.files) != before:
@@ -322,7 +327,7 @@ class Configuration:
             await self._hub.until(lambda ids=mine: not any(isinstance(book.job(each).status, Running) for each in ids))
             await book.forget(board, partition)
 
-    def _without_target(self, done: Changes, renamed: Mapping[str, str]) -> dict[int, str]:
+    def _without_target(self, config: Config, done: Changes, renamed: Mapping[str, str]) -> dict[int, str]:
         """Return, with the reason, the jobs that have no target any more.
 
         One that runs on a partition that was moved ends as it began; one on a partition that is protected now is
@@ -330,11 +335,12 @@ class Configuration:
         """
         bench = self._bench
         reasons: dict[int, str] = {}
-        for name in bench.lanes.keys() - renamed.keys():
-            board = bench.config.boards.get(name)
+        for name in [name for name in bench.lanes if name in renamed or name not in renamed.values()]:
+            now = renamed.get(name, name)
+            board = config.boards.get(now)
             for job in bench.book.active(name):
                 has_place = board is not None and job.partition in board.profile.partitions
-                why = why_without_target(job, bench.config, done.elsewhere)
+                why = why_without_target(job, board, done.elsewhere.get(now, ()))
                 if why and not (has_place and isinstance(job.status, Running)):
                     reasons[job.id] = why
         return reasons
@@ -361,23 +367,37 @@ class Configuration:
                 self._hub.log(text, level=LogLevel.ERROR, board=name)
         return is_durable
 
-    async def _file(self, config: Config) -> None:
-        try:
-            await self._enrolment.file(config)
-        except FlashdeckError as error:
-            self._hub.log(f"boards.toml keeps former names: {error.advice}", level=LogLevel.ERROR)
+    async def _file_names(self, config: Config, read: Config) -> bool:
+        """Let boards.toml have the names that boards have now, where it was `read` with others; return if it has.
 
-    async def _keep(self, record: ConfigRecord, *, is_durable: bool) -> None:
-        """Keep what is in force now; where a hold is not kept, the next daemon has to find the difference again."""
+        Where it has not, the former configuration stays on record: boards are renamed by it again, and stay disarmed.
+        """
+        trouble = hint = ""
+        if (config.disarmed, config.once) != (read.disarmed, read.once):
+            try:
+                await self._enrolment.file(config)
+            except FlashdeckError as error:
+                trouble, hint = f"it keeps former names of boards: {error.message}", error.hint
+        self._health.report(f"names in {BOARD_FILE_NAME}", trouble, hint=hint)
+        return not trouble
+
+    async def _keep(self, record: ConfigRecord) -> None:
+        """Keep what is in force now.
+
+        Not to be done where a hold or a name is not kept: the next reload, or daemon, has to find the difference again.
+        """
         self._record = record
-        if not is_durable:
-            return
         try:
             await threads.run(self._records.save, record)
         except FlashdeckError as error:
             self._health.report(f"{PART} record", error.message, hint=error.hint)
         else:
             self._health.report(f"{PART} record", "")
+
+    async def _record_adopted(self, name: str) -> None:
+        """Keep what an adopted board is: the next daemon has to find what changes of it, as of any other."""
+        board = record_of(self._bench.config).boards[name]
+        await self._keep(structs.replace(self._record, boards={**self._record.boards, name: board}))
 
     def _moved(self, done: Changes, config: Config | None = None) -> set[tuple[str, str]]:
         boards = (config or self._bench.config).boards
@@ -434,9 +454,15 @@ def _same_file(wanted: str, paths: Iterable[str]) -> str | None:
 
 
 def _until_renamed(before: Config, after: Config, renamed: Mapping[str, str]) -> Config:
-    """Return a later configuration in which the boards that get other names are as they were."""
+    """Return a later configuration in which the boards that get other names have their former ones.
+
+    They are recognised as before, and what is protected now is so at once.
+    """
     names = {*renamed, *renamed.values()}
     former = {name: board for name, board in before.boards.items() if name in names}
+    former |= {
+        old: replace(former[old], profile=after.boards[new].profile) for old, new in renamed.items() if old in former
+    }
     others = {name: board for name, board in after.boards.items() if name not in renamed.values()}
     disarmed = after.disarmed | {old for old, new in renamed.items() if new in after.disarmed}
     once = after.once | {old for old, new in renamed.items() if new in after.once}

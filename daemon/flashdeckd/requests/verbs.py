@@ -1,6 +1,5 @@
 """Requests of a person that flash nothing: verify, read, erase, and leave DFU mode."""
 
-import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 
 from msgspec.structs import replace
@@ -14,6 +13,7 @@ from flashdeck.job_state import JobKind
 from flashdeck.model import JobState, Origin, Presence
 from flashdeck.names import few, literal
 from flashdeck.text import format_size
+from flashdeck.words.contents import ERASED
 from flashdeckd.boards.bench import Bench
 from flashdeckd.flash.engine import preview_erase
 from flashdeckd.host import threads
@@ -23,6 +23,7 @@ from flashdeckd.jobs.assumed_facts import ASSUMED_FACTS, ASSUMED_NOTE
 from flashdeckd.jobs.queue import superseded_by_erase
 from flashdeckd.requests.planning import described
 from flashdeckd.requests.readiness import require_ready, require_single
+from flashdeckd.state.carried_through import carried_through
 
 _NO_IMAGE = Artifact("", 0, "")
 
@@ -70,7 +71,8 @@ class VerbRequests:
         boards = self._chosen(self._bench.select(partition, patterns), no_wait=no_wait)
         for board in boards:
             preview_erase(self._bench.lane(board.name).target(board.profile.partitions[partition]), ASSUMED_FACTS)
-        return await self._queue(boards, lambda board: self._erase(board, partition))
+        jobs = await self._queue(boards, lambda board: self._erase(board, partition))
+        return replace(jobs, notes=(f"{partition}: {ERASED}",))
 
     async def reset(self, patterns: tuple[str, ...], *, force: bool, no_wait: bool) -> JobList:
         """Queue the ends of visits; without `patterns`, of all boards that are in DFU mode."""
@@ -130,7 +132,7 @@ class VerbRequests:
             return jobs
 
         # A client that leaves now must not leave a job behind that is recorded and in no queue, nor one of several.
-        return JobList(jobs=tuple(await asyncio.shield(create_all())))
+        return JobList(jobs=tuple(await carried_through(create_all())))
 
     async def _create(
         self, board: Board, partition: str, kind: JobKind, artifact: Artifact = _NO_IMAGE, *, force: bool = False
@@ -159,7 +161,7 @@ class VerbRequests:
 
     async def _plan_for(self, board: Board, partition: Partition) -> BoardPlan:
         lane = self._bench.lane(board.name)
-        notes = ("builds for it are offered afterwards, until a person flashes one",)
+        notes = (f"afterwards {ERASED}",)
         wanted = BoardPlan(board=board.name, partition=partition.name, sha256="", notes=notes)
         try:
             if lane.sighting.presence is Presence.DFU:
@@ -171,4 +173,5 @@ class VerbRequests:
             return replace(wanted, blocked=error.advice)
         if lane.hold is not None:
             wanted = replace(wanted, blocked=f"board {board.name} is on hold: {lane.hold.reason}")
-        return described(wanted, plan)
+        drawn = self._bench.maps.planned(board, partition, plan)
+        return described(wanted, plan, drawn, board.profile.partitions.values())

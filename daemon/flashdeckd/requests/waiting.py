@@ -108,7 +108,7 @@ class WaitRequests:
             what = f"board {name}" if board is None else f"partition {partition} of board {name}"
             gone = Failure(kind=ErrorKind.NO_SUCH_BOARD, message=f"{what} is no longer in the configuration")
             return BoardOutcome(board=name, partition=partition, failure=gone)
-        job = self._bench.satisfaction.job_for(board, board.profile.partitions[partition], sha256) if sha256 else None
+        job = self._job_for(board, partition, sha256) if sha256 else None
         outcome = BoardOutcome(board=board.name, partition=partition, job=job)
         try:
             is_there = self._is_there(board, partition, sha256, job)
@@ -118,6 +118,12 @@ class WaitRequests:
         if is_there:
             return BoardOutcome(board=board.name, partition=partition, job=job, is_there=True)
         return outcome
+
+    def _job_for(self, board: Board, partition: str, sha256: str) -> JobState | None:
+        newest, place = self._hub.artifacts.get((board.profile.name, partition)), board.profile.partitions[partition]
+        if newest is not None and newest.sha256 == sha256:
+            return self._bench.satisfaction.job_of(board, place, newest)
+        return self._bench.satisfaction.job_for(board, place, sha256)
 
     def _is_there(self, board: Board, partition: str, sha256: str, job: JobState | None) -> bool:
         """Tell whether the image is on the board and runs; raises FlashdeckError when it will not be."""
@@ -204,8 +210,9 @@ class WaitRequests:
         if not lane.armed:
             return BlockedError("the board is disarmed: the build is offered", kind=ErrorKind.DISARMED, hint=hint)
         if newest.disposition is not Disposition.UNCHANGED:
+            why = newest.reason or "it came while the board was disarmed, or not configured yet"
             return BlockedError(
-                f"the build is offered, not flashed: {newest.reason or 'the board was disarmed'}",
+                f"the build is offered, not flashed: {why}",
                 kind=ErrorKind.OFFERED,
                 hint=hint,
             )

@@ -4,7 +4,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from flashdeck.first_board.found import ScanLine
+from flashdeck.errors import RefusedError
+from flashdeck.first_board.found import FoundBuild, ScanLine
 from flashdeck.text import clean, format_size
 from flashdeckd.host import files
 from flashdeckd.scanning.build_origin import BuildOrigin, origin_of
@@ -29,13 +30,20 @@ def builds_below(root: Path) -> ScanLine:
     for file in found.files:
         if not is_halfway(file.path):
             groups.setdefault((file.path.parent, stem_of(file.path)), []).append(file)
-    builds = [
-        build
-        for group in groups.values()
-        if (build := as_build(tuple(_read(group[:MAX_SIDE_BY_SIDE], budget)), names.origin)) is not None
-    ]
+    builds: list[FoundBuild] = []
+    passed_over: list[str] = []
+    for group in groups.values():
+        refused: list[str] = []
+        build = as_build(tuple(_read(group[:MAX_SIDE_BY_SIDE], budget, refused)), names.origin)
+        if build is not None:
+            builds.append(build)
+        else:
+            passed_over += refused
     builds.sort(key=lambda each: (-each.modified_at, each.best.path))
     notes = [*found.notes, *budget.notes]
+    if passed_over:
+        more = f" and {len(passed_over) - 1} more" if len(passed_over) > 1 else ""
+        notes.append(f"passed over: {passed_over[0]}{more}")
     if len(builds) > MAX_BUILDS:
         notes.append(f"of {len(builds)} builds only the {MAX_BUILDS} newest are listed")
     return ScanLine(builds=tuple(builds[:MAX_BUILDS]), notes=tuple(notes))
@@ -58,23 +66,27 @@ class _Budget:
         return True
 
 
-def _read(group: Iterable[FoundFile], budget: _Budget) -> Iterator[ImageFile]:
+def _read(group: Iterable[FoundFile], budget: _Budget, refused: list[str]) -> Iterator[ImageFile]:
+    """Yield the images of a group; those that are broken, or cannot be read, are added to `refused`."""
     for file in group:
-        data = _contents(file, budget)
-        image = read_image(file.path, data, file.modified_at) if data else None
-        if image is not None:
-            yield image
+        try:
+            data = _contents(file, budget)
+            image = read_image(file.path, data, file.modified_at) if data else None
+        except RefusedError as error:
+            refused.append(f"{clean(str(file.path))} ({error.message})")
+        except OSError as error:
+            refused.append(f"{clean(str(file.path))} ({error.strerror})")
+        else:
+            if image is not None:
+                yield image
 
 
 def _contents(file: FoundFile, budget: _Budget) -> bytes:
-    """Return the bytes of a file; none where it is not worth reading, or cannot be read."""
-    try:
-        head = files.contents(file.path, ENOUGH_TO_TELL)
-        if not may_be_firmware(file.path.name, head) or not budget.take(file.size):
-            return b""
-        return files.contents(file.path, file.size)
-    except OSError:
+    """Return the bytes of a file; none where it is not worth reading. Raises OSError."""
+    head = files.contents(file.path, ENOUGH_TO_TELL)
+    if not may_be_firmware(file.path.name, head) or not budget.take(file.size):
         return b""
+    return files.contents(file.path, file.size)
 
 
 class _Names:

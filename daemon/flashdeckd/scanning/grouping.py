@@ -11,6 +11,7 @@ from flashdeck.first_board.found import FoundBuild
 from flashdeck.geometry import Range
 from flashdeckd.images.image import Image, Piece
 from flashdeckd.scanning.build_origin import BuildOrigin
+from flashdeckd.scanning.file_ending import ending_of
 from flashdeckd.scanning.image_facts import ImageFile
 
 BESIDE_SECONDS: Final = 2.0
@@ -25,13 +26,12 @@ _HALFWAY = re.compile(r"_pre\d+$|_prebuilt$")
 
 def stem_of(path: Path) -> str:
     """Return the name of the target that a file belongs to."""
-    name = path.stem if not path.suffix[1:].isdecimal() else path.name
-    return _STEPS.sub("", name)
+    return _STEPS.sub("", path.name[: len(path.name) - len(ending_of(path.name))])
 
 
 def is_halfway(path: Path) -> bool:
-    """Tell whether a file is only a step on the way to another one."""
-    return _HALFWAY.search(path.stem) is not None
+    """Tell whether a file is only a step of Zephyr's build on the way to another one."""
+    return path.parent.name == "zephyr" and _HALFWAY.search(path.stem) is not None
 
 
 def as_build(images: Sequence[ImageFile], origin: Callable[[Path, str], BuildOrigin]) -> FoundBuild | None:

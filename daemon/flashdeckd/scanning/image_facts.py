@@ -5,14 +5,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flashdeck.config import Profile, UsbId
-from flashdeck.errors import RefusedError
-from flashdeck.first_board.found import MAX_PARTS, FoundImage
+from flashdeck.first_board.found import HEADER_SIZES, MAX_PARTS, FoundImage
 from flashdeck.geometry import Geometry, Range
 from flashdeck.image_formats import ImageFormat
 from flashdeckd.images import dfu_file, elf, mcuboot
 from flashdeckd.images.formats import recognised
 from flashdeckd.images.image import Image, Piece
 from flashdeckd.images.placement import whole_image
+from flashdeckd.images.program import first_word
 from flashdeckd.images.raw_address import linked_address, vectors_at
 from flashdeckd.images.segments import FileContents
 
@@ -48,20 +48,21 @@ def may_be_firmware(name: str, head: bytes) -> bool:
 
 
 def read_image(path: Path, data: bytes, modified_at: float) -> ImageFile | None:
-    """Return what a file says; None where it is nothing that could be flashed."""
+    """Return what a file says; None where it is nothing for a microcontroller's flash.
+
+    Raises RefusedError for a file that is broken, or of a format that no bootloader takes over DFU.
+    """
     reader = recognised(path.name, data)
-    if reader.format is ImageFormat.UF2 or (reader.format is ImageFormat.ELF and not elf.is_firmware(data)):
+    if reader.format is ImageFormat.ELF and elf.has_interpreter(data):
         return None
-    try:
-        read = reader.read(path.name, data, _for_any_device(data))
-        image = whole_image(path.name, read) if isinstance(read, FileContents) else Image.raw(read)
-    except RefusedError:
-        return None
+    read = reader.read(path.name, data, _for_any_device(data))
+    image = whole_image(path.name, read) if isinstance(read, FileContents) else Image.raw(read)
     if reader.has_addresses:
         own = image.within(_FLASH)
         image = own if own.pieces else image
     else:
-        start = linked_address(image.read(Range(0, image.end)), _table_offset(image, 0))
+        whole = image.read(Range(0, image.end))
+        start = linked_address(whole, _table_offset(image, 0) or _header_room(whole))
         if start is None:
             return None  # raw bytes of anything
         image = Image(tuple(Piece(start + piece.offset, piece.data) for piece in image.pieces))
@@ -83,7 +84,9 @@ def _found(
     start = image.pieces[0].offset
     table = Range.sized(start + _table_offset(image, start), _TABLE)
     known = image.read(table)[: max(0, image.pieces[0].end - table.start)]
-    vectors = vectors_at(known, home=Range(start, image.end))
+    home = Range(start, image.end)
+    vectors = vectors_at(known, home=home)
+    has_header = table.start > start
     spans = [(piece.offset, piece.end) for piece in image.pieces]
     return FoundImage(
         path=str(path),
@@ -97,6 +100,8 @@ def _found(
         start_is_guess=is_guess,
         is_program=vectors is not None,
         initial_stack=vectors[0] if vectors else None,
+        header_room=0 if vectors or has_header else _header_room(image.pieces[0].data, home),
+        has_header=has_header,
     )
 
 
@@ -104,6 +109,12 @@ def _table_offset(image: Image, start: int) -> int:
     """Return how far behind the start of an image its vector table is: behind an MCUboot header where it has one."""
     header = mcuboot.header(image.read(Range.sized(start, _TABLE)))
     return 0 if header is None else header.size
+
+
+def _header_room(data: bytes, home: Range | None = None) -> int:
+    """Return how many blank bytes are in front of what looks like a vector table, where a header has as many."""
+    room = first_word(data)
+    return room if room in HEADER_SIZES and vectors_at(data, room, home) is not None else 0
 
 
 def _for_any_device(data: bytes) -> Profile:

@@ -14,6 +14,7 @@ from typing import Final
 from flashdeck.image_formats import MAX_IMAGE, TAKEN
 from flashdeck.text import MAX_TEXT, clean, format_size
 from flashdeckd.host import clock, files
+from flashdeckd.scanning.file_ending import ending_of
 
 MAX_DEPTH: Final = 12
 """Directories below the one that is searched in which something is looked for."""
@@ -171,15 +172,9 @@ def _is_dull(name: str) -> bool:
     """Tell by its name that something is neither an image nor a directory of builds."""
     if name.startswith("."):
         return name != ".pio"
-    return name in _NEVER or _suffix(name) in _DULL or name != clean(name, MAX_TEXT)  # no configuration can have it
+    return name in _NEVER or ending_of(name) in _DULL or name != clean(name, MAX_TEXT)  # no configuration can have it
 
 
 def _may_be_image(name: str) -> bool:
-    suffix = _suffix(name)
-    return suffix in _SUFFIXES or not suffix or suffix[1:].isdecimal()  # my-app-1.2 has no suffix
-
-
-def _suffix(name: str) -> str:
-    """Return the ending of a name, in lower case; quicker than a path, for there are many."""
-    dot = name.rfind(".")
-    return name[dot:].lower() if dot > 0 else ""
+    ending = ending_of(name)
+    return not ending or ending in _SUFFIXES

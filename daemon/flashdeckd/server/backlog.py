@@ -36,9 +36,10 @@ class Backlog:
 
     def add(self, event: Event) -> bool:
         """Takes one more event; False when more things wait than are kept, so the client has to be cut off."""
-        if event.seq != self._heard + 1:
-            self._seq += 1
-        self._heard = event.seq
+        if event.map is None:  # maps have no number at the hub
+            if event.seq != self._heard + 1:
+                self._seq += 1
+            self._heard = event.seq
         key = _key(event)
         if event.log is not None:
             if len(self._lines) == LINES_KEPT:
@@ -78,6 +79,8 @@ def _key(event: Event) -> tuple[object, ...]:
         return ("job", event.job.id)
     if event.board is not None:
         return ("board", event.board.name)
+    if event.map is not None:
+        return ("map", event.map.board)
     if event.artifact is not None:
         return ("artifact", event.artifact.profile, event.artifact.partition)
     return ("devices",) if event.devices is not None else ("daemon",)

@@ -34,6 +34,8 @@ class Connection:
     """True once its `hello` was answered."""
     is_guest = False
     """True while there is no room for it as a client: it may ask, and stop things, and no more."""
+    is_read_only = False
+    """True once it asked to be: nothing can be changed through it any more."""
     was_silent = False
     """True if it was closed because it said no hello."""
 
@@ -50,6 +52,8 @@ class Connection:
         self.client = ""
         self.lease: TakenBoards | None = None
         """The lease that it has, or acts for."""
+        self.own_lease: TakenBoards | None = None
+        """The lease that it has taken itself; None while it has none."""
         self.descriptor = descriptor
         """The number of its socket among the daemon's open files."""
         self._last_call = clock.monotonic()
@@ -76,10 +80,13 @@ class Connection:
         self._owns = True
         self._closing.callback(callback)
 
-    def subscribe(self, hub: Hub) -> Snapshot:
-        """Everything at this instant; all later events follow the answer that the caller sends without a pause."""
+    def subscribe(self, hub: Hub, *, maps: bool = False) -> Snapshot:
+        """Everything at this instant; all later events follow the answer that the caller sends without a pause.
+
+        With `maps` flash maps are part of both.
+        """
         self._unsubscribe()
-        snapshot = hub.snapshot()
+        snapshot = hub.snapshot(maps=maps)
         backlog = self._backlog = Backlog(snapshot.seq)
 
         def take(event: Event) -> None:
@@ -88,7 +95,7 @@ class Connection:
             else:
                 self._cut_off("more events wait for it than are kept")
 
-        self._unlisten = hub.listen(take)
+        self._unlisten = hub.listen(take, maps=maps)
         return snapshot
 
     @property

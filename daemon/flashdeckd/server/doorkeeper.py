@@ -1,20 +1,16 @@
 """The socket stays where clients look for it: it is made again where somebody removed it, or at the next place."""
 
-import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Final
 
 from flashdeck.errors import FlashdeckError
 from flashdeck.text import clean
 from flashdeckd.host import threads
+from flashdeckd.host.quiet_looks import QuietLooks
 from flashdeckd.server.endpoint import Endpoint, claimed
 from flashdeckd.server.server import Server
 from flashdeckd.state.health import Health
-
-LOOK_SECONDS: Final = 2.0
-"""Seconds between two looks at the socket's path."""
 
 
 class Doorkeeper:
@@ -28,8 +24,10 @@ class Doorkeeper:
         health: Health,
         *,
         moved: Callable[[Path], object],
+        looks: QuietLooks,
     ) -> None:
         """`others` are the places where clients look, too; `moved` is told where we listen then."""
+        self._looks = looks
         self._first = endpoint
         self._now = endpoint
         self._others = [path for path in others if path != endpoint.path]
@@ -43,14 +41,14 @@ class Doorkeeper:
         """Look again and again, until cancelled."""
         try:
             while True:
-                await asyncio.sleep(LOOK_SECONDS)
-                await self.look()
+                if not await self._looks.next(self._is_at_home):
+                    await self.look()
         finally:
             self._elsewhere.close()
 
     async def look(self) -> None:
         """Make the socket again where clients do not find it any more."""
-        if self._now is self._first and await threads.run(lambda: self._now.is_there):
+        if await threads.run(self._is_at_home):
             return
         if self._now is self._first:
             self._health.report("socket", f"{clean(str(self._first.path))} was removed: it is made again")
@@ -62,6 +60,10 @@ class Doorkeeper:
         else:
             self._elsewhere.close()
             self._health.report("socket", "")
+
+    def _is_at_home(self) -> bool:
+        """Return whether clients find our socket at the first place. Blocks on the disk."""
+        return self._now is self._first and self._first.is_there
 
     async def _go_elsewhere(self, reason: FlashdeckError) -> None:
         """Listen at the next place that can be had."""

@@ -3,7 +3,6 @@
 import contextlib
 import socket
 import stat
-import struct
 from collections.abc import Generator
 from pathlib import Path
 from typing import Final
@@ -11,14 +10,13 @@ from typing import Final
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.paths import SOCKET_PATH_MAX, ensure_private_dir
 from flashdeck.text import clean
-from flashdeckd.host import files
+from flashdeckd.host import files, sockets
 from flashdeckd.state.lock import LockFile, exclusive
 
 BACKLOG: Final = 100
 """Connections that wait to be accepted; the next one has to wait to connect."""
 Listener = socket.socket
 """A socket that listens."""
-_UCRED: Final = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
 
 
 class Endpoint:
@@ -66,7 +64,7 @@ class Endpoint:
         if not self._lock.is_there:
             self._lock.take_again()
         self._remove_stale()
-        listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        listener = sockets.stream()
         try:
             listener.bind(str(self.path))
             # Nobody can connect before listen(), so there is no moment with a looser mode.
@@ -123,6 +121,5 @@ def claimed(path: Path, handed: Listener | None = None) -> Generator[Endpoint]:
 
 
 def peer_uid(connection: socket.socket) -> int:
-    """The user at the other end, as the kernel recorded it when the connection was made (SO_PEERCRED, unix(7))."""
-    _, uid, _ = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
-    return uid
+    """Return the user at the other end."""
+    return sockets.peer_of(connection).uid

@@ -1,12 +1,11 @@
 """A handler for each method of the socket protocol, but for those that the server answers itself."""
 
-import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
 from flashdeck import api
 from flashdeck.diagnosis import Diagnosis, Fact
-from flashdeck.errors import FlashdeckError, RequestError
+from flashdeck.errors import BlockedError, FlashdeckError, RequestError
 from flashdeck.job_state import name_of
 from flashdeck.model import BoardState, JobState
 from flashdeck.names import required, select
@@ -20,12 +19,16 @@ from flashdeckd.host import threads
 from flashdeckd.jobs.taken_boards import acting_for
 from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.requests.going_back import RollbackRequests
+from flashdeckd.requests.moving import MoveRequests
 from flashdeckd.requests.past_jobs import HistoryRequests
+from flashdeckd.requests.past_log import LogRequests
+from flashdeckd.requests.planning import with_fitting_maps
 from flashdeckd.requests.reloading import Configuration
 from flashdeckd.requests.verbs import VerbRequests
 from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Handler
+from flashdeckd.state.carried_through import carried_through
 from flashdeckd.state.hub import Hub
 from flashdeckd.usb.record_directory import RecordDirectory
 
@@ -65,6 +68,7 @@ class Handlers:
         return dict(
             (
                 handled(api.GetBoards, self.boards),
+                handled(api.GetMaps, self.maps),
                 handled(api.GetJobs, self.jobs),
                 handled(api.Flash, self.flash),
                 handled(api.Plan, self.plan),
@@ -76,7 +80,6 @@ class Handlers:
                 handled(api.ResetBoards, self.reset),
                 handled(api.Wait, self.wait),
                 handled(api.WaitJobs, self.wait_jobs),
-                handled(api.GetLogs, self.logs),
                 handled(api.GetDebugLog, self.debug_log),
                 handled(api.Hold, self.hold),
                 handled(api.Release, self.release),
@@ -97,6 +100,12 @@ class Handlers:
         return api.BoardList(
             boards=tuple(self._hub.boards.values()), devices=self._hub.devices, running=self._hub.running_devices
         )
+
+    async def maps(self, params: api.GetMaps, _connection: Connection) -> api.MapList:
+        """`maps.get`."""
+        chosen = tuple(self._bench.matching(params.boards))
+        drawn = self._bench.maps.draw(chosen)
+        return api.MapList(maps=drawn, left=chosen[len(drawn) :])
 
     async def jobs(self, params: api.GetJobs, _connection: Connection) -> api.JobList:
         """`jobs`."""
@@ -125,11 +134,12 @@ class Handlers:
 
     async def plan(self, params: api.Plan, _connection: Connection) -> api.PlanList:
         """`plan`."""
-        return api.PlanList(plans=tuple(await self._by_hand.plan(params.partition, params.sha256, params.boards)))
+        plans = await self._by_hand.plan(params.partition, params.sha256, params.boards)
+        return api.PlanList(plans=with_fitting_maps(plans))
 
     async def plan_erase(self, params: api.PlanErase, _connection: Connection) -> api.PlanList:
         """`plan.erase`."""
-        return api.PlanList(plans=tuple(await self._verbs.plan_erase(params.partition, params.boards)))
+        return api.PlanList(plans=with_fitting_maps(await self._verbs.plan_erase(params.partition, params.boards)))
 
     async def verify(self, params: api.Verify, connection: Connection) -> api.JobList:
         """`verify`."""
@@ -166,21 +176,14 @@ class Handlers:
         """`jobs.wait`."""
         return api.JobList(jobs=tuple(await self._waits.for_jobs(params.ids, params.timeout)))
 
-    async def logs(self, params: api.GetLogs, _connection: Connection) -> api.LogPage:
-        """`logs`."""
-        boards = self._bench.matching(params.boards) if params.boards else ()
-        limit = min(params.limit, api.LOG_PAGE)
-        lines = self._hub.logs(after=params.after, limit=limit, boards=boards, level=params.level)
-        return api.LogPage(lines=lines, next=lines[-1].id if lines else params.after)
-
     async def debug_log(self, params: api.GetDebugLog, _connection: Connection) -> api.LogPage:
         """`logs.debug`."""
         boards = self._bench.matching(params.boards) if params.boards else ()
         limit = min(params.limit, api.LOG_PAGE)
-        lines = self._hub.debug_lines(after=params.after, limit=limit, boards=boards)
+        lines = self._hub.debug_lines(after=params.after, limit=limit, boards=boards, text=params.text)
         if not lines and params.wait > 0:
             await self._hub.logged(min(params.wait, LONGEST_LOG_WAIT))
-            lines = self._hub.debug_lines(after=params.after, limit=limit, boards=boards)
+            lines = self._hub.debug_lines(after=params.after, limit=limit, boards=boards, text=params.text)
         return api.LogPage(lines=lines, next=lines[-1].id if lines else params.after)
 
     async def hold(self, params: api.Hold, _connection: Connection) -> api.BoardList:
@@ -246,10 +249,10 @@ def configuration_handlers(configuration: Configuration) -> Mapping[type[api.Par
     """Return the handlers that change which configuration is in force."""
 
     async def reload(_params: api.ReloadConfig, _connection: Connection) -> api.ConfigReloaded:
-        return await asyncio.shield(configuration.reload())  # also where the client does not wait for the end
+        return await carried_through(configuration.reload())  # also where the client does not wait for the end
 
     async def trust(params: api.TrustConfig, _connection: Connection) -> api.ConfigTrusted:
-        return await asyncio.shield(configuration.trust(params.file))
+        return await carried_through(configuration.trust(params.file))
 
     return dict((handled(api.ReloadConfig, reload), handled(api.TrustConfig, trust)))
 
@@ -273,6 +276,15 @@ def history_handlers(history: HistoryRequests) -> Mapping[type[api.Params[Any]],
     return dict((handled(api.GetHistory, page),))
 
 
+def log_handlers(log: LogRequests) -> Mapping[type[api.Params[Any]], Handler]:
+    """Return the handler for the log."""
+
+    async def page(params: api.GetLogs, _connection: Connection) -> api.LogPage:
+        return await log.page(params)
+
+    return dict((handled(api.GetLogs, page),))
+
+
 def rollback_handlers(rollbacks: RollbackRequests, by_hand: HandRequests) -> Mapping[type[api.Params[Any]], Handler]:
     """Return the handlers for the way back to an earlier program."""
 
@@ -283,7 +295,7 @@ def rollback_handlers(rollbacks: RollbackRequests, by_hand: HandRequests) -> Map
         return reply
 
     async def plan(params: api.PlanRollback, _connection: Connection) -> api.PlanList:
-        return api.PlanList(plans=tuple(await rollbacks.plan(params.partition, params.boards)))
+        return api.PlanList(plans=with_fitting_maps(await rollbacks.plan(params.partition, params.boards)))
 
     return dict((handled(api.Rollback, rollback), handled(api.PlanRollback, plan)))
 
@@ -295,7 +307,7 @@ def lease_handlers(leases: Leases) -> Mapping[type[api.Params[Any]], Handler]:
         lease = await leases.take(
             params.boards, params.by, params.reason, no_wait=params.no_wait, seconds=params.timeout
         )
-        connection.lease = lease
+        connection.lease = connection.own_lease = lease
         connection.on_close(lambda: leases.end(lease))
         return api.LeaseToken(token=lease.token, boards=lease.boards)
 
@@ -303,7 +315,14 @@ def lease_handlers(leases: Leases) -> Mapping[type[api.Params[Any]], Handler]:
         connection.lease = lease = leases.of(params.token)
         return api.LeaseToken(token=lease.token, boards=lease.boards)
 
-    return dict((handled(api.Take, take), handled(api.UseLease, use)))
+    async def end(_params: api.EndLease, connection: Connection) -> api.Empty:
+        if connection.own_lease is None:
+            raise BlockedError("this connection has taken no boards", hint="who took them gives them back")
+        leases.end(connection.own_lease)
+        connection.lease = connection.own_lease = None
+        return api.Empty()
+
+    return dict((handled(api.Take, take), handled(api.UseLease, use), handled(api.EndLease, end)))
 
 
 def for_holders(handlers: Mapping[type[api.Params[Any]], Handler]) -> dict[type[api.Params[Any]], Handler]:
@@ -317,6 +336,15 @@ def for_holders(handlers: Mapping[type[api.Params[Any]], Handler]) -> dict[type[
         return call
 
     return {params: acting(handler) for params, handler in handlers.items()}
+
+
+def queue_handlers(queue: MoveRequests) -> Mapping[type[api.Params[Any]], Handler]:
+    """Return the handler for the order in the queue of a board."""
+
+    async def move(params: api.MoveJob, _connection: Connection) -> api.QueueOrder:
+        return api.QueueOrder(jobs=tuple(await queue.move(params.job, params.to)))
+
+    return dict((handled(api.MoveJob, move),))
 
 
 def recording_handlers(directory: RecordDirectory | None) -> Mapping[type[api.Params[Any]], Handler]:

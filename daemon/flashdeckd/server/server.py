@@ -19,6 +19,7 @@ from flashdeck.api import (
     GetHistory,
     GetJobs,
     GetLogs,
+    GetMaps,
     GetStatus,
     GetVersions,
     Hello,
@@ -26,13 +27,14 @@ from flashdeck.api import (
     Params,
     Subscribe,
     Welcome,
+    changes,
     protocols,
 )
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.model import Snapshot
 from flashdeck.text import clean
 from flashdeck.value import Value
-from flashdeckd.host import processes
+from flashdeckd.host import processes, sockets
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.endpoint import Endpoint, claimed, peer_uid
 from flashdeckd.server.seldom import Seldom
@@ -49,7 +51,7 @@ RESERVED_CONNECTIONS = 4
 GUEST_SECONDS = 1.0
 """Seconds without a call after which a guest makes room for another one."""
 FOR_GUESTS = frozenset[type[Params[Any]]](
-    (GetStatus, GetBoards, GetJobs, GetHistory, GetLogs, GetVersions, Hold, Disarm, Cancel)
+    (GetStatus, GetBoards, GetMaps, GetJobs, GetHistory, GetLogs, GetVersions, Hold, Disarm, Cancel)
 )
 """The methods that only ask, or stop something: they are answered at once, and leave nothing behind."""
 MAX_SILENT = 64
@@ -59,7 +61,7 @@ IDLE_SECONDS = 60.0
 SPARE_DESCRIPTORS = 16
 """Open files that clients leave to the daemon, beside one for each board."""
 DOOR_DESCRIPTORS = 4
-"""Open files beside those that only serve to tell clients that there is no room."""
+"""Open files, the last of those for clients, that only guests get."""
 LEAST_CONNECTIONS = 4
 """Clients that are served however few files may be open."""
 FREE_AGAIN = 4
@@ -142,7 +144,7 @@ class Server:
 
     async def _accept(self, listener: socket.socket) -> None:
         # Not asyncio's own server: it drops a connection unclosed that arrives in the moment it is closed itself.
-        spare = socket.socket(socket.AF_UNIX)
+        spare = sockets.stream()
         try:
             while True:
                 await _readable(listener)
@@ -155,7 +157,7 @@ class Server:
                     if not self._told_that_there_is_no_room(listener, error):
                         await asyncio.sleep(ACCEPT_RETRY)
                     with contextlib.suppress(OSError):
-                        spare = socket.socket(socket.AF_UNIX)
+                        spare = sockets.stream()
                     continue
                 await self._admit(client)
         finally:
@@ -254,6 +256,12 @@ class Server:
         handler = self._handlers.get(params) if params is not None else None
         if params is None or handler is None:
             raise rpc.no_such_method(request)
+        if connection.is_read_only and changes(params):
+            raise FlashdeckError(
+                f"this connection is read-only: '{request.method}' is refused",
+                hint="connect without --read-only; where an ssh key or a page allows no more, ask its owner",
+                kind=ErrorKind.NO_PERMISSION,
+            )
         if connection.is_guest and params not in FOR_GUESTS:
             if not await self._has_room(connection):
                 raise self._no_room()
@@ -271,7 +279,11 @@ class Server:
                 hint="install the same version of flashdeck on both sides, and restart the daemon",
                 kind=ErrorKind.PROTOCOL_MISMATCH,
             )
-        await self._find_room(connection)
+        # Before anything is waited for, and never back: whoever speaks first on a connection, as a bridge does for the
+        # client behind it, can narrow it for all that comes later.
+        connection.is_read_only |= params.read_only
+        if not connection.is_greeted:
+            await self._find_room(connection)
         connection.client = clean(params.client, 60)
         return Welcome(
             protocol=protocol,
@@ -280,6 +292,7 @@ class Server:
             daemon=daemon.version,
             host=daemon.host,
             instance=daemon.instance,
+            read_only=connection.is_read_only,
             degraded=daemon.degraded,
         )
 
@@ -316,8 +329,8 @@ class Server:
         connection.turn_away(_unreachable(reason, hint))
         await asyncio.wait((self._connections[connection],), timeout=ACCEPT_RETRY)
 
-    async def _subscribe(self, _params: Subscribe, connection: Connection) -> Snapshot:
-        return connection.subscribe(self._hub)
+    async def _subscribe(self, params: Subscribe, connection: Connection) -> Snapshot:
+        return connection.subscribe(self._hub, maps=params.maps)
 
     async def _status(self, _params: GetStatus, _connection: Connection) -> Snapshot:
         return self._hub.snapshot()

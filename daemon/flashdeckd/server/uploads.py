@@ -1,6 +1,5 @@
 """Images that clients send in pieces: a client sends bytes, never a path for the daemon to open."""
 
-import asyncio
 import itertools
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
@@ -27,6 +26,7 @@ from flashdeck.text import clean
 from flashdeck.value import Value
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Handler
+from flashdeckd.state.carried_through import carried_through
 
 MAX_UPLOADS: Final = 4
 """Uploads that one connection may have open."""
@@ -118,7 +118,7 @@ class Uploads:
     async def _push(self, params: PushBuild, connection: Connection) -> BuildTaken:
         upload = self._ended(connection, params.upload)
         # Also where the client leaves meanwhile: half a step would be a build half known.
-        return await asyncio.shield(self._take(upload.announced, bytes(upload.data), params))
+        return await carried_through(self._take(upload.announced, bytes(upload.data), params))
 
     def _ended(self, connection: Connection, number: int) -> _Upload:
         """Return an upload that is complete, and is none any more; raises RequestError where it is not."""

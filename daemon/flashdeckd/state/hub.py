@@ -7,9 +7,12 @@ import asyncio
 import logging
 import socket
 from collections import deque
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Reversible
+from itertools import islice, takewhile
 
 from flashdeck import __version__
+from flashdeck.flash_map import FlashMap
+from flashdeck.log_filter import LogFilter
 from flashdeck.model import (
     ArtifactState,
     BoardState,
@@ -34,6 +37,8 @@ JOBS_IN_SNAPSHOT = 200
 """Ended jobs beyond this many newest are left out of a snapshot."""
 
 Listener = Callable[[Event], None]
+DrawMaps = Callable[[Iterable[str]], tuple[FlashMap, ...]]
+"""Draws the maps of boards, as many as fit into one message."""
 _LEVELS = {
     LogLevel.DEBUG: logging.DEBUG,
     LogLevel.OTHER: logging.INFO,
@@ -59,7 +64,8 @@ def this_daemon(*, virtual: bool) -> DaemonState:
 class Hub:
     """Latest state of everything, and a numbered event for each change."""
 
-    def __init__(self, daemon: DaemonState) -> None:
+    def __init__(self, daemon: DaemonState, *, first_line: int = 1) -> None:
+        """`first_line` is the number of the first line of the log: one that no earlier daemon has given."""
         self._seq = 0
         self.daemon = daemon
         self.boards: dict[str, BoardState] = {}
@@ -71,16 +77,37 @@ class Hub:
         self.artifacts: dict[tuple[str, str], ArtifactState] = {}
         """The newest build of each (profile, partition)."""
         self._logs: deque[LogLine] = deque(maxlen=LOG_LINES)
-        self._next_log = 1
+        self._next_log = first_line
         self._debug: deque[LogLine] = deque(maxlen=DEBUG_LINES)
         self._next_debug = 1
         self._log_readers: set[asyncio.Event] = set()
         self._listeners: list[Listener] = []
+        self._map_listeners: list[Listener] = []
+        self._draw_maps: DrawMaps = lambda _: ()
 
-    def listen(self, listener: Listener) -> Callable[[], None]:
-        """Calls `listener` with every later event, in order, until the returned function is called."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+    def listen(self, listener: Listener, *, maps: bool = False) -> Callable[[], None]:
+        """Calls `listener` with every later event, in order, until the returned function is called.
+
+        With `maps` also with those of flash maps, which have no number here: few hear them.
+        """
+        heard = (self._listeners, self._map_listeners) if maps else (self._listeners,)
+        for listeners in heard:
+            listeners.append(listener)
+
+        def unlisten() -> None:
+            for listeners in heard:
+                listeners.remove(listener)
+
+        return unlisten
+
+    def draw_maps_with(self, draw: DrawMaps) -> None:
+        """From now on `draw` makes the maps of a snapshot."""
+        self._draw_maps = draw
+
+    @property
+    def has_map_readers(self) -> bool:
+        """True while somebody hears of flash maps: nobody else needs any to be drawn."""
+        return bool(self._map_listeners)
 
     async def until(self, reached: Callable[[], bool]) -> None:
         """Waits until `reached`, which is asked again after every event, answers True or raises."""
@@ -93,8 +120,8 @@ class Hub:
         finally:
             unlisten()
 
-    def snapshot(self) -> Snapshot:
-        """Everything at this instant."""
+    def snapshot(self, *, maps: bool = False) -> Snapshot:
+        """Everything at this instant; with `maps` the maps of the boards, too, as many as fit."""
         jobs = sorted(self.jobs.values(), key=lambda job: job.id)
         recent = jobs[-JOBS_IN_SNAPSHOT:]
         active = [job for job in jobs[:-JOBS_IN_SNAPSHOT] if not job.is_settled]
@@ -105,6 +132,7 @@ class Hub:
             devices=self.devices,
             jobs=(*active, *recent),
             artifacts=tuple(self.artifacts.values()),
+            maps=self._draw_maps(self.boards) if maps else (),
         )
 
     def publish_daemon(self, state: DaemonState) -> None:
@@ -118,6 +146,12 @@ class Hub:
         if self.boards.get(state.name) != state:
             self.boards[state.name] = state
             self._emit(Event(seq=self._next(), board=state))
+
+    def publish_map(self, state: FlashMap) -> None:
+        """Tells those who hear of maps of one."""
+        event = Event(seq=0, map=state)
+        for listener in tuple(self._map_listeners):
+            listener(event)
 
     def forget_boards(self, names: Iterable[str]) -> None:
         """Leaves boards out that are not configured any more.
@@ -178,9 +212,11 @@ class Hub:
         self._wake_log_readers()
         _log.debug("%s%s", f"{board}: " if board else "", line.text)
 
-    def debug_lines(self, *, after: int = 0, limit: int = 200, boards: Collection[str] = ()) -> tuple[LogLine, ...]:
+    def debug_lines(
+        self, *, after: int = 0, limit: int = 200, boards: Collection[str] = (), text: str = ""
+    ) -> tuple[LogLine, ...]:
         """The newest lines of the debug log, as `logs` gives those of the log; they are counted by themselves."""
-        return _newest(self._debug, after, limit, boards, logging.DEBUG)
+        return _newest(self._debug, after, 0, limit, LogFilter(boards, LogLevel.DEBUG, text))
 
     async def logged(self, seconds: float) -> None:
         """Returns once something was added to one of the logs, or after so many seconds."""
@@ -195,13 +231,26 @@ class Hub:
             self._log_readers.discard(added)
 
     def logs(
-        self, *, after: int = 0, limit: int = 200, boards: Collection[str] = (), level: LogLevel = LogLevel.INFO
+        self,
+        *,
+        after: int = 0,
+        before: int = 0,
+        limit: int = 200,
+        boards: Collection[str] = (),
+        level: LogLevel = LogLevel.INFO,
+        text: str = "",
+        job: int = 0,
     ) -> tuple[LogLine, ...]:
         """Return the newest lines with an id above `after`, at most `limit`, in ascending order.
 
-        With `boards` only what is about these; with `level` only what matters as much, or more.
+        With `before` only those below that id, and else as `LogFilter` says.
         """
-        return _newest(self._logs, after, limit, boards, _LEVELS[level])
+        return _newest(self._logs, after, before, limit, LogFilter(boards, level, text, job))
+
+    @property
+    def oldest_line(self) -> int:
+        """The id of the oldest line that is kept here, or of the next one where there is none."""
+        return self._logs[0].id if self._logs else self._next_log
 
     def _wake_log_readers(self) -> None:
         for reader in self._log_readers:
@@ -216,10 +265,7 @@ class Hub:
             listener(event)
 
 
-def _newest(log: Iterable[LogLine], after: int, limit: int, boards: Collection[str], level: int) -> tuple[LogLine, ...]:
-    chosen = [
-        line
-        for line in log
-        if line.id > after and (not boards or line.board in boards) and _LEVELS[line.level] >= level
-    ]
-    return tuple(chosen[-limit:]) if limit > 0 else ()
+def _newest(log: Reversible[LogLine], after: int, before: int, limit: int, wanted: LogFilter) -> tuple[LogLine, ...]:
+    newest = takewhile(lambda line: line.id > after, reversed(log))
+    chosen = (line for line in newest if not 0 < before <= line.id and wanted.takes(line))
+    return tuple(islice(chosen, max(0, limit)))[::-1]

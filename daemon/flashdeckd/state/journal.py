@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -28,7 +28,7 @@ from flashdeckd.usb.recognition import SharedSerial
 LOADED_JOBS = 500
 """Newest jobs that `load` gives, besides all that have not ended."""
 KEPT_JOBS = 10_000
-"""Newest job ids that the file keeps; older jobs go once they have ended."""
+"""Newest job ids that the file keeps. An older job goes once it has ended, and what is kept by its id began later."""
 PAGE_JOBS = 500
 """Jobs that are read from the file at once: what is to be recorded waits for that."""
 PAGE_BYTES = 512 * 1024
@@ -154,6 +154,11 @@ class Journal:
         """The fault of the journal, and what to do; "" when there is none."""
         return self._failure or self._notice
 
+    def heeded(self) -> None:
+        """Say no more what was wrong with the file at its start: a person has done what that asked for."""
+        self._notice = ""
+        self._on_trouble(self.trouble)
+
     def watch(self, on_trouble: Callable[[str], None]) -> None:
         """Tells `trouble` now, and from now on whenever the disk was tried. In the event loop's thread."""
         self._on_trouble = on_trouble
@@ -182,7 +187,7 @@ class Journal:
         """Keeps the newest state of a job."""
         await self._execute(
             (_UPSERT_JOB, (job.id, job.is_settled, _encode(job))),
-            ("DELETE FROM job WHERE ended AND id <= ?", (job.id - KEPT_JOBS,)),
+            (_DELETE_OLD_JOBS, (job.id - KEPT_JOBS,)),
         )
 
     async def jobs_below(self, before: int) -> JobPage:
@@ -198,13 +203,13 @@ class Journal:
         """Return how far back the jobs go."""
         return await self._run(lambda: _reach(self._connection))
 
-    async def boards_with_jobs(self) -> frozenset[str]:
-        """Return the boards of which there is a job, also those that are not configured any more."""
-        query = "SELECT DISTINCT json_extract(state, '$.board') FROM job WHERE json_valid(state)"
+    async def with_jobs(self, thing: Literal["board", "partition"]) -> frozenset[str]:
+        """Return the boards, or partitions, of which there is a job, also those that are not configured any more."""
+        query = "SELECT DISTINCT json_extract(state, ?) FROM job WHERE json_valid(state)"
 
         def names() -> frozenset[str]:
-            with closing(self._connection.execute(query)) as rows:
-                return frozenset(name for (name,) in rows if isinstance(name, str))
+            with closing(self._connection.execute(query, (f"$.{thing}",))) as rows:
+                return frozenset(name for (name,) in rows if isinstance(name, str) and name)
 
         return await self._run(names)
 
@@ -280,6 +285,14 @@ class Journal:
     async def _execute(self, *statements: "_Statement") -> None:
         await self._run(lambda: _commit(self._connection, statements))
 
+    @property
+    def is_there(self) -> bool:
+        """True if the file is the one that was opened. Blocks on the disk, in any thread."""
+        try:
+            return files.identity(files.status(self._path)) == self._identity
+        except OSError:
+            return False
+
     async def look(self) -> None:
         """Notice that the file was taken away, or is back; that is told where `watch` says."""
         with suppress(FlashdeckError):
@@ -287,11 +300,7 @@ class Journal:
 
     def _if_there(self, work: Callable[[], _T]) -> _T:
         """Do `work`, unless the file is another one than was opened: SQLite would go on in one that nobody sees."""
-        try:
-            is_there = files.identity(files.status(self._path)) == self._identity
-        except OSError:
-            is_there = False
-        if not is_there:
+        if not self.is_there:
             raise HostError(
                 f"the journal {clean(str(self._path))} was removed while flashdeckd used it",
                 hint="put it back, or restart flashdeckd: it then begins a new one",
@@ -329,6 +338,13 @@ _UPSERT_JOB = (
     "INSERT INTO job (id, ended, state) VALUES (?, ?, ?) "
     "ON CONFLICT (id) DO UPDATE SET ended = excluded.ended, state = excluded.state"
 )
+_DELETE_OLD_JOBS = (
+    "DELETE FROM job WHERE ended AND id <= ?1 AND NOT "
+    "CASE WHEN json_valid(state) THEN coalesce(json_extract(state, '$.finished_at'), 0) ELSE 0 END > "
+    "coalesce((SELECT json_extract(state, '$.created_at') FROM job WHERE id > ?1 AND json_valid(state) "
+    "ORDER BY id LIMIT 1), 0)"
+)
+"""A job that waited long has a low id, and what it flashed is as new as the rest."""
 
 
 def _row(shared: SharedSerial) -> tuple[object, ...]:
@@ -509,8 +525,9 @@ def _why_lost(path: Path, *, had_one: bool) -> str:
     """Return why there is no journal any more where there was one; "" where there is one, or never was."""
     if files.is_file(path):
         return "" if files.status(path).st_size else "it is empty"
-    kept = any(name.startswith(f"{path.name}.kept-") for name in files.names(path.parent))
-    return "it is gone" if (had_one or kept) and not files.exists(path) else ""
+    # Of what it had, these are left: what was set aside, or was written ahead by a daemon that was killed.
+    left = any(name.startswith((f"{path.name}.kept-", f"{path.name}-")) for name in files.names(path.parent))
+    return "it is gone" if (had_one or left) and not files.exists(path) else ""
 
 
 def _begin_anew(path: Path, reason: str) -> tuple[sqlite3.Connection, str]:
@@ -518,7 +535,7 @@ def _begin_anew(path: Path, reason: str) -> tuple[sqlite3.Connection, str]:
     held = "the journal was lost: nobody knows whether this board was on hold"
     # Whole before the old one goes: a daemon that is killed in between must not forget that all boards are on hold.
     fresh = _make(path.with_name(f"{path.name}.new"), held)
-    kept = f"; it was kept as {set_aside(path).name}" if files.exists(path) else ""
+    kept = f"; it was kept as {set_aside(path).name}" if any(map(files.is_named, _parts(path))) else ""
     files.rename(fresh, path)
     files.sync_directory(path.parent)
     notice = (
@@ -532,8 +549,8 @@ def _begin_anew(path: Path, reason: str) -> tuple[sqlite3.Connection, str]:
 def _make(path: Path, hold: str) -> Path:
     """Make a new journal, in which all boards are on hold where there is a reason for it; return its path."""
     building = path.with_name(f"{path.name}.making")
-    for suffix in ("", "-wal", "-shm"):
-        files.remove(building.with_name(building.name + suffix))
+    for part in _parts(building):
+        files.remove(part)
     # SQLite would create it readable for all; its side files take over the mode of this one.
     files.close(files.open_to_change(building))
     with closing(connect(building)) as connection:
@@ -546,15 +563,20 @@ def _make(path: Path, hold: str) -> Path:
 
 
 def set_aside(path: Path) -> Path:
-    """Renames a file that cannot be used, so that nothing of it is lost. Returns its new path."""
+    """Renames a file that cannot be used, so that nothing of it is lost. Returns its new path.
+
+    Left behind, the old write-ahead log would be taken for the new file's; it may be all that there is.
+    """
     kept = name_aside(path)
-    files.rename(path, kept)
-    # Left behind, the old write-ahead log would be taken for the new file's.
-    for suffix in ("-wal", "-shm"):
-        side = path.with_name(path.name + suffix)
-        if files.exists(side):
-            files.rename(side, kept.with_name(kept.name + suffix))
+    for part, kept_part in zip(_parts(path), _parts(kept), strict=True):
+        if files.is_named(part):
+            files.rename(part, kept_part)
     return kept
+
+
+def _parts(path: Path) -> tuple[Path, ...]:
+    """Return the paths of all that SQLite keeps of a database: its file, and the two beside it."""
+    return tuple(path.with_name(path.name + suffix) for suffix in ("", "-wal", "-shm"))
 
 
 def _sqlite_failure(path: Path, error: sqlite3.Error) -> HostError:

@@ -95,10 +95,11 @@ def primary_code(error: sqlite3.Error) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
-def connect(path: Path, migrations: Sequence[str] = MIGRATIONS) -> sqlite3.Connection:
+def connect(path: Path, migrations: Sequence[str] = MIGRATIONS, *, is_vital: bool = True) -> sqlite3.Connection:
     """Opens the file at `path` (which may be new or empty) and brings it to the newest schema.
 
-    The connection belongs to the calling thread. A commit that has returned survives a power cut.
+    The connection belongs to the calling thread. A commit that has returned survives a power cut. Of a file that is not
+    vital it only survives the end of the process, and the file is not read through first.
 
     Raises `UnusableFileError` (file untouched) where it is damaged or not a journal, `FlashdeckError` where a newer
     flashdeck wrote it, and `sqlite3.Error` where the system does not let us read or write it.
@@ -106,9 +107,9 @@ def connect(path: Path, migrations: Sequence[str] = MIGRATIONS) -> sqlite3.Conne
     connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None)
     connection.text_factory = _text
     try:
-        _check(connection, path, migrations)
+        _check(connection, path, migrations, is_vital=is_vital)
         connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute(f"PRAGMA synchronous = {'FULL' if is_vital else 'NORMAL'}")
         connection.execute(f"PRAGMA wal_autocheckpoint = {CHECKPOINT_PAGES}")
         _migrate(connection, migrations)
     except sqlite3.DatabaseError as error:
@@ -127,7 +128,7 @@ def _text(raw: bytes) -> str:
     return raw.decode(errors="replace")
 
 
-def _check(connection: sqlite3.Connection, path: Path, migrations: Sequence[str]) -> None:
+def _check(connection: sqlite3.Connection, path: Path, migrations: Sequence[str], *, is_vital: bool) -> None:
     newest = len(migrations)
     version = _number(connection, "PRAGMA user_version")
     tables = _number(connection, "SELECT count(*) FROM sqlite_master")
@@ -138,10 +139,11 @@ def _check(connection: sqlite3.Connection, path: Path, migrations: Sequence[str]
             f"the journal {path} has schema {version}, and this flashdeckd knows schemas up to {newest}",
             hint="a newer flashdeckd has used this state directory: update this one, or give it another directory",
         )
-    with closing(connection.execute("PRAGMA quick_check(1)")) as rows:
-        finding = " ".join(str(rows.fetchone()[0]).split())
-    if finding != "ok":
-        raise UnusableFileError(f"it is damaged ({finding})")
+    if is_vital:
+        with closing(connection.execute("PRAGMA quick_check(1)")) as rows:
+            finding = " ".join(str(rows.fetchone()[0]).split())
+        if finding != "ok":
+            raise UnusableFileError(f"it is damaged ({finding})")
     _require_tables(connection, migrations[:version])
 
 

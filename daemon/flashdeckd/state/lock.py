@@ -1,23 +1,20 @@
 """Being the only daemon at a place: an exclusive lock on a file there, and a name that outlives the file."""
 
 import contextlib
-import fcntl
 import hashlib
 import socket
-import struct
 from collections.abc import Generator
 from pathlib import Path
 from typing import Final
 
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.text import clean
-from flashdeckd.host import files, processes
+from flashdeckd.host import files, kernel_locks, processes, sockets
 
 LONGEST_LOCK: Final = 1024
 """Bytes that are read of a lock file: a pid, and the path of a socket."""
 NAME_BACKLOG: Final = 64
 """Daemons that may ask who has a name until they are answered."""
-_UCRED: Final = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
 
 
 class LockFile:
@@ -93,7 +90,7 @@ def sole(directory: Path, *, does: str, hint: str) -> Generator[Name]:
     """
     place = hashlib.sha256(bytes(files.real_path(directory))).hexdigest()
     name = f"\0flashdeckd-{processes.own_uid()}-{place}"
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as holder:
+    with sockets.stream() as holder:
         holder.settimeout(0)
         try:
             holder.bind(name)
@@ -110,14 +107,14 @@ def sole(directory: Path, *, does: str, hint: str) -> Generator[Name]:
 
 def _holder_of(name: str) -> int:
     """Return the process of our user that has a name; 0 where nobody can say that there is one."""
-    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as asking:
+    with sockets.stream() as asking:
         asking.settimeout(0)
         try:
             asking.connect(name)
-            pid, uid, _ = _UCRED.unpack(asking.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+            peer = sockets.peer_of(asking)
         except OSError:
             return 0
-        return pid if uid == processes.own_uid() else 0
+        return peer.pid if peer.uid == processes.own_uid() else 0
 
 
 def _locked(path: Path, *, does: str, hint: str) -> int:
@@ -125,7 +122,7 @@ def _locked(path: Path, *, does: str, hint: str) -> int:
     while True:
         lock = _opened(path)
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            kernel_locks.lock_alone(lock)
         except BlockingIOError as error:
             holder = files.read_at(lock, LONGEST_LOCK, 0).decode("utf-8", "replace").partition("\n")[0].strip()
             files.close(lock)

@@ -1,22 +1,19 @@
 """The state directory while the daemon runs: is it still the one that it began with."""
 
-import asyncio
 import stat
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 from flashdeck.errors import FlashdeckError
 from flashdeck.paths import ensure_private_dir
 from flashdeck.text import clean
-from flashdeckd.host import files, threads
+from flashdeckd.host import files
+from flashdeckd.host.quiet_looks import QuietLooks
 from flashdeckd.state.health import Health
 from flashdeckd.state.journal import Journal
 from flashdeckd.state.lock import LockFile, Name, exclusive, sole
 
-LOOK_SECONDS: Final = 2.0
-"""Seconds between two looks. Before anything is begun, the journal looks by itself."""
 HINT = "put it back, or restart flashdeckd: it then begins anew, and nothing is known of boards and builds"
 """The way out where the directory is gone."""
 
@@ -64,13 +61,17 @@ def own_place(directory: Path, *, hint: str) -> Generator[StatePlace]:
     does = f"uses {directory}"
     # Two daemons on one journal would flash everything twice.
     with exclusive(directory / "lock", does=does, hint=hint) as lock, sole(directory, does=does, hint=hint) as name:
+        files.sync_what_is_left(directory)
         yield StatePlace(directory, lock, name)
 
 
-async def watch(place: StatePlace, journal: Journal, health: Health) -> None:
-    """Look at the directory and at the journal in it again and again, until cancelled."""
+async def watch(place: StatePlace, journal: Journal, health: Health, looks: QuietLooks) -> None:
+    """Look at the directory and at the journal in it again and again, until cancelled.
+
+    Before anything is begun, the journal looks by itself.
+    """
     while True:
-        trouble, hint = await threads.run(place.trouble)
+        (trouble, hint), is_there = await looks.next(lambda: (place.trouble(), journal.is_there))
         health.report("state directory", trouble, hint=hint)
-        await journal.look()
-        await asyncio.sleep(LOOK_SECONDS)
+        if not is_there or journal.trouble:
+            await journal.look()

@@ -45,7 +45,15 @@ def shown_device(device: UsbDevice, note: str, *, serial_shared: bool = False) -
         dfu_version=device.dfu_version,
         setting_names=device.setting_names,
         ways_into_dfu=ways_shown(device),
+        alternates=_alternates(device),
     )
+
+
+def _alternates(device: UsbDevice) -> tuple[int, ...]:
+    """Return the numbers of the alternate settings of a device in DFU mode."""
+    if not device.in_dfu_mode:
+        return ()
+    return tuple(sorted({interface.alternate for interface in device.interfaces if interface.is_dfu}))
 
 
 def _is_probe(device: UsbDevice) -> bool:

@@ -139,7 +139,7 @@ class Transport:
         self._require_claim()
         self._transfers += 1
         sent = self._guarded(
-            f"{DfuRequest(request).name} of {len(data)} bytes",
+            lambda: f"{DfuRequest(request).name} of {len(data)} bytes",
             lambda: self._device.ctrl_transfer(_OUT, request, value, self._interface, data, _milliseconds(timeout)),
             timeout,
         )
@@ -153,7 +153,7 @@ class Transport:
         self._require_claim()
         self._transfers += 1
         answer = self._guarded(
-            f"{DfuRequest(request).name} for {length} bytes",
+            lambda: f"{DfuRequest(request).name} for {length} bytes",
             lambda: self._device.ctrl_transfer(_IN, request, value, self._interface, length, _milliseconds(timeout)),
             timeout,
         )
@@ -163,7 +163,7 @@ class Transport:
         """Selects an alternate setting. To be used only where there are several."""
         self._transfers += 1
         self._guarded(
-            f"selecting alternate setting {alternate}",
+            lambda: f"selecting alternate setting {alternate}",
             lambda: self._device.set_interface_altsetting(self._interface, alternate),
             STANDARD_SECONDS,
         )
@@ -199,7 +199,7 @@ class Transport:
     def _string(self, index: int, language: int) -> str:
         self._transfers += 1
         raw = self._guarded(
-            "reading a string",
+            lambda: "reading a string",
             lambda: self._device.ctrl_transfer(
                 _STANDARD_IN, _GET_DESCRIPTOR, _STRING << 8 | index, language, MAX_STRING
             ),
@@ -208,13 +208,13 @@ class Transport:
 
     def reset(self) -> None:
         """Resets the device's port. It may enumerate anew, and then is gone for this transport."""
-        self._guarded("reset", self._device.reset, RESET_SECONDS)
+        self._guarded(lambda: "reset", self._device.reset, RESET_SECONDS)
         self._claim = self._claimed()
 
     def _claimed(self) -> Claim:
-        self._guarded("open", lambda: usb.util.claim_interface(self._device, self._interface), STANDARD_SECONDS)
+        self._guarded(lambda: "open", lambda: usb.util.claim_interface(self._device, self._interface), STANDARD_SECONDS)
         configuration = self._guarded(
-            "open", lambda: _configuration(self._device).bConfigurationValue, STANDARD_SECONDS
+            lambda: "open", lambda: _configuration(self._device).bConfigurationValue, STANDARD_SECONDS
         )
         return Claim(self._where, configuration, self._interface)
 
@@ -225,7 +225,8 @@ class Transport:
                 hint="close other programs that use it; what was under way begins anew",
             )
 
-    def _guarded(self, what: str, call: Callable[[], _T], timeout: float = 1.0) -> _T:
+    def _guarded(self, what: Callable[[], str], call: Callable[[], _T], timeout: float = 1.0) -> _T:
+        """Return what `call` returns; `what` says what that is, where it fails."""
         if self._parked is not None:
             raise self._parked
         self._pulse.ask(timeout)
@@ -233,7 +234,7 @@ class Transport:
         try:
             return call()
         except _PYUSB_ERRORS as error:
-            failure = _translated(self._where, what, error)
+            failure = _translated(self._where, what(), error)
             answered = not isinstance(failure, TransferTimeoutError | DeviceGoneError)
             if isinstance(failure, TransferTimeoutError):
                 self._park_if_asked()

@@ -457,10 +457,12 @@ class VirtualBoard:
     def _pass_time(self, connection: Attachment, until: float | None) -> None:
         """Waits on the clock; raises at once if the connection ends meanwhile."""
         while (left := 1.0 if until is None else until - clock.monotonic()) > BusClock.GRAIN:
-            self._lock.wait(left)
+            was_told = self._lock.wait(left)
             self._expect(connection)
             if self._given_up is not None and self._given_up.is_set():
                 raise timed_out()
+            if until is not None and not was_told:
+                return
 
     def _run(self, connection: Attachment, outcome: Outcome, started: float, timeout: float | None) -> Outcome:
         """Carries out an operation, and those that follow it, while the host waits for the status stage."""
@@ -491,6 +493,9 @@ class VirtualBoard:
 
     def _wait_for_bus_work(self, connection: Attachment, timeout: float | None) -> None:
         """An operation that outlived its transfer, or began after it, still holds endpoint 0."""
+        running = self._running
+        if running is None or running.beside_bus:
+            return
         until = None if timeout is None else clock.monotonic() + timeout
         while (running := self._running) is not None and not running.beside_bus:
             limit = running.ends if until is None else min(running.ends, until)

@@ -103,6 +103,10 @@ class Bus(Enum):
     """It is still there and never answers again."""
 
 
+_INTERFACE_REQUEST = CLASS_REQUEST | Recipient.INTERFACE.value
+_OF_SERIAL_PORTS = range(Cdc.SET_LINE_CODING.value, Cdc.SEND_BREAK.value + 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Setup:
     """A setup packet."""
@@ -131,11 +135,7 @@ class Setup:
     @property
     def is_dfu(self) -> bool:
         """True for a class request to an interface, but for those that a serial port knows."""
-        return (
-            self.kind == CLASS_REQUEST
-            and self.recipient == Recipient.INTERFACE
-            and not Cdc.SET_LINE_CODING <= self.request <= Cdc.SEND_BREAK
-        )
+        return self.request_type & 0x7F == _INTERFACE_REQUEST and self.request not in _OF_SERIAL_PORTS
 
     def __str__(self) -> str:
         name = Dfu(self.request).name if self.is_dfu and self.request in list(Dfu) else f"request {self.request}"

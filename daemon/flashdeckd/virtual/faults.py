@@ -99,6 +99,8 @@ class Faults:
 
     def on_transfer(self, setup: Setup) -> Fault | None:
         """Counts a control transfer; the fault that strikes it, if one does."""
+        if not self._armed:
+            return None
         counts = [armed for armed in self._armed if armed.any_transfer or setup.is_dfu]
         for armed in counts:
             armed.left -= 1

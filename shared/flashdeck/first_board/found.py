@@ -4,6 +4,8 @@ from flashdeck.model import DeviceState
 from flashdeck.open_enum import OpenEnum
 from flashdeck.value import Value
 
+HEADER_SIZES = range(0x20, 0x1000 + 1, 0x20)
+"""Sizes of the header that imgtool puts into the room that a linker script leaves for it."""
 MAX_PARTS = 16
 """Runs of bytes that are listed of one image."""
 
@@ -49,6 +51,11 @@ class FoundImage(Value, frozen=True, kw_only=True):
     """True if it begins with what looks like a vector table; otherwise it is a patch, or data."""
     initial_stack: int | None = None
     """The first word of its vector table; None where it has none."""
+    header_room: int = 0
+    """Bytes at its start that are kept free for an MCUboot header, which is not there: it is not signed yet. 0 where it
+    does not look so."""
+    has_header: bool = False
+    """True if it begins with an MCUboot header."""
 
 
 class FoundBuild(Value, frozen=True, kw_only=True):

@@ -1,18 +1,20 @@
 """The map of a flash that follows from the builds that were found: which partition lies where. Pure.
 
-Nothing is invented: a partition begins where a build is linked for, and ends where the next one begins, or its bank of
-the flash does. What lies below the lowest build belongs to the bootloader, and is protected.
+Nothing is invented: a partition begins where a build is linked for, and ends where the next one begins (one that gets
+no partition, too), or its bank of the flash does. What lies below the lowest build belongs to the bootloader, and is
+protected. What is behind a build is unknown, so the room of a partition is told beside the size of its build.
 """
 
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count, pairwise
 
-from flashdeck.first_board.found import FoundBuild
+from flashdeck.first_board.found import HEADER_SIZES, FoundBuild, FoundImage
 from flashdeck.geometry import Geometry, Range, Sector
 from flashdeck.memory_map import Access, MemoryMap
-from flashdeck.text import clean, counted
+from flashdeck.names import few
+from flashdeck.text import clean, counted, format_size
 
 BOOTLOADER = "bootloader"
 MAX_PARTITIONS = 32
@@ -39,6 +41,11 @@ class PlannedPartition:
         """The file to watch; "" where none is flashed there."""
         return "" if self.build is None or self.protected else self.build.best.path
 
+    @property
+    def build_size(self) -> int:
+        """Bytes from the first to the last of its build; 0 where it has none, or none is flashed there."""
+        return 0 if self.build is None or self.protected else _reach(self.build).size
+
 
 @dataclass(frozen=True, slots=True)
 class LeftOut:
@@ -54,13 +61,40 @@ class PartitionLayout:
 
     partitions: tuple[PlannedPartition, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
-    notes: tuple[str, ...] = ()
-    """Remarks that a person should read before saying yes."""
+    known: tuple[tuple[int, FoundBuild], ...] = ()
+    """The places at which bytes begin that are known to belong to somebody else, ascending."""
+    flash_start: int = 0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Remarks that a person should read before saying yes."""
+        return tuple(_notes(self.partitions, self.known, self.flash_start))
+
+    @property
+    def room(self) -> str:
+        """The room behind each build, which may have anything in it, in a sentence or two; "" where there is none."""
+        room = [
+            f"{each.name} {format_size(each.build_size)} of {format_size(each.span.size)}"
+            for each in self.partitions
+            if 0 < each.build_size < each.span.size
+        ]
+        if not room:
+            return ""
+        return (
+            f"Partitions have room for larger builds: {', '.join(room)}. What lies behind a build is kept until a "
+            "build reaches it; where it must stay, set a smaller size."
+        )
 
 
-def lay_out(builds: Iterable[FoundBuild], geometry: Geometry, maps: Sequence[MemoryMap] = ()) -> PartitionLayout:
+def lay_out(
+    builds: Iterable[FoundBuild],
+    geometry: Geometry,
+    maps: Sequence[MemoryMap] = (),
+    others: Iterable[FoundBuild] = (),
+) -> PartitionLayout:
     """Return the partitions that `builds` need on a flash of that geometry; `maps` are the device's own.
 
+    No partition grows over bytes of `others`, which were found and get none, nor over those of what is left out.
     Where two builds are for one place, the newer one counts. A build is left out, with the reason, where no address is
     known, where it does not begin with a sector, lies outside the flash, or where the device does not let it be
     written.
@@ -79,7 +113,9 @@ def lay_out(builds: Iterable[FoundBuild], geometry: Geometry, maps: Sequence[Mem
         else:
             taken.append((_reach(build), build))
     taken.sort(key=lambda each: each[0])
-    return PartitionLayout(_partitions(taken, sectors, maps), tuple(left_out), _notes(taken, sectors))
+    known = _without_partition((*(each.build for each in left_out), *others), taken, starts)
+    partitions = _partitions(taken, sectors, maps, [start for start, _ in known])
+    return PartitionLayout(partitions, tuple(left_out), tuple(known), sectors[0].span.start if sectors else 0)
 
 
 def _merit(build: FoundBuild, starts: Collection[int]) -> tuple[bool, bool, float, str]:
@@ -95,25 +131,65 @@ def _is_merged(build: FoundBuild, starts: Collection[int]) -> bool:
     return any(start in starts for start, _ in build.best.parts[1:])
 
 
+def _without_partition(
+    builds: Iterable[FoundBuild], taken: Sequence[tuple[Range, FoundBuild]], starts: Collection[int]
+) -> list[tuple[int, FoundBuild]]:
+    """Return where bytes begin that are known to belong to somebody else, ascending.
+
+    Another build of a program that has a partition says nothing new.
+    """
+    own = {reach.start for reach, _ in taken}
+    found: dict[int, FoundBuild] = {}
+    for build in builds:
+        if build.best.start in own and not _is_merged(build, starts):
+            continue
+        for start, _ in build.best.parts or ((build.best.start, 0),):
+            if start is not None and start not in own:
+                found.setdefault(start, build)
+    return sorted(found.items(), key=lambda each: each[0])
+
+
 def _reach(build: FoundBuild) -> Range:
     return Range(build.best.start or 0, max(build.best.end or 0, build.best.start or 0))
 
 
 def _unfit(build: FoundBuild, sectors: Sequence[Sector], maps: Sequence[MemoryMap]) -> str:
     """Return why a build cannot have a partition; "" where it can."""
+    return _no_program(build) or _no_place(_reach(build), sectors, maps, build)
+
+
+def _no_program(build: FoundBuild) -> str:
     if build.best.start is None or build.best.end is None or build.best.end <= build.best.start:
         return "nothing says which address it is linked for"
-    if not build.best.is_program:
-        return "it does not begin with a vector table, so it is no program"
-    reach = _reach(build)
+    if build.best.header_room:
+        return f"it has room for an MCUboot header and none in it, so it is not signed: {signed_file(build)}"
+    return "" if build.best.is_program else "it does not begin with a vector table, so it is no program"
+
+
+def _no_place(reach: Range, sectors: Sequence[Sector], maps: Sequence[MemoryMap], build: FoundBuild) -> str:
     own = [sector.span for sector in sectors if sector.span.overlaps(reach)]
     if not own or not _is_one_piece(own) or own[-1].end < reach.end or own[0].start > reach.start:
         return f"it is linked for {reach}, which is not in this flash"
     if own[0].start != reach.start:
-        return f"it is linked for 0x{reach.start:08x}, and the sector there begins at 0x{own[0].start:08x}"
+        reason = f"it is linked for 0x{reach.start:08x}, and the sector there begins at 0x{own[0].start:08x}"
+        is_room = reach.start - own[0].start in HEADER_SIZES
+        return f"{reason}; if that leaves room for an MCUboot header, {signed_file(build)}" if is_room else reason
     if not all(_is_open(span, maps) for span in own):
         return f"the board's memory map does not let {reach} be written"
     return ""
+
+
+def signed_file(build: FoundBuild) -> str:
+    """Return which file to take of a build for MCUboot that is not signed, as "take zephyr.signed.bin"."""
+    signed = max((each for each in build.others if each.has_header), key=lambda each: each.modified_at, default=None)
+    if signed is None:
+        return "take the signed file, zephyr.signed.bin or .hex, or what imgtool sign wrote"
+    is_old = signed.modified_at < build.modified_at
+    return f"sign it again, {_file_name(signed)} is older" if is_old else f"take {_file_name(signed)}"
+
+
+def _file_name(image: FoundImage) -> str:
+    return clean(image.path.rpartition("/")[2], 60)
 
 
 def _in_the_way(build: FoundBuild, taken: Sequence[tuple[Range, FoundBuild]]) -> str:
@@ -127,7 +203,10 @@ def _in_the_way(build: FoundBuild, taken: Sequence[tuple[Range, FoundBuild]]) ->
 
 
 def _partitions(
-    taken: Sequence[tuple[Range, FoundBuild]], sectors: Sequence[Sector], maps: Sequence[MemoryMap]
+    taken: Sequence[tuple[Range, FoundBuild]],
+    sectors: Sequence[Sector],
+    maps: Sequence[MemoryMap],
+    foreign: Sequence[int],
 ) -> tuple[PlannedPartition, ...]:
     if not taken:
         return ()
@@ -135,11 +214,12 @@ def _partitions(
     first = taken[0][0].start
     # Beside others, a program at the very start of the flash is what starts them.
     is_bootloader = len(taken) > 1 and first == sectors[0].span.start
-    starts = [reach.start for reach, _ in taken]
+    borders = sorted([*(reach.start for reach, _ in taken), *foreign])
     below = [sector.span for sector in sectors if sector.span.end <= first]
     found = [PlannedPartition(free_name(BOOTLOADER, names), run, protected=True) for run in _runs(below)]
     for index, (reach, build) in enumerate(taken):
-        limit = starts[index + 1] if index + 1 < len(starts) else None
+        own_end = max(sector.span.end for sector in sectors if sector.span.overlaps(reach))
+        limit = next((start for start in borders if start >= own_end), None)
         if below or is_bootloader:
             limit = _end_of_bank(reach, limit, sectors)
         span = _grown(reach.start, limit, sectors, maps)
@@ -197,12 +277,35 @@ def _is_open(span: Range, maps: Sequence[MemoryMap]) -> bool:
     return not maps or any(each.permits(span, Access.ERASE | Access.WRITE) for each in maps)
 
 
-def _notes(taken: Sequence[tuple[Range, FoundBuild]], sectors: Sequence[Sector]) -> tuple[str, ...]:
-    if len(taken) == 1 and taken[0][0].start == sectors[0].span.start:
-        name = clean(taken[0][1].name)
-        note = f"{name} begins where the flash does: a bootloader that lies there would be overwritten."
-        return (f"{note} That is right where the chip's own ROM takes it.",)
-    return ()
+def _notes(
+    partitions: Sequence[PlannedPartition], known: Sequence[tuple[int, FoundBuild]], flash_start: int
+) -> Iterator[str]:
+    """Yield what a person should know of the map before saying yes."""
+    own = [(each, each.build) for each in partitions if each.build is not None and not each.protected]
+    if len(partitions) == 1 and own and own[0][0].span.start == flash_start:
+        note = (
+            f"{clean(own[0][1].name)} begins where the flash does: a bootloader that lies there would be overwritten."
+        )
+        yield f"{note} That is right where the chip's own ROM takes it."
+    for planned in partitions:
+        if planned.build is not None and planned.protected:
+            note = f"{clean(planned.build.name)} begins where the flash does, so it is taken for the bootloader: it is "
+            yield note + "protected, and never flashed. Where that is wrong, edit the file."
+        inside = dict.fromkeys(clean(build.name) for start, build in known if _is_within(start, planned.span))
+        if inside and planned.build is None:
+            yield f"{few(inside)} in {planned.name} is protected: choose it, too, where it is to be flashed."
+    for planned, _ in own:
+        inside = dict.fromkeys(clean(build.name) for start, build in known if _is_within(start, planned.span))
+        if inside:
+            yield f"Flashing {planned.name} overwrites bytes of {few(inside)}."
+        behind = next((build for start, build in known if start == planned.span.end), None)
+        if behind is not None:
+            yield f"{planned.name} ends at 0x{planned.span.end:08x}, where {clean(behind.name)} begins."
+
+
+def _is_within(start: int, span: Range) -> bool:
+    """Tell whether something begins in a partition, and not just where that does."""
+    return span.start < start < span.end
 
 
 def partition_name(build: FoundBuild) -> str:

@@ -42,7 +42,7 @@ def read_values(path: Path, *, hint: str = "") -> tuple[dict[str, object], Place
 
     try:
         if not stat.S_ISREG(path.stat().st_mode):
-            raise refused("is not a file")
+            raise refused("is not a file", "move it away, or name another file")
         with path.open("rb") as file:
             data = file.read(MAX_FILE_SIZE + 1)
     except FileNotFoundError as error:
@@ -198,7 +198,9 @@ def _tables(node: inspect.DictType, value: object, place: Place, mistakes: Mista
             known = _read(node.key_type, name, place, name, mistakes)
         except WrongValueError as error:
             known = name
-            mistakes.append((place / name).mistake("", str(error), error.hint))
+            is_table = isinstance(unwrapped(node.value_type)[0], inspect.DataclassType)
+            wrong = (place / name).mistake if is_table else place.mistake
+            mistakes.append(wrong("" if is_table else name, str(error), error.hint))
         try:
             found[known] = _read(node.value_type, table, place, name, mistakes)
         except WrongValueError as error:

@@ -16,8 +16,10 @@ def to_plain(table: Table) -> dict[str, object]:
 def to_lines(table: Table, *path: str, brief: bool = False) -> Iterator[str]:
     """Yield the lines of a table, its header first, and of the tables in it; if `brief`, without defaults."""
     values = [(key, value) for key, value in _values(table) if not brief or key.required or value != key.default]
-    tables: dict[str, Table | Mapping[str, Table]] = {
-        key.name: cast("Table | Mapping[str, Table]", value) for key, value in values if isinstance(value, dict | Table)
+    tables: dict[str, Table | Mapping[str, object]] = {
+        key.name: cast("Table | Mapping[str, object]", value)
+        for key, value in values
+        if isinstance(value, dict | Table)
     }
     if path and (len(tables) < len(values) or not values):
         yield from ("", header(*path))
@@ -28,8 +30,17 @@ def to_lines(table: Table, *path: str, brief: bool = False) -> Iterator[str]:
         if isinstance(value, Table):
             yield from to_lines(value, *path, name, brief=brief)
         else:
-            for inner, each in value.items():
-                yield from to_lines(each, *path, name, inner, brief=brief)
+            yield from _named_lines(value, *path, name, brief=brief)
+
+
+def _named_lines(values: Mapping[str, object], *path: str, brief: bool) -> Iterator[str]:
+    """Yield the lines of what has names of a person's own: tables, or plain values in one table."""
+    plain = {name: each for name, each in values.items() if not isinstance(each, Table)}
+    if plain:
+        yield from ("", header(*path), *(f"{name} = {_literal(None, each)}" for name, each in plain.items()))
+    for name, each in values.items():
+        if isinstance(each, Table):
+            yield from to_lines(each, *path, name, brief=brief)
 
 
 def _values(table: Table) -> Iterator[tuple[Key, Any]]:

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from flashdeck.model import BoardLease, BoardState, Presence
+from flashdeck.text import format_duration
 from flashdeck.words.tone import Phrase, Tone
 
 _PRESENCES: Final = {
@@ -15,14 +16,36 @@ _PRESENCES: Final = {
 }
 
 
+LEFT_DFU_MODE: Final = "left DFU mode, not seen since"
+"""The place of a board of which only the bootloader can be seen, once it has left: it runs, or it does not."""
+
+
 def presence_word(presence: Presence) -> Phrase:
     """Return where a board is, in a few words."""
     return _PRESENCES[presence]
 
 
+def where_word(board: BoardState) -> Phrase:
+    """Return where a board is, in a few words: one that restarts is not called absent."""
+    return Phrase(board.away) if board.away else presence_word(board.presence)
+
+
+def restart_text(into: Presence, *, by_hand: bool = False) -> str:
+    """Return why a board leaves the bus that was asked to restart, or that a person restarts."""
+    if by_hand:
+        return "off the bus: its button was pressed, or its cable pulled"
+    return "restarts into DFU mode" if into is Presence.DFU else "restarts into its application"
+
+
+def overdue_text(into: Presence, seconds: float) -> str:
+    """Return that a board which was to restart has not been seen again in its time."""
+    where = "in DFU mode" if into is Presence.DFU else "with its application"
+    return f"{presence_word(Presence.ABSENT).text}: it did not come back {where} within {format_duration(seconds)}"
+
+
 def board_text(board: BoardState) -> str:
     """Return where a board is, and what keeps it from being flashed by itself, in a sentence."""
-    return "; ".join((presence_word(board.presence).text, *board_remarks(board)))
+    return "; ".join((where_word(board).text, *board_remarks(board)))
 
 
 def board_remarks(board: BoardState) -> Iterator[str]:

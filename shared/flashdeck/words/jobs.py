@@ -86,6 +86,7 @@ _AWAITS_LEAVE: Final = {
     JobKind.RESET: "leaving DFU mode",
 }
 """The word for a job that only has to wait for the end of the visit."""
+_AT_THE_BOARD: Final = "at the board"
 _CANCELLERS: Final = {
     Canceller.PERSON: "by hand",
     Canceller.CLIENT: "because the client that asked for it is gone",
@@ -156,12 +157,20 @@ def _cancelled_detail(status: Cancelled) -> str:
 def status_hint(status: JobStatus) -> str:
     """Return what a person can do about a state; "" where that is nothing."""
     match status:
+        case Waiting(for_=WaitFor.HAND | WaitFor.ABSENT, hint=hint) if hint:
+            return f'{_AT_THE_BOARD}: "{hint}"'  # in quotation marks: "hold SW2" is no hold
         case Waiting() | Blocked():
             return status.hint
         case Failed():
             return status.failure.hint
         case _:
             return ""
+
+
+def todo_text(status: JobStatus) -> str:
+    """Return what a person can do about a state, in a sentence; "" where that is nothing."""
+    hint = status_hint(status)
+    return f"To do {hint}" if hint.startswith(_AT_THE_BOARD) else f"To do: {hint}" if hint else ""
 
 
 def status_text(status: JobStatus, kind: JobKind = JobKind.FLASH) -> str:
@@ -186,6 +195,11 @@ def origin_text(origin: Origin) -> str:
 def phase_word(phase: Phase) -> str:
     """Return what a job does in a phase."""
     return _PHASES[phase]
+
+
+def phase_noun(phase: Phase) -> str:
+    """Return the name of a phase's work, as in "erase 1.2 s"."""
+    return _WORK.get(phase, phase_word(phase))
 
 
 def times_text(times: PhaseTimes) -> str:

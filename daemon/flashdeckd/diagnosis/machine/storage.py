@@ -1,4 +1,4 @@
-"""The state directory: what journal and spool take, and what is left on their disk."""
+"""The state directory: what journal, log and spool take, and what is left on their disk."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -13,18 +13,19 @@ from flashdeckd.host import files
 LEAST_FREE = 64 * 1024 * 1024
 """Bytes that should be free on the disk of the state directory: some images, and the journal."""
 _JOURNAL: Final = ("journal.sqlite3", "journal.sqlite3-wal")
+_LOG: Final = ("log.sqlite3", "log.sqlite3-wal")
 
 
 def findings(around: Surroundings) -> Iterator[Finding]:
     """Yield how much there is, and too little room."""
     directory = around.state_dir
-    journal = sum(_size(directory / name) for name in _JOURNAL)
+    journal, log = (sum(_size(directory / name) for name in names) for names in (_JOURNAL, _LOG))
     images: list[str] = []
     with suppress(OSError):
         images = files.names(directory / "spool")
     spool = sum(_size(directory / "spool" / name) for name in images)
     kept = f"{counted(len(images), 'image')} in the spool, {format_size(spool)}"
-    told = f"{clean(str(directory))}: journal {format_size(journal)}, {kept}"
+    told = f"{clean(str(directory))}: journal {format_size(journal)}, log {format_size(log)}, {kept}"
     free = None
     with suppress(OSError):
         free = files.free_bytes(directory)

@@ -1,0 +1,46 @@
+"""Unix sockets of this machine. A simulation sets `system` to sockets that lead to clients of its own."""
+
+import socket
+import struct
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+_UCRED: Final = struct.Struct("3i")  # struct ucred of unix(7): pid, uid, gid
+
+
+class Sockets(Protocol):
+    """A maker of sockets."""
+
+    def stream(self) -> socket.socket:
+        """Return a new Unix stream socket."""
+        ...
+
+
+class _Kernel:
+    """The sockets of the operating system."""
+
+    @staticmethod
+    def stream() -> socket.socket:
+        return socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+
+
+system: Sockets = _Kernel()
+
+
+@dataclass(frozen=True, slots=True)
+class Peer:
+    """The process at the other end of a connection."""
+
+    pid: int
+    uid: int
+
+
+def stream() -> socket.socket:
+    """Return a new Unix stream socket. Raises OSError where no more files may be open."""
+    return system.stream()
+
+
+def peer_of(connection: socket.socket) -> Peer:
+    """Return who is at the other end, as the kernel recorded it when the connection was made (SO_PEERCRED, unix(7))."""
+    pid, uid, _ = _UCRED.unpack(connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, _UCRED.size))
+    return Peer(pid, uid)
