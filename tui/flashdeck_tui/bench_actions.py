@@ -2,14 +2,14 @@
 
 from typing import Protocol
 
-from flashdeck_tui.actions import Action
+from flashdeck_tui.actions.action import Action
+from flashdeck_tui.key_names import KeyNames
 
 
 class BenchActions(Protocol):
     """Whoever opens the screen on a bench of its own implements this; without one, the screen has only the daemon."""
 
-    @property
-    def headline(self) -> str:
+    def headline(self, keys: KeyNames) -> str:
         """One or two lines that stay on the screen, as the shell command that builds."""
         ...
 

@@ -8,12 +8,12 @@ import asyncio
 import shlex
 from collections.abc import Awaitable, Callable
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
-from flashdeck.api import LOG_PAGE, GetLogs, Params, UploadDone
+from flashdeck.api import LOG_PAGE, GetLogs, GetMaps, Params, UploadDone
 from flashdeck.client import Client
 from flashdeck.errors import ConnectionFailedError, FlashdeckError
 from flashdeck.inside_lease import act_for_lease
@@ -25,6 +25,9 @@ from flashdeck_tui.pauses import FIRST_PAUSE, LONGEST_PAUSE
 from flashdeck_tui.store import Store
 
 CLIENT = "flashdeck-tui"
+
+READ_ONLY = "This screen is read-only: it can look, and change nothing."
+"""The reason why something that changes a host cannot be done, where its link is read-only."""
 
 R = TypeVar("R", bound=Value)
 Connect = Callable[[], Awaitable[Client]]
@@ -47,13 +50,15 @@ class LinkState:
     """The reason why it is not connected; of a connection, what it cannot give."""
     hint: str = ""
     """The next thing for a person to do about it."""
+    read_only: bool = False
+    """True if nothing can be changed through it, now and whenever it is connected again: the daemon refuses it."""
 
 
 class Link:
     """Keeps one connection to the daemon at `socket` and `store` up to date through it.
 
-    `run` is to be one task for as long as the link is wanted. `connect` is another way to it, as to another machine.
-    `pause` is for tests.
+    `run` is to be one task for as long as the link is wanted. `connect` is another way to it, as to another machine,
+    and `read_only` tells if it asks for a connection that is. `pause` is for tests.
     """
 
     def __init__(
@@ -62,12 +67,13 @@ class Link:
         store: Store,
         *,
         connect: Connect | None = None,
+        read_only: bool = False,
         longest_pause: float = LONGEST_PAUSE,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
         self.socket = socket
         """The one that is connected, or was last."""
-        self.state = LinkState(LinkStatus.CONNECTING)
+        self.state = LinkState(LinkStatus.CONNECTING, read_only=read_only)
         self._store = store
         self._connect: Connect = connect or (lambda: _connected(socket))
         self._longest_pause = longest_pause
@@ -87,6 +93,8 @@ class Link:
                 client = await self._connect()
                 async with client:
                     pause = FIRST_PAUSE
+                    if client.welcome.read_only and not self.state.read_only:  # whoever is in between wants it so
+                        self.state = replace(self.state, read_only=True)
                     if client.where.startswith("/"):
                         self.socket = Path(client.where)
                     await self._follow(client)
@@ -111,24 +119,34 @@ class Link:
         return await self._connected_client().upload(name, data, partition=partition, boards=boards)
 
     async def _follow(self, client: Client) -> None:
-        async with aclosing(client.follow()) as changes:
+        async with aclosing(client.follow(maps=True)) as changes:
             async for change in changes:
                 self._store.take(change)
                 if isinstance(change, Snapshot):
-                    state = await self._log_before(client)
+                    state = await self._beside(client, change)
                     self._client = client
                     self._become(state)
 
-    async def _log_before(self, client: Client) -> LinkState:
-        """Take the log up to now. A daemon that does not give it can be followed all the same: that is said."""
+    async def _beside(self, client: Client, snapshot: Snapshot) -> LinkState:
+        """Take what no snapshot has. A daemon that does not give it can be followed all the same: that is said."""
         try:
             page = await client.call(GetLogs(after=self._store.last_line, limit=LOG_PAGE))
+            self._store.take_log(page.lines)
+            await self._maps_left_out(client, snapshot)
         except ConnectionFailedError:
             raise
         except FlashdeckError as error:
             return LinkState(LinkStatus.CONNECTED, error.message, error.hint)
-        self._store.take_log(page.lines)
         return LinkState(LinkStatus.CONNECTED)
+
+    async def _maps_left_out(self, client: Client, snapshot: Snapshot) -> None:
+        """Take the flash maps for which a snapshot had no room; an older daemon, which has none, is not asked."""
+        told = {each.board for each in snapshot.maps}
+        left = tuple(board.name for board in snapshot.boards if board.name not in told) if told else ()
+        while left:
+            page = await client.call(GetMaps(boards=left))
+            self._store.take_maps(page.maps)
+            left = page.left if page.maps else ()
 
     def _connected_client(self) -> Client:
         if self._client is None:
@@ -136,6 +154,7 @@ class Link:
         return self._client
 
     def _become(self, state: LinkState) -> None:
+        state = replace(state, read_only=self.state.read_only)
         if state != self.state:
             self.state = state
             self._store.revision += 1

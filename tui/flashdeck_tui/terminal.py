@@ -1,12 +1,19 @@
 """The terminal under the application: whether a screen can be drawn on it, and how the process ends with it."""
 
+import errno
 import os
 import select
+import shutil
 import signal
+import termios
 import threading
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from types import FrameType
+from typing import TextIO
+
+from flashdeck.text import clean
 
 GONE = 128 + signal.SIGHUP
 """Exit code where the terminal went away: as shells have it for a process that SIGHUP ended."""
@@ -15,6 +22,8 @@ _UNABLE = ("dumb", "unknown")
 LOOK_AGAIN = 1.0
 """Seconds: a poll that waits is not told of every way in which a terminal can end, but the next one sees it."""
 _STDIN, _STDOUT, _STDERR = range(3)
+DRIVER_VARIABLE = "TEXTUAL_DRIVER"
+"""Names what draws the screen in place of a terminal, as MODULE:CLASS: a program that shows it in a browser does so."""
 
 
 def takes_control_sequences() -> bool:
@@ -22,11 +31,51 @@ def takes_control_sequences() -> bool:
     return os.environ.get("TERM", "").partition("-")[0] not in ("", *_UNABLE)
 
 
+def size_of(stream: TextIO) -> os.terminal_size:
+    """Return the size of the terminal that a stream goes to: stdout may go to a file where stderr does not.
+
+    As elsewhere, $COLUMNS and $LINES come first; without any terminal it is 80 columns and 24 lines.
+    """
+    try:
+        there = os.get_terminal_size(stream.fileno())
+    except (OSError, ValueError):  # none, or a stream without a file
+        there = os.terminal_size((80, 24))
+    return shutil.get_terminal_size(there)
+
+
+def has_driver(environ: Mapping[str, str] = os.environ) -> bool:
+    """Return whether something else than a terminal draws the screen; stdin and stdout are then its pipes."""
+    return bool(environ.get(DRIVER_VARIABLE))
+
+
+def driver_trouble(environ: Mapping[str, str] = os.environ) -> str | None:
+    """Return why the driver that the environment names cannot be had, in a line; None where it can, or none is named.
+
+    Textual must be installed.
+    """
+    name = environ.get(DRIVER_VARIABLE, "")
+    if not name:
+        return None
+    module, _, symbol = name.partition(":")
+    try:
+        found = getattr(import_module(module), symbol, None)
+    except (ImportError, ValueError):  # ValueError: it is empty
+        found = None
+    if isinstance(found, type):
+        return None
+    return (
+        f"flashdeck: {DRIVER_VARIABLE}={clean(name)} names no driver of Textual; unset it, or name one as MODULE:CLASS"
+    )
+
+
 def refusal(*, instead: str, is_terminal: Callable[[int], bool] = os.isatty) -> str | None:
     """Return why a screen cannot be drawn here, in a line, and the command to use `instead`; None where it can.
 
-    Keys come from stdin and the screen is drawn on stderr, so both must be terminals, and able to draw.
+    Keys come from stdin and the screen is drawn on stderr, so both must be terminals, and able to draw; unless another
+    driver brings the keys and draws.
     """
+    if has_driver():
+        return None
     lacking = [name for name, number in (("stdin", _STDIN), ("stderr", _STDERR)) if not _is(is_terminal, number)]
     if lacking:
         what = " and ".join(lacking)
@@ -37,6 +86,11 @@ def refusal(*, instead: str, is_terminal: Callable[[int], bool] = os.isatty) -> 
         seen = f"TERM={name} shows no screen" if name else "TERM is not set"
         return f"flashdeck: {seen}; use '{instead}' or set TERM"
     return None
+
+
+def has_gone() -> bool:
+    """Return whether stdin, stdout or stderr was a terminal that has hung up: it says of itself that it is none."""
+    return any(_has_hung_up(number) for number in (_STDIN, _STDOUT, _STDERR))
 
 
 def end_with_it() -> None:
@@ -84,11 +138,20 @@ def end_at_hang_up() -> None:
     """End this process once its terminal has gone."""
     poll = select.poll()
     for number in (_STDIN, _STDOUT, _STDERR):
-        if number != _STDOUT or _is(os.isatty, number):  # stdout may be a file or a pipe: it takes no part in this
+        # stdout may be a file or a pipe: it takes no part in this, unless the screen is drawn there.
+        if number != _STDOUT or has_driver() or _is(os.isatty, number):
             poll.register(number, 0)  # hang-up and error are always told
     while not poll.poll(LOOK_AGAIN * 1000):
         pass
     os._exit(GONE)
+
+
+def _has_hung_up(number: int) -> bool:
+    try:
+        termios.tcgetattr(number)
+    except termios.error as error:
+        return error.args[0] == errno.EIO  # ENOTTY where it never was a terminal
+    return False
 
 
 def _is(is_terminal: Callable[[int], bool], number: int) -> bool:

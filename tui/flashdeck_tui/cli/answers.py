@@ -21,6 +21,21 @@ class Refusal(Value, frozen=True, kw_only=True):
     error: Failure
 
 
+class HostFailure(Value, frozen=True, kw_only=True):
+    """A machine of those that `--host` names, and why it did not do what it was asked for."""
+
+    host: str
+    error: Failure
+    code: int
+    """The exit code that this alone would have."""
+
+
+class HostsFailed(Value, frozen=True, kw_only=True):
+    """The last line with `--jsonl`, and a part of every object with `--json`, where machines of several failed."""
+
+    failed_hosts: tuple[HostFailure, ...]
+
+
 class OtherDaemon(Value, frozen=True, kw_only=True):
     """Another daemon of the same user."""
 
@@ -47,6 +62,18 @@ class StatusOfHosts(Value, frozen=True, kw_only=True):
 
     hosts: Mapping[str, Status]
     """That of each machine that answered, by its name."""
+
+
+class Served(Value, frozen=True, kw_only=True):
+    """The answer of `serve`, which goes on until it is ended."""
+
+    url: str
+    """The address of the page, with the secret in it."""
+    port: int
+    read_only: bool
+    """True if pages can change nothing."""
+    ssh: str
+    """The command that carries the port to another machine."""
 
 
 class History(Value, frozen=True, kw_only=True):

@@ -1,6 +1,7 @@
 """From a command, which is plain Python, to the daemon and back; or to the daemons of several machines at once."""
 
 import asyncio
+import dataclasses
 import os
 import shlex
 import sys
@@ -11,19 +12,29 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 import click
+import msgspec
 
 from flashdeck.api import Params
 from flashdeck.client import Client
 from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError, RequestError
 from flashdeck.inside_lease import act_for_lease
-from flashdeck.names import few
+from flashdeck.job_state import Failure
 from flashdeck.text import clean
 from flashdeck.value import Value
 from flashdeck.whereabouts import START_HINT, Address, Whereabouts, unnamed
-from flashdeck_tui.cli.answers import OtherDaemon
+from flashdeck_tui.cli.answers import HostFailure, OtherDaemon
+from flashdeck_tui.cli.global_options import is_virtual_wanted
 from flashdeck_tui.cli.output import complain, is_terminal, say, say_error
 from flashdeck_tui.cli.readers import Until, while_read
-from flashdeck_tui.cli.remote import named_hosts, note_failures, only_host, speaking_for
+from flashdeck_tui.cli.remote import (
+    asked,
+    asked_hosts,
+    boards_here,
+    failed_hosts,
+    named_hosts,
+    only_host,
+    speaking_for,
+)
 from flashdeck_tui.pauses import FIRST_PAUSE, LONGEST_PAUSE_FAR
 
 T = TypeVar("T")
@@ -58,17 +69,17 @@ def converse(
     shares its socket with one that has real boards.
 
     Where `--host` names several machines, that is done with all of them at once, and `join` makes one answer of theirs;
-    without it that is refused. What fails on some of them is said, and `some_hosts_failed` is true from then on.
+    without it that is refused. What fails on some of them is said, and kept as `failed_hosts`.
 
     Raises:
         FlashdeckError: the daemon is not there (kind `unreachable`), or what it answered; of several, all have failed.
         UnreadError: nobody reads any more what the command says.
     """
     context = click.get_current_context()
-    hosts = named_hosts(context)
-    if join is not None and len(hosts) > 1:
-        return join(_all_answers(context, hosts, work, virtual=virtual, again=again, until=until))
-    where = address(context, only_host(context), virtual=virtual)
+    if join is not None and len(named_hosts(context)) > 1:
+        return join(_all_answers(context, work, virtual=virtual, again=again, until=until))
+    asked.set(host := only_host(context))
+    where = address(context, host, virtual=virtual)
     try:
         return asyncio.run(_while_read(sessions(where, work, again), until))
     except ConnectionFailedError as error:
@@ -98,32 +109,37 @@ def converse_again(
 
 
 def ask(params: Params[R], *, virtual: bool = False, join: Join[R] | None = None) -> R:
-    """One question, one answer."""
-    return converse(lambda client: client.call(params), virtual=virtual, join=join)
+    """One question, one answer; `boards` that it is about may be of one of several machines."""
+
+    async def work(client: Client) -> R:
+        named: tuple[str, ...] | None = getattr(params, "boards", None)
+        return await client.call(
+            params if named is None else msgspec.structs.replace(params, boards=boards_here(named))
+        )
+
+    return converse(work, virtual=virtual, join=join)
 
 
 def each_answer(work: Work[T]) -> dict[str, T]:
     """Do the same with the daemon of each machine; its answer by its name, which is "" where there is only one."""
     context = click.get_current_context()
-    hosts = named_hosts(context)
-    if len(hosts) <= 1:
+    if len(named_hosts(context)) <= 1:
         return {"": converse(work)}
-    return dict(_all_answers(context, hosts, work))
+    return dict(_all_answers(context, work))
 
 
 def whereabouts(context: click.Context, *, virtual: bool = False) -> Whereabouts:
     """The sockets of this machine that the command line of `context`, the environment or the defaults name."""
     explicit = _explicit_socket(context)
-    if not is_virtual_wanted(context):
-        return Whereabouts.of(explicit, virtual=virtual)
-    if explicit:
+    if is_virtual_wanted(context) and explicit:
         raise click.UsageError("--socket names one daemon, and --virtual chooses another: take one of them")
-    return Whereabouts.only_virtual()
+    found = Whereabouts.only_virtual() if is_virtual_wanted(context) else Whereabouts.of(explicit, virtual=virtual)
+    return dataclasses.replace(found, read_only=is_read_only(context))
 
 
-def is_virtual_wanted(context: click.Context) -> bool:
-    """Return whether the command line says that it is for emulated boards only."""
-    return bool(context.find_root().params.get("virtual"))
+def is_read_only(context: click.Context) -> bool:
+    """Return whether the command line wants a connection through which nothing can be changed."""
+    return bool(context.find_root().params.get("read_only"))
 
 
 def other_daemons(used: str) -> Iterator[OtherDaemon]:
@@ -139,7 +155,7 @@ def _rivals(where: Address, used: str) -> str:
     """Return the sockets of the other daemons that a command could have reached as well; "" where there are none."""
     if not isinstance(where, Whereabouts) or where.is_named or len(where.places) == 1:
         return ""
-    return few([shown for shown in map(_shown, where.listening()) if shown != used])
+    return ", ".join(shown for shown in map(_shown, where.listening()) if shown != used)  # whole: one is to be typed
 
 
 def _shown(place: Path) -> str:
@@ -161,8 +177,8 @@ def address(context: click.Context, host: str, *, virtual: bool = False, asks: b
             hint='leave one out; [hosts.NAME] command = ["flashdeck", "--socket", "PATH"] names one there',
         )
     if asks is None:
-        asks = is_terminal(sys.stdin) and len(named_hosts(context)) == 1
-    return find_host(host, virtual=virtual or is_virtual_wanted(context), asks=asks)
+        asks = is_terminal(sys.stdin) and len(asked_hosts(context)) == 1
+    return find_host(host, virtual=virtual or is_virtual_wanted(context), asks=asks, read_only=is_read_only(context))
 
 
 async def sessions(where: Address, work: Work[T], again: Again) -> T:
@@ -202,21 +218,21 @@ async def _session(where: Address, work: Work[T]) -> T:
 
 def _all_answers(
     context: click.Context,
-    hosts: Sequence[str],
     work: Work[T],
     *,
     virtual: bool = False,
     again: Again = NEVER_AGAIN,
     until: Until = Until.DONE,
 ) -> list[tuple[str, T]]:
-    where = [(host, address(context, host, virtual=virtual)) for host in hosts]
-    return _answers(context, asyncio.run(_while_read(_on_all(where, work, again), until)))
+    where = [(host, address(context, host, virtual=virtual)) for host in asked_hosts(context)]
+    return _answers(asyncio.run(_while_read(_on_all(where, work, again), until)))
 
 
 async def _on_all(
     where: Sequence[tuple[str, Address]], work: Work[T], again: Again
 ) -> list[tuple[str, T | FlashdeckError]]:
     async def on(host: str, there: Address) -> tuple[str, T | FlashdeckError]:
+        asked.set(host)
         speaking_for.set(host)  # each runs in a task, and so a context, of its own
         try:
             return host, await sessions(there, work, again)
@@ -226,19 +242,24 @@ async def _on_all(
     return await asyncio.gather(*(asyncio.create_task(on(host, there)) for host, there in where))
 
 
-def _answers(context: click.Context, outcomes: Sequence[tuple[str, T | FlashdeckError]]) -> list[tuple[str, T]]:
+def _answers(outcomes: Sequence[tuple[str, T | FlashdeckError]]) -> list[tuple[str, T]]:
     """Return the answers of those machines that gave one, and say why the others did not; raises where none did."""
     answers = [(host, outcome) for host, outcome in outcomes if not isinstance(outcome, FlashdeckError)]
     errors = [(host, outcome) for host, outcome in outcomes if isinstance(outcome, FlashdeckError)]
     told = [(_with_host(host, error.message), error) for host, error in errors]
+    failed_hosts.set(tuple(_failure(host, error) for host, error in errors))
     if errors and not answers:
         hints = {error.hint for _, error in errors}
         hint = hints.pop() if len(hints) == 1 else "ask each by itself: it says what to do"
         raise FlashdeckError("; ".join(message for message, _ in told), hint=hint, kind=errors[0][1].kind)
     for message, error in told:
         say_error(message, error.hint)
-    note_failures(context, some=bool(errors))
     return answers
+
+
+def _failure(host: str, error: FlashdeckError) -> HostFailure:
+    failure = Failure(kind=error.kind, message=error.message, hint=error.hint)
+    return HostFailure(host=host, error=failure, code=error.exit_code)
 
 
 def _with_host(host: str, message: str) -> str:

@@ -2,7 +2,6 @@
 
 import json
 import subprocess
-import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,31 +10,42 @@ from typing import IO, TypeVar, cast
 import click
 import msgspec
 
+from flashdeck import own_python
 from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError, RemoteError
 from flashdeck.extras import Extra, require
 from flashdeck.first_board.found import ScanLine
 from flashdeck.job_state import Failure
 from flashdeck.text import clean
+from flashdeck_tui.cli.connect import is_read_only, whereabouts
 from flashdeck_tui.cli.output import say
 from flashdeck_tui.cli.remote import only_host
 
 _A = TypeVar("_A")
-_PROGRAM = (sys.executable, "-m", "flashdeckd")
+_PROGRAM = own_python.module("flashdeckd")
 
 
 def without_daemon(error: ConnectionFailedError) -> None:
     """Say that a command looks without the daemon that `error` has not found.
 
     Raises it where there is another trouble, or where the daemon that was asked for is another machine's: what is
-    plugged in here is not what was asked for then. Where flashdeckd cannot run here, it says so, too.
+    plugged in here is not what was asked for then. So it does where only a daemon could see to it that nothing is
+    changed. Where flashdeckd cannot run here, it says so, too.
     """
-    if error.kind is not ErrorKind.UNREACHABLE or only_host(click.get_current_context()):
+    context = click.get_current_context()
+    if error.kind is not ErrorKind.UNREACHABLE or only_host(context) or is_read_only(context):
         raise error
     try:
         require(Extra.DAEMON, "a look without one")
     except FlashdeckError as lacking:
         raise ConnectionFailedError(f"{error.message}, and {lacking.message}", hint=lacking.hint) from error
     say("no daemon answers: looking without one")
+    say_who_else_runs(context)
+
+
+def say_who_else_runs(context: click.Context) -> None:
+    """Say which other daemon runs, where none answers that was asked for: a virtual bench may be what is meant."""
+    if elsewhere := whereabouts(context).elsewhere:
+        say(elsewhere)
 
 
 def answer_of(kind: type[_A], *words: str) -> _A:

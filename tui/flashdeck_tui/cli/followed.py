@@ -1,7 +1,6 @@
 """A file of this machine whose builds are handed on: `flashdeckd follow` beside a command, as values."""
 
 import asyncio
-import sys
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -11,6 +10,7 @@ from typing import Final
 
 import msgspec
 
+from flashdeck import own_python
 from flashdeck.errors import FlashdeckError, RemoteError
 from flashdeck.followed_file import TAKEN, BuildBegins, BuildPiece, FileNote, FollowLine
 from flashdeck.image_formats import MAX_IMAGE
@@ -21,7 +21,7 @@ LONGEST_LINE: Final = 1024 * 1024
 """Bytes of a line: a piece of a build, in base64."""
 END_SECONDS: Final = 5.0
 """Seconds that the process has to end once its input has."""
-_PROGRAM: Final = ("-m", "flashdeckd", "follow")
+_PROGRAM: Final = (*own_python.module("flashdeckd"), "follow")
 _UNCLEAR: Final = "run it by hand: flashdeckd follow FILE"
 
 
@@ -103,7 +103,7 @@ async def followed(file: Path, settle: float, note: Callable[[FileNote], object]
     """Follow a file, or a glob, for the length of a block; `note` hears of what a person should know."""
     # A session of its own: Ctrl-C ends it through the end of its input, once we have ended.
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, *_PROGRAM, "--settle", f"{settle:g}", "--", str(file)),
+        *(*_PROGRAM, "--settle", f"{settle:g}", "--", str(file)),
         stdin=PIPE,
         stdout=PIPE,
         stderr=DEVNULL,

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from flashdeck_tui.cli.output import be_quiet
+from flashdeck_tui.cli.remote import named_hosts, path_of, refuse_read_only
 
 
 def _quiet(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
@@ -22,6 +23,12 @@ def _kept(context: click.Context, parameter: click.Parameter, value: Any) -> Any
     if value and context is not root:
         root.params[name] = value
     return value
+
+
+def _narrowed(context: click.Context, parameter: click.Parameter, value: Any) -> Any:
+    if value and not context.resilient_parsing:
+        refuse_read_only(path_of(context))
+    return _kept(context, parameter, value)
 
 
 def own_options(**more: Any) -> list[click.Parameter]:
@@ -43,9 +50,29 @@ def own_options(**more: Any) -> list[click.Parameter]:
             **more,
         ),
         click.Option(
+            ["--read-only"],
+            is_flag=True,
+            callback=_narrowed,
+            help="Only look: the daemon refuses what changes something or touches a board.",
+            **more,
+        ),
+        click.Option(
             ["-q", "--quiet"], is_flag=True, callback=_quiet, help="Print no messages on stderr but errors.", **more
         ),
     ]
+
+
+def is_virtual_wanted(context: click.Context) -> bool:
+    """Return whether the command line says that it is for emulated boards only."""
+    return bool(context.find_root().params.get("virtual"))
+
+
+def own_words(context: click.Context) -> tuple[str, ...]:
+    """Return how a command line begins that reaches the same daemon, to be pasted."""
+    given = context.find_root().params
+    socket = ("--socket", str(given["socket"])) if given.get("socket") else ()
+    hosts = (word for host in named_hosts(context) for word in ("--host", host))
+    return ("flashdeck", *hosts, *socket, *(("--virtual",) if given.get("virtual") else ()))
 
 
 def taken_behind(command: click.Command) -> click.Command:

@@ -12,9 +12,11 @@ from flashdeck.errors import RequestError
 from flashdeck.names import did_you_mean
 from flashdeck.text import clean
 from flashdeck_tui.cli.global_options import taken_behind
-from flashdeck_tui.cli.remote import refuse_hosts, with_host_option
+from flashdeck_tui.cli.remote import refuse_hosts, refuse_read_only, with_host_option
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
+_COMMANDS = "flashdeck_tui.cli.commands"
+"""The package of the commands of `flashdeck` itself; a group's own is below it."""
 
 
 class CommandGroup(click.Group):
@@ -46,17 +48,19 @@ class CommandGroup(click.Group):
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """The command `cmd_name`, or None where there is none."""
+        del ctx
         if cmd_name not in self._names:
             return None
         if cmd_name not in self._found:
             command = taken_behind(import_module(f"{self._package}.{cmd_name}").command)
             is_group = isinstance(command, click.Group)
-            self._found[cmd_name] = command if is_group else with_host_option(command, self._path(ctx, cmd_name))
+            self._found[cmd_name] = command if is_group else with_host_option(command, self._path(cmd_name))
         return self._found[cmd_name]
 
-    def _path(self, ctx: click.Context, name: str) -> str:
-        """Return a command with the groups that it is in."""
-        return name if ctx.parent is None else f"{ctx.info_name} {name}"
+    def _path(self, name: str) -> str:
+        """Return a command with the groups that it is in, whoever asks: a command is given its options once."""
+        groups = self._package.removeprefix(_COMMANDS).split(".")
+        return " ".join((*filter(None, groups), name))
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -64,7 +68,10 @@ class CommandGroup(click.Group):
         """The command that the first word names; raises RequestError, with what there is instead, where it is none."""
         word = args[0]
         if word in self._names or word.startswith("-") or ctx.resilient_parsing:
-            refuse_hosts(ctx, self._path(ctx, word))
+            path = self._path(word)
+            refuse_hosts(ctx, path)
+            if ctx.find_root().params.get("read_only"):
+                refuse_read_only(path)
             return super().resolve_command(ctx, args)
         raise RequestError(
             f"'{ctx.command_path}' has no command '{clean(word)}'",

@@ -48,9 +48,18 @@ def script_of(lines: Sequence[Line], machine: ThisMachine) -> Iterator[str]:
             continue
         command = ("" if machine.is_root or not line.as_root else "sudo ") + shlex.join(line.words)
         if isinstance(line, WriteFile):
-            yield f"{command} <<'{_END}'\n{line.text}{_END}"
+            yield from here_document(command, line.text)
         else:
             yield command
+
+
+def here_document(command: str, text: str) -> Iterator[str]:
+    """Yield a command and the text that it reads; the text ends with a line feed."""
+    end = _END
+    while end in text.splitlines():
+        end += "_"
+    yield f"{command} <<'{end}'"
+    yield f"{text}{end}"
 
 
 def _told(results: Sequence[StepResult], remarks: Sequence[str]) -> Iterator[str]:

@@ -7,7 +7,7 @@ COMMANDS: Final[Mapping[str, str]] = {
     "power": "flashdeck switches no ports; pull the cable, or use uhubctl",
     "console": "flashdeck reads no serial ports; open the port with a terminal program",
     "run": "'flashdeck wait PARTITION && COMMAND' runs a command once the newest build is on the boards",
-    "serve": "there is no browser's view; 'flashdeck --host USER@BOX' opens the screen of another machine's boards",
     "man": "'flashdeck COMMAND --help' explains each command",
+    "version": "'flashdeck --version' prints it",
     "help": "'flashdeck --help' lists the commands, 'flashdeck COMMAND --help' explains one",
 }

@@ -19,6 +19,15 @@ def _of(*kinds: str) -> Complete:
     return complete
 
 
+def fixed(*words: str) -> Complete:
+    """Return what proposes these words, where others may be typed, too: a daemon of another release may know more."""
+
+    def complete(_context: click.Context, _parameter: click.Parameter, incomplete: str) -> "list[CompletionItem[str]]":
+        return [CompletionItem(word) for word in words if word.startswith(incomplete)]
+
+    return complete
+
+
 boards = _of("boards")
 """The configured boards."""
 partitions = _of("partitions")
@@ -32,5 +41,7 @@ virtual_boards = _of("virtual boards")
 """The boards of an emulated bench."""
 jobs_to_cancel = _of("jobs to cancel")
 """The jobs that have not ended."""
+jobs_to_move = _of("jobs to move")
+"""The jobs that have not begun."""
 jobs_to_retry = _of("jobs to retry")
 """The jobs that have ended, or are blocked."""

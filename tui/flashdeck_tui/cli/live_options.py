@@ -9,8 +9,15 @@ import click
 from flashdeck.names import required
 from flashdeck_tui.cli import live_names, options
 from flashdeck_tui.cli.live_names import Complete
+from flashdeck_tui.cli.remote import note_boards
 
 Command = Callable[..., Any]
+
+
+def _noted(context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    note_boards(context, value)
+    return value
+
 
 boards = click.option(
     "--board",
@@ -19,6 +26,7 @@ boards = click.option(
     type=options.name,
     metavar="NAME|GLOB",
     shell_complete=live_names.boards,
+    callback=_noted,
     help="Only these boards (repeatable). Default: all boards that have the partition.",
 )
 """For a command whose words mean something else than boards."""
@@ -45,6 +53,7 @@ def _board_words(*, needed: bool, complete: Complete) -> Callable[[Command], Com
         @functools.wraps(command)
         def with_boards(*, words: tuple[str, ...], more: tuple[str, ...], **others: object) -> object:
             named = (*words, *more)
+            note_boards(click.get_current_context(), named)
             return command(boards=required(named) if needed else named, **others)
 
         return with_boards

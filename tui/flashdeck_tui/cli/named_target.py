@@ -15,7 +15,7 @@ from flashdeck.image_file import LoadedImage, load_image
 from flashdeck.image_formats import ImageFormat
 from flashdeck.text import clean
 from flashdeck_tui.cli.output import say
-from flashdeck_tui.cli.remote import named_hosts
+from flashdeck_tui.cli.remote import asked_hosts
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class NamedTarget:
             boards,
             path if word and path.exists() else None,
             path.is_file(),
-            len(named_hosts(click.get_current_context())) > 1,
+            len(asked_hosts(click.get_current_context())) > 1,
         )
 
 

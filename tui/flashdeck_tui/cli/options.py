@@ -15,7 +15,7 @@ FILES = f"FILE is an image file as builds write it: {SUFFIXES_IN_WORDS}. Its con
 """Stands below the help of each command that takes such a file."""
 PLACED = (
     "FILE without PARTITION belongs where its addresses are; a .bin, where its vector table proves it. That is one "
-    "board: where several come in question, the command ends with 7 and names them, unless --board chooses."
+    "board: where several come in question, the command names them and exits with 7, unless --board chooses."
 )
 """The same for each command that takes a file without a partition."""
 
@@ -41,7 +41,9 @@ def size(value: str) -> int:
 
 
 force_read = click.option(
-    "--force", is_flag=True, help="Also where reads were refused, or seen not to be true. What they say may be false."
+    "--force",
+    is_flag=True,
+    help="Read also where reads were refused, or seen not to be true. What they say may be false.",
 )
 
 status = click.option(

@@ -66,8 +66,8 @@ def ordered(*, ends_with_command: bool = False) -> Callable[[Command], Command]:
     def decorate(command: Command) -> Command:
         stays = "it is cancelled then" if ends_with_command else "the jobs stay in the queue"
 
-        @click.option("--no-wait", is_flag=True, help="Do not wait for a board: 4 if one is absent, else 13.")
-        @options.timeout(default=None, help=f"Stop following (6) after this long; {stays}.")
+        @click.option("--no-wait", is_flag=True, help="Do not wait for a board: exit with 4 if one is absent, else 13.")
+        @options.timeout(default=None, help=f"Stop following after this long, and exit with 6; {stays}.")
         @options.as_json
         @options.as_jsonl
         @functools.wraps(command)

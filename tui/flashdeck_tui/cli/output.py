@@ -13,12 +13,14 @@ from io import TextIOWrapper
 from typing import BinaryIO, TextIO, cast
 
 from flashdeck.errors import MAX_PARTS, ErrorKind
-from flashdeck.full_json import full_json
+from flashdeck.full_json import full_json, plain
 from flashdeck.job_state import Failure
 from flashdeck.text import MAX_MESSAGE, clean
 from flashdeck.value import Value
-from flashdeck_tui.cli.answers import Refusal
-from flashdeck_tui.cli.remote import speaking_for
+from flashdeck_tui.ascii_text import to_ascii
+from flashdeck_tui.cli.answers import HostsFailed, Refusal
+from flashdeck_tui.cli.remote import failed_hosts, speaking_for
+from flashdeck_tui.locale_text import shows_only_ascii
 from flashdeck_tui.terminal import takes_control_sequences
 
 _quiet: ContextVar[bool] = ContextVar("quiet", default=False)
@@ -100,8 +102,18 @@ def put(text: str) -> bool:
 
 
 def put_json(value: Value) -> bool:
-    """One JSON object on one line of stdout, as pure ASCII. False once nobody reads it any more."""
-    return put(full_json(value))
+    """One JSON object on one line of stdout, as pure ASCII. False once nobody reads it any more.
+
+    Where some of several machines failed, it says so of each.
+    """
+    failed = failed_hosts.get()
+    return put(full_json({**cast("dict[str, object]", plain(value)), "failed_hosts": failed} if failed else value))
+
+
+def put_failed_hosts(*, as_jsonl: bool) -> None:
+    """Print, as the last line of `--jsonl`, which machines failed."""
+    if as_jsonl:
+        put_json(HostsFailed(failed_hosts=failed_hosts.get()))
 
 
 def report(failure: Failure, *, as_json: bool) -> None:
@@ -124,6 +136,8 @@ def say_error(message: str, hint: str) -> None:
 def _write(stream: TextIO | None, text: str) -> bool:
     if stream is None or stream.closed:
         return False
+    if is_terminal(stream) and shows_only_ascii(os.environ):
+        text = to_ascii(text)
     try:
         stream.write(text)
         stream.flush()

@@ -1,7 +1,6 @@
 """Running jobs as talk on stderr: bars on a terminal, a line a change everywhere else."""
 
 import asyncio
-import shutil
 import sys
 import time
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -20,11 +19,11 @@ from flashdeck.words.jobs import (
     status_text,
     status_word,
 )
+from flashdeck_tui.cell_width import cell_width
 from flashdeck_tui.cli import words
 from flashdeck_tui.cli.output import Colour, is_terminal, one_line, paint, say, write_talk
 from flashdeck_tui.cli.remote import speaking_for
-from flashdeck_tui.cli.table import columns
-from flashdeck_tui.terminal import takes_control_sequences
+from flashdeck_tui.terminal import size_of, takes_control_sequences
 
 LOOK_SECONDS: Final = 1.0
 """Seconds between looks whether the boards still answer: no event tells that."""
@@ -81,7 +80,7 @@ def _suited(jobs: Sequence[JobState], boards: int) -> Progress:
     """Return what suits stderr: bars need a terminal that can go up, and has a line for each of the `boards`."""
     if speaking_for.get():  # several machines talk at once
         return Lines(jobs)
-    if is_terminal(sys.stderr) and takes_control_sequences() and boards < shutil.get_terminal_size().lines:
+    if is_terminal(sys.stderr) and takes_control_sequences() and boards < size_of(sys.stderr).lines:
         return Bars(jobs)
     return Lines(jobs)
 
@@ -179,17 +178,17 @@ class Bars:
             return
         self._drawn_at = time.monotonic()
         up = _UP.format(self._drawn_lines) if self._drawn_lines else ""
-        width = shutil.get_terminal_size().columns - 1
-        label = max(columns(_label(job)) for job in self._jobs.values())
+        width = size_of(sys.stderr).columns - 1
+        label = max(cell_width(_label(job)) for job in self._jobs.values())
         above = [one_line(f"{_label(job)}: {_headline(job)}") for job in changed if stands_still(job.status)]
-        long = "".join(f"{line}\n" for line in above if columns(line) > width)
+        long = "".join(f"{line}\n" for line in above if cell_width(line) > width)
         lines = [_CLEAR_LINE + self._bar_line(job, label, width) for job in self._jobs.values()]
         self._drawn_lines = len(lines)
         write_talk(up + (_CLEAR_BELOW + long if long else "") + "\n".join(lines) + "\n")
 
     def _bar_line(self, job: JobState, label: int, width: int) -> str:
         """Return a line that fits into `width` columns, so that going up by lines finds it again."""
-        head = _label(job) + " " * (label - columns(_label(job)))
+        head = _label(job) + " " * (label - cell_width(_label(job)))
         text = clean(_headline(job), 2 * width)
         bar = ""
         status = job.status
@@ -220,6 +219,6 @@ def _headline(job: JobState) -> str:
 
 
 def _cut(text: str, width: int) -> str:
-    while columns(text) > width:
+    while cell_width(text) > width:
         text = text[:-2] + "…"
     return text

@@ -9,18 +9,26 @@ import click
 from flashdeck.errors import RequestError
 from flashdeck.names import few
 from flashdeck.ssh_destination import checked_destination
+from flashdeck_tui.cli.answers import HostFailure
+from flashdeck_tui.cli.host_boards import boards_there, machines_meant
 
 _KEY: Final = "flashdeck_tui.cli.remote"
-_FAILED: Final = "flashdeck_tui.cli.remote.failed"
+_BOARDS: Final = "flashdeck_tui.cli.remote.boards"
 MOST_HOSTS: Final = 32
 """Machines of one command line."""
 LOCAL: Final = frozenset(
     {"init", "config check", "config show", "install", "uninstall", "completion", "demo", "connect"}
 )
 """Commands that do all their work on this machine."""
+_READ_ONLY_TOO: Final = frozenset({"connect"})
+"""Those of them that may be read-only all the same: its work is a connection to the daemon."""
 
+asked: ContextVar[str] = ContextVar("asked", default="")
+"""The machine that a command, or a part of it, works with; "" for this one."""
 speaking_for: ContextVar[str] = ContextVar("speaking_for", default="")
-"""The machine that a part of a command for several works with; "" where it is the only one."""
+"""The same where several are named, and what is said and printed names it."""
+failed_hosts: ContextVar[tuple[HostFailure, ...]] = ContextVar("failed_hosts", default=())
+"""Those of several machines that failed."""
 
 
 def _remember(context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> None:
@@ -58,6 +66,22 @@ def named_hosts(context: click.Context) -> tuple[str, ...]:
     return cast("tuple[str, ...]", context.meta.get(_KEY, ()))
 
 
+def note_boards(context: click.Context, patterns: tuple[str, ...]) -> None:
+    """Note the boards that the command line names: a machine of which none is meant is not asked."""
+    context.meta[_BOARDS] = patterns
+
+
+def asked_hosts(context: click.Context) -> tuple[str, ...]:
+    """Return the machines that are asked; raises RequestError where a board of another one is named."""
+    patterns: tuple[str, ...] = context.meta.get(_BOARDS, ())
+    return machines_meant(named_hosts(context), patterns)
+
+
+def boards_here(patterns: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the boards that are meant, as the daemon that is asked knows them."""
+    return boards_there(asked.get(), patterns) if asked.get() else patterns
+
+
 def with_host_option(command: click.Command, path: str) -> click.Command:
     """Return a command that also takes the option, unless its whole work is on this machine."""
     if path not in LOCAL and not any(parameter.name == "host" for parameter in command.params):
@@ -68,28 +92,35 @@ def with_host_option(command: click.Command, path: str) -> click.Command:
 def refuse_hosts(context: click.Context, path: str) -> None:
     """Refuse machines for a command that works on this one only; raises RequestError."""
     if path in LOCAL and named_hosts(context):
-        raise RequestError(f"'flashdeck {path}' works on this machine only", hint="leave out --host")
+        raise RequestError(
+            f"'flashdeck {path}' works on this machine only",
+            hint=f"leave out --host, or run it there: ssh -t MACHINE flashdeck {path}",
+        )
+
+
+def path_of(context: click.Context) -> str:
+    """Return the command of a context, with the groups that it is in; "" for flashdeck itself."""
+    return context.command_path.partition(" ")[2]
+
+
+def refuse_read_only(path: str) -> None:
+    """Refuse --read-only for a command whose work no daemon could refuse; raises RequestError."""
+    if path in LOCAL - _READ_ONLY_TOO:
+        raise RequestError(
+            f"'flashdeck {path}' works on this machine, and a daemon cannot keep it from changing it",
+            hint="leave out --read-only",
+        )
 
 
 def only_host(context: click.Context) -> str:
     """Return the machine that is named, "" for this one; raises RequestError where there are several."""
-    hosts = named_hosts(context)
+    hosts = asked_hosts(context)
     if len(hosts) > 1:
         raise RequestError(
             f"'{context.command_path}' works with one machine at a time, and {few(list(hosts))} are named",
             hint="run it once for each --host",
         )
     return next(iter(hosts), "")
-
-
-def note_failures(context: click.Context, *, some: bool) -> None:
-    """Note if one of several machines failed, and others did not."""
-    context.meta[_FAILED] = some
-
-
-def some_hosts_failed(context: click.Context) -> bool:
-    """Return whether one of several machines failed, and others did not."""
-    return bool(context.meta.get(_FAILED))
 
 
 def command_words(context: click.Context | None, words: str) -> str:

@@ -27,6 +27,7 @@ COMMANDS = (
     "follow",
     "cancel",
     "retry",
+    "move",
     "logs",
     "hold",
     "release",
@@ -44,6 +45,7 @@ COMMANDS = (
     "demo",
     "virtual",
     "connect",
+    "serve",
 )
 
 

@@ -13,22 +13,24 @@ from msgspec.structs import replace
 
 from flashdeck.chips import find_chip
 from flashdeck.config import Profile
-from flashdeck.first_board.chip_guess import ChipGuesses, guess_chips, maps_of, sectors_shown, shows
+from flashdeck.first_board.chip_guess import ChipGuesses, guess_chips, maps_of, sectors_shown
 from flashdeck.first_board.found import FoundBuild
 from flashdeck.first_board.partition_layout import PartitionLayout, PlannedPartition, lay_out
+from flashdeck.first_board.profile_fit import of_its_kind, speaks_plain, with_its_sectors
 from flashdeck.geometry import Geometry, Range, parse_sectors
 from flashdeck.image_formats import SUFFIXES_IN_WORDS
 from flashdeck.memory_map import Access
 from flashdeck.model import BoardState, DeviceState
-from flashdeck.text import clean
+from flashdeck.text import clean, format_size
 from flashdeck.toml.values import header, quoted
 
 NEW_PROFILE = "product"
+PROGRAM: Final = ("flashdeck",)
+"""The words that begin a command for the usual daemon."""
 WIDTH: Final = 80
 """Columns that a comment is wrapped to."""
 MOST_RUNNING: Final = 4
 """Running devices that are named where there is nothing to suggest."""
-_DFUSE: Final = 0x011A
 _KIB: Final = 1024
 _EXAMPLE_CHIP = "STM32H563RG"
 _EXAMPLE_SECTORS = "128*8K@0x08000000"
@@ -56,10 +58,13 @@ class Suggestion:
     layout: PartitionLayout | None = None
     """The partitions for the builds that were found; None where none were looked for, or the flash is not known."""
 
+    program: tuple[str, ...] = PROGRAM
+    """The words that begin a command for the same daemon."""
+
     @property
     def adopt(self) -> tuple[str, ...]:
         """The command that makes the daemon keep the board, as words."""
-        return ("flashdeck", "adopt", self.device.port, "--profile", self.profile, "--name", self.name)
+        return (*self.program, "adopt", self.device.port, "--profile", self.profile, "--name", self.name)
 
 
 def suggestions(
@@ -68,10 +73,12 @@ def suggestions(
     profiles: Mapping[str, Profile],
     taken: Iterable[str],
     builds: Sequence[FoundBuild] | None = None,
+    *,
+    program: tuple[str, ...] = PROGRAM,
 ) -> list[Suggestion]:
     """One for each of `devices`. `boards` are the daemon's, `profiles` the configuration's, `taken` the names in it.
 
-    `builds` are those that were found in a directory; None where none was named.
+    `builds` are those that were found in a directory; None where none was named. `program` begins the commands.
     """
     boards = tuple(boards)
     devices = [_cleaned(device) for device in devices]
@@ -96,6 +103,7 @@ def suggestions(
                 serial=serial,
                 port="" if serial else device.port,
                 chips=chips,
+                program=program,
                 layout=None
                 if geometry is None or not builds or fitting
                 else lay_out(builds, geometry, maps_of(device)),
@@ -107,9 +115,9 @@ def suggestions(
 def _fitting(device: DeviceState, profiles: Mapping[str, Profile]) -> tuple[str, ...]:
     """Return the profiles for the device's USB id; of several, those whose flash its memory map shows."""
     same_id = [profile for profile in profiles.values() if str(profile.dfu) == device.usb_id]
-    maps = maps_of(device)
-    narrowed = [profile for profile in same_id if profile.is_plain or shows(maps, profile.geometry)]
-    return tuple(profile.name for profile in narrowed or same_id)
+    fitting = of_its_kind(same_id, device.setting_names, device.usb_id, device.dfu_version)
+    narrowed = with_its_sectors(fitting, device.setting_names, device.usb_id)
+    return tuple(profile.name for profile in narrowed or fitting)
 
 
 def _product(device: DeviceState) -> tuple[str, tuple[str, ...]]:
@@ -146,10 +154,15 @@ def _cleaned(device: DeviceState) -> DeviceState:
     )
 
 
-def to_toml(found: Sequence[Suggestion], running: Sequence[DeviceState] = (), file: Path | None = None) -> str:
+def to_toml(
+    found: Sequence[Suggestion],
+    running: Sequence[DeviceState] = (),
+    file: Path | None = None,
+    program: tuple[str, ...] = PROGRAM,
+) -> str:
     """The suggestions as lines for a configuration file. `running` is named where there are none.
 
-    `file` is the configuration, where it is not the usual one.
+    `file` is the configuration, where it is not the usual one, and `program` begins a command for its daemon.
     """
     if not found:
         return _NOTHING + "".join(map(_running, running[:MOST_RUNNING]))
@@ -157,7 +170,8 @@ def to_toml(found: Sequence[Suggestion], running: Sequence[DeviceState] = (), fi
     for each in found:
         if not each.profiles:
             new.setdefault(each.profile, each)
-    title = _wrapped(f"For {_USUAL_FILE if file is None else file}; after that: flashdeck config reload")
+    reload = shlex.join((*program, "config", "reload"))
+    title = _wrapped(f"For {_USUAL_FILE if file is None else _short(str(file))}; after that: {reload}")
     parts = [*map(_profile, new.values()), *map(_board, found)]
     gap = "\n\n" if len(found) > 1 else "\n"  # one board fits on a screen
     return f"{title}\n" + gap.join("\n".join(part) for part in parts) + "\n"
@@ -190,9 +204,9 @@ def _profile(suggestion: Suggestion) -> Iterator[str]:
     device, table = suggestion.device, ("profiles", suggestion.profile)
     yield header(*table)
     yield f"dfu = {quoted(device.usb_id)}"
-    is_plain = device.dfu_version not in (None, _DFUSE)
+    is_plain = speaks_plain(device.setting_names, device.usb_id, device.dfu_version)
     if is_plain:
-        yield "# It speaks plain DFU 1.1, without addresses: alternate settings instead."
+        yield _wrapped(_plain(device))
     else:
         yield from _flash(suggestion)
     yield '#app = "0483:5740" # its USB id while its application is running'
@@ -207,6 +221,15 @@ def _profile(suggestion: Suggestion) -> Iterator[str]:
             yield _wrapped(note)
     if not planned:
         yield from _examples(table, () if is_plain else _example(suggestion))
+
+
+def _plain(device: DeviceState) -> str:
+    """Return what is known of the alternate settings of a device without addresses."""
+    numbers = ", ".join(map(str, device.alternates))
+    names = ", ".join(quoted(name) for name in dict.fromkeys(device.setting_names) if name.strip())
+    known = [f"numbers {numbers}" if numbers else "", f"known by name: {names}" if names else ""]
+    told = "; ".join(filter(None, known))
+    return "It speaks plain DFU 1.1, without addresses: alternate settings instead" + (f" ({told})." if told else ".")
 
 
 def _flash(suggestion: Suggestion) -> Iterator[str]:
@@ -234,7 +257,8 @@ def _flash(suggestion: Suggestion) -> Iterator[str]:
 def _partition(table: tuple[str, ...], partition: PlannedPartition) -> Iterator[str]:
     yield header(*table, "partitions", partition.name)
     yield f"address = 0x{partition.span.start:08x}"
-    yield f"size = {quoted(_size(partition.span.size))}"
+    takes = f" # its build has {format_size(partition.build_size)}" if partition.build_size else ""
+    yield f"size = {quoted(_size(partition.span.size))}{takes}"
     if partition.protected:
         yield "protected = true"
     else:
@@ -268,7 +292,7 @@ def _first_run(geometry: Geometry) -> list[Range]:
 def _examples(table: tuple[str, ...], spans: tuple[Range, ...]) -> Iterator[str]:
     """Yield partitions to be filled in; `spans` end with that of an application, none is for a plain DFU device."""
     yield "# Examples: take the # from what fits, and change it. Or let it be found from"
-    yield f"# builds ({SUFFIXES_IN_WORDS}): flashdeck suggest DIRECTORY"
+    yield f"# builds ({SUFFIXES_IN_WORDS}): flashdeck suggest DIR"
     for span in spans[:-1]:
         yield f"#{header(*table, 'partitions', 'bootloader')}"
         yield f"#address = 0x{span.start:08x}"

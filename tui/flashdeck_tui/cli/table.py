@@ -3,11 +3,11 @@
 import shutil
 import sys
 import textwrap
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flashdeck.text import clean
+from flashdeck_tui.cell_width import cell_width
 from flashdeck_tui.cli.output import Colour, is_terminal, paint
 
 _GAP = "  "
@@ -32,7 +32,9 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str | Cell]]) -> str:
     little. Into a pipe or a file a row is always one line.
     """
     cells = [[_cell(item) for item in row] for row in rows]
-    widths = [max(map(columns, texts)) for texts in zip(head, *([c.text for c in row] for row in cells), strict=True)]
+    widths = [
+        max(map(cell_width, texts)) for texts in zip(head, *([c.text for c in row] for row in cells), strict=True)
+    ]
     lines = [paint(_line([Cell(text) for text in head], widths), Colour.STRONG, sys.stdout)]
     if not is_terminal(sys.stdout):
         return "\n".join(lines + [_line(row, widths) for row in cells])
@@ -43,16 +45,11 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str | Cell]]) -> str:
         if below:
             lines.append(_line(first, widths[:-1]))
             start = _INDENT
-        pieces = textwrap.wrap(last.text, width - start) if start + columns(last.text) > width else [last.text]
+        pieces = textwrap.wrap(last.text, width - start) if start + cell_width(last.text) > width else [last.text]
         if not below:
             lines.append(_line([*first, Cell(pieces.pop(0), last.colour, last.right)], widths))
         lines += [" " * start + paint(piece, last.colour, sys.stdout) for piece in pieces if piece]
     return "\n".join(lines)
-
-
-def columns(text: str) -> int:
-    """Return the number of columns that `text` takes on a terminal."""
-    return sum(0 if unicodedata.combining(ch) else 2 if unicodedata.east_asian_width(ch) in "WF" else 1 for ch in text)
 
 
 def _cell(item: str | Cell) -> Cell:
@@ -63,7 +60,7 @@ def _cell(item: str | Cell) -> Cell:
 def _line(row: Sequence[Cell], widths: Sequence[int]) -> str:
     parts: list[str] = []
     for index, (cell, width) in enumerate(zip(row, widths, strict=True)):
-        padding = " " * (width - columns(cell.text))
+        padding = " " * (width - cell_width(cell.text))
         text = paint(cell.text, cell.colour, sys.stdout)
         if cell.right:
             parts.append(padding + text)

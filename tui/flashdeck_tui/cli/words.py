@@ -7,7 +7,7 @@ from typing import Final
 from flashdeck.job_state import Done, Queued, Running, Superseded, Written
 from flashdeck.model import BoardState, Contents, JobState, LogLevel, Presence
 from flashdeck.text import clean, format_age
-from flashdeck.words.boards import armed_text, armed_word, hold_text, lease_text, presence_word
+from flashdeck.words.boards import armed_text, armed_word, hold_text, lease_text, where_word
 from flashdeck.words.contents import contents_state
 from flashdeck.words.jobs import claim_text, status_detail, status_hint, status_word
 from flashdeck.words.tone import Phrase, Tone
@@ -38,7 +38,7 @@ def presence(board: BoardState) -> Cell:
     is_plain = board.armed and not board.once
     but = [word for word, is_so in (("on hold", board.hold is not None), ("taken", board.lease is not None)) if is_so]
     but += [] if is_plain else [armed_word(board).text]
-    where = presence_word(board.presence)
+    where = where_word(board)
     return Cell(f"{where.text} ({', '.join(but)})", Colour.WARNING) if but else cell(where)
 
 

@@ -37,10 +37,14 @@ def run(*, once: bool, json: bool) -> int:
 
     Unattended, it builds twice, waits for both builds on all three boards, and prints what is there now. Returns the
     exit code. Raises FlashdeckError where the demo could not be run to its end; the end of the daemon's log is then on
-    stderr. Nothing is left behind in any case. 2 where it is to be played and the terminal cannot show the screen.
+    stderr. Nothing is left behind in any case. 2 where it is to be played and the terminal cannot show the screen, and
+    129 where the terminal has gone before it began.
     """
     require(Extra.DAEMON, "the demo")
-    unattended = once or json or not all(map(is_terminal, (sys.stdin, sys.stdout, sys.stderr)))
+    if terminal.has_gone():
+        return terminal.GONE  # nobody is there to read what the demo would say without a screen
+    has_screen = terminal.has_driver() or all(map(is_terminal, (sys.stdin, sys.stdout, sys.stderr)))
+    unattended = once or json or not has_screen
     try:
         return asyncio.run(until_signal(play_by_itself(as_json=json) if unattended else _played()))
     except _InterruptedError as end:
@@ -62,7 +66,9 @@ async def _played() -> int:
     terminal.end_with_it()  # before the slow part: it may close while the screen starts
     with explained(Extra.TUI, "the screen"):
         from flashdeck_tui.demo.play import play  # noqa: PLC0415 - an extra, and slow to import
-
+    if trouble := terminal.driver_trouble():
+        complain(trouble)
+        return ExitCode.USAGE
     return await play()
 
 

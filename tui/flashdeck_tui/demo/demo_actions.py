@@ -6,10 +6,11 @@ from flashdeck import api
 from flashdeck.errors import FlashdeckError
 from flashdeck.model import Presence
 from flashdeck.names import literal
-from flashdeck_tui.actions import Action, Context, Needs
+from flashdeck_tui.actions.action import Action, Context, Needs
 from flashdeck_tui.demo.demo_bench import SLOWNESS, DemoBench
 from flashdeck_tui.demo.firmware import link_slowly
 from flashdeck_tui.demo.loop import PARTITION, PAUSES
+from flashdeck_tui.key_names import KeyNames
 
 
 class DemoActions:
@@ -20,10 +21,9 @@ class DemoActions:
         self._pause = PAUSES * next(iter(bench.config.boards.values())).profile.partitions[PARTITION].settle
         self._building = asyncio.Lock()
 
-    @property
-    def headline(self) -> str:
+    def headline(self, keys: KeyNames) -> str:
         """The build as a shell command for another terminal; it works as long as the demo runs."""
-        how = f"b builds, or edit version.h and run this (boards {SLOWNESS}x slower than real ones):"
+        how = f"{keys['demo-build']} builds, or edit version.h and run this (boards {SLOWNESS}x slower than real ones):"
         return f"{how}\n{self._firmware.shell_command}"
 
     def actions(self) -> tuple[Action, ...]:
@@ -31,7 +31,7 @@ class DemoActions:
         return (
             Action(
                 id="demo-build",
-                key="b",
+                key="B",
                 title="Build",
                 description=f"Count the version in {self._firmware.source.name} up and build app1, as an editor would.",
                 run=self._build,
@@ -39,7 +39,7 @@ class DemoActions:
             ),
             Action(
                 id="demo-unplug",
-                key="u",
+                key="U",
                 title="Unplug",
                 description="Pull the board's cable: power is lost at once, also in the middle of a flash.",
                 needs=Needs.BOARD,
@@ -48,7 +48,7 @@ class DemoActions:
             ),
             Action(
                 id="demo-plug",
-                key="p",
+                key="P",
                 title="Plug",
                 description="Plug the board in; it starts its application if that passes the boot check.",
                 needs=Needs.BOARD,
@@ -57,7 +57,7 @@ class DemoActions:
             ),
             Action(
                 id="demo-press",
-                key="s",
+                key="S",
                 title="Press",
                 description="Press the board's buttons: it restarts into its bootloader.",
                 needs=Needs.BOARD,

@@ -5,7 +5,6 @@ import contextlib
 import json
 import os
 import shutil
-import sys
 import tempfile
 import tomllib
 from collections.abc import AsyncGenerator
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
-from flashdeck import api, config_file, paths
+from flashdeck import api, config_file, own_python, paths
 from flashdeck.client import Client
 from flashdeck.config import Config
 from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError
@@ -74,7 +73,7 @@ async def demo_bench(*, slow: bool = False) -> AsyncGenerator[DemoBench, None]:
             "--socket": socket,
             "--state-dir": kept.directory / "state",
         }
-        kept.start(sys.executable, "-m", "flashdeckd", *(str(word) for option in options.items() for word in option))
+        kept.start(*own_python.module("flashdeckd"), *(str(word) for option in options.items() for word in option))
         try:
             async with await connected(kept.ended, socket) as client:
                 yield DemoBench(client, config_file.load(settings), Firmware(kept.directory / "firmware"), socket)
@@ -139,9 +138,7 @@ async def _kept() -> AsyncGenerator[_KeptDaemon, None]:
     if len(os.fsencode(parent)) > room:
         parent = "/tmp"  # noqa: S108 - mkdtemp makes the directory 0700 and with a name of its own
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-I",
-        keeper.__file__,
+        *own_python.isolated(keeper.__file__),
         parent,
         env={name: value for name, value in os.environ.items() if not name.startswith(_INHERITED_FROM)},
         stdin=asyncio.subprocess.PIPE,

@@ -4,20 +4,15 @@ from flashdeck_tui.app import FlashdeckApp
 from flashdeck_tui.cli.output import say
 from flashdeck_tui.demo.demo_actions import DemoActions
 from flashdeck_tui.demo.demo_bench import SLOWNESS, demo_bench
-
-
-class DemoApp(FlashdeckApp):
-    """The terminal interface of a demo, which ends with it."""
-
-    def action_help_quit(self) -> None:
-        """Ctrl-C: nothing goes on behind a demo that anybody would have to be warned of."""
-        self.exit(0)
+from flashdeck_tui.fleet import fleet_at
+from flashdeck_tui.settings import load_settings
 
 
 async def play() -> int:
-    """Show it until somebody quits it, and return the exit code."""
+    """Show it until somebody quits it, and return the exit code. Raises FlashdeckError, also for a wrong [tui]."""
+    settings = load_settings()
     say(f"starting flashdeckd with three emulated boards, {SLOWNESS} times slower than real ones")
     async with demo_bench(slow=True) as own:
-        app = DemoApp(own.socket, DemoActions(own))
-        await app.run_async()
+        app = FlashdeckApp(fleet_at(own.socket), DemoActions(own), settings=settings)
+        await app.run_async(mouse=settings.mouse)
     return app.exit_code

@@ -33,6 +33,8 @@ class PossibleAnswer:
     """The line beside the key: not longer than a terminal is wide, or wrapped there."""
     takes: str = ""
     """The name of what may be typed behind it; "" for nothing."""
+    is_for_hands: bool = False
+    """True if only a person who has hands at the board can give it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +61,8 @@ class Question:
     """The option of the command line that answers it, as "--chip NAME"."""
     default: tuple[str, ...] = ()
     """Values that an empty answer means; empty where there has to be an answer."""
+    is_guess: bool = False
+    """True if the default is only the likeliest answer: a person takes it with Enter, a script has to say it."""
     several: bool = False
     """True if more than one option may be chosen."""
     free: bool = False

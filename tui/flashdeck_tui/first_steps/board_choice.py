@@ -27,7 +27,7 @@ def choose(facts: KnownFacts, given: Given) -> DeviceState | BoardState | Questi
     if len(candidates) == 1:
         return _ready(candidates[0])
     options = [PossibleAnswer(str(number), _value(each), _line(each)) for number, each in enumerate(candidates, 1)]
-    again = PossibleAnswer("r", LOOK_AGAIN, "another one: plug it in, then type r")
+    again = PossibleAnswer("r", LOOK_AGAIN, "another one: plug it in, then type r", is_for_hands=True)
     return Question(
         Topic.BOARD,
         "Which board?",
@@ -45,7 +45,10 @@ def port_of(facts: KnownFacts, word: str) -> str:
         return found.pop()
     known = [each.port for each in facts.strangers] + [each.name for each in facts.present]
     if found:
-        raise RequestError(f"several devices are '{clean(word, 60)}'", hint="name its port", kind=ErrorKind.AMBIGUOUS)
+        places = few(sorted(found))
+        raise RequestError(
+            f"several devices are '{clean(word, 60)}'", hint=f"name its port: {places}", kind=ErrorKind.AMBIGUOUS
+        )
     raise RequestError(
         f"there is no device '{clean(word, 60)}'",
         hint=which(word, known, none="plug it in, in DFU mode"),

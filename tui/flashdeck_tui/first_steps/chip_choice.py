@@ -40,6 +40,7 @@ def choose(facts: KnownFacts, given: Given, device: DeviceState) -> tuple[Flash,
         "Number or name" if found.guesses else "Name",
         "--chip NAME",
         default=tuple(likely[:1]),
+        is_guess=len(options) > 1,
         free=True,
         intro=tuple(f"{note[:1].upper()}{note[1:]}." for note in notes),
     )

@@ -9,15 +9,22 @@ from typing import Final
 
 from flashdeck.config import Config, Enter, Profile
 from flashdeck.errors import ConfigError, RequestError
-from flashdeck.first_board.chip_guess import maps_of, shows
+from flashdeck.first_board.profile_fit import of_its_kind, speaks_plain, with_its_sectors
 from flashdeck.model import BoardState, DeviceState
 from flashdeck_tui.first_steps import board_choice, chip_choice, image_choice, setting_choice, way_choice
-from flashdeck_tui.first_steps.asked_questions import PossibleAnswer, Question, Topic, read_answer
+from flashdeck_tui.first_steps.asked_questions import (
+    PossibleAnswer,
+    Question,
+    Topic,
+    TypedAnswer,
+    WrongAnswerError,
+    read_answer,
+)
 from flashdeck_tui.first_steps.chip_choice import Flash
 from flashdeck_tui.first_steps.draft import Draft, identity, in_other_bank, names_for, partition_of, setting_of, text_of
 from flashdeck_tui.first_steps.given import Given
 from flashdeck_tui.first_steps.image_choice import Places
-from flashdeck_tui.first_steps.known_board import again, files_for
+from flashdeck_tui.first_steps.known_board import again, files_for, unused
 from flashdeck_tui.first_steps.known_facts import KnownFacts, device_line, usb_id_of
 from flashdeck_tui.first_steps.setup import BoardSetup
 
@@ -91,9 +98,9 @@ def answered(facts: KnownFacts, given: Given, question: Question, typed: str) ->
         case Topic.CHIP:
             return replace(given, flash=chip_choice.taken(answer))
         case Topic.IMAGES:
-            return replace(given, images=image_choice.taken(facts, answer, _places(facts, given)))
+            return replace(given, images=_images(facts, given, answer))
         case Topic.SETTINGS:
-            return replace(given, settings=setting_choice.taken(answer, len(question.default)))
+            return replace(given, settings=setting_choice.taken(answer, len(question.default), _device(facts, given)))
         case Topic.MAP:
             return replace(
                 given,
@@ -135,8 +142,9 @@ class _Questioning:
             case Question():
                 return Ask(found)
             case BoardState():
-                setup = again(self.facts, found)
+                setup = again(self.facts, found, self.given)
                 self._show(Topic.BOARD, f"{found.name}, configured already")
+                self.notes += filter(None, (unused(self.given),))
                 return setup
             case DeviceState():
                 self._show(Topic.BOARD, device_line(found))
@@ -149,13 +157,17 @@ class _Questioning:
     def _note_profiles(self, device: DeviceState) -> None:
         """Note that a profile which is there may do."""
         for profile in self.facts.config.profiles.values():
-            if profile.dfu == usb_id_of(device) and (profile.is_plain or shows(maps_of(device), profile.geometry)):
+            if profile.dfu == usb_id_of(device) and _may_be_of(profile, device):
                 adopt = f"flashdeck adopt {shlex.quote(device.port)} --profile {profile.name}"
                 self.notes.append(f"Is it another board of {profile.name}? Then Ctrl-C, and '{adopt}' is all.")
 
     def _of_device(self, device: DeviceState) -> Step:
-        if setting_choice.is_plain(device, has_map=bool(maps_of(device))):
+        if _is_plain(device):
+            if self.given.flash is not None or self.given.trusts_banks:
+                raise _for_addresses()
             return self._of_flash(device, None)
+        if self.given.settings is not None:
+            raise _for_settings()
         flash = chip_choice.choose(self.facts, self.given, device)
         if isinstance(flash, Question):
             return Ask(flash)
@@ -164,6 +176,8 @@ class _Questioning:
 
     def _of_flash(self, device: DeviceState, flash: Flash | None) -> Step:
         places = None if flash is None else Places.of(flash, device, self.facts.builds)
+        if self.given.images is None:
+            self.notes += image_choice.not_offered(self.facts, places)
         images = image_choice.choose(self.facts, self.given, places)
         if isinstance(images, Question):
             return Ask(images)
@@ -173,8 +187,8 @@ class _Questioning:
         serial, port = identity(device)
         draft = Draft(profile=profile, board=board, dfu=usb_id_of(device), flash=flash, serial=serial, port=port)
         if places is not None:
-            layout = image_choice.partitions(self.given, places, builds)
-            self.notes += layout.notes
+            layout = image_choice.partitions(self.facts, self.given, places, builds)
+            self.notes += filter(None, (*layout.notes, layout.room))
             tables = {each.name: partition_of(each) for each in layout.partitions}
             return self._of_map(device, replace(draft, partitions=tables, trusts_banks=self.given.trusts_banks))
         settings = setting_choice.choose(self.given, device, builds)
@@ -198,22 +212,21 @@ class _Questioning:
             return Ask(_map_question(profile, trusts=draft.trusts_banks), profile)
         running = self.facts.application_of(device)
         app = self.given.app or (usb_id_of(running) if running is not None else None)
-        way = way_choice.choose(self.given, app, running)
-        if isinstance(way, Question):
-            return Ask(way)
-        if way[0] is not Enter.MANUAL and app is None:
+        chosen = way_choice.choose(self.given, app, running)
+        if chosen.way is not Enter.MANUAL and app is None:
             raise _unknown_app()
-        self._show(Topic.ENTER, way[1])
-        return self._done(text_of(replace(draft, app=app, enter=way[0], enter_hint=self.given.enter_hint)))
+        self._show(Topic.ENTER, chosen.words)
+        whole = replace(draft, app=app, enter=chosen.way, enter_hint=self.given.enter_hint)
+        return self._done(text_of(whole), chosen.others)
 
-    def _done(self, text: str) -> Step:
+    def _done(self, text: str, other_ways: Question | None = None) -> Step:
         """Return the end of it, or the map of an edited file once more."""
         config = self.facts.check(text)
         board, profile = _own(self.facts, self.given, config)
         if not self.given.map_is_right:
             return Ask(_map_question(profile, trusts=True), profile)
         waits = () if profile.banks == TRUSTED else tuple(each.name for each in in_other_bank(profile))
-        return BoardSetup(board, profile, text, files_for(profile, self.facts), waits)
+        return BoardSetup(board, profile, text, files_for(profile, self.facts), waits, other_ways)
 
 
 def _own(facts: KnownFacts, given: Given, config: Config) -> tuple[str, Profile]:
@@ -233,9 +246,33 @@ def _is(serial: str, port: str, device: DeviceState) -> bool:
     return bool(serial or port) and serial in ("", device.serial) and port in ("", device.port)
 
 
-def _places(facts: KnownFacts, given: Given) -> Places | None:
+def _is_plain(device: DeviceState) -> bool:
+    return speaks_plain(device.setting_names, device.usb_id, device.dfu_version)
+
+
+def _may_be_of(profile: Profile, device: DeviceState) -> bool:
+    """Tell whether a device may be a board of a profile that has its USB id."""
+    fitting = of_its_kind((profile,), device.setting_names, device.usb_id, device.dfu_version)
+    return bool(with_its_sectors(fitting, device.setting_names, device.usb_id))
+
+
+def _device(facts: KnownFacts, given: Given) -> DeviceState:
+    """Return the device that a question is about, which was chosen before."""
     device = board_choice.choose(facts, given)
-    if not isinstance(device, DeviceState) or setting_choice.is_plain(device, has_map=bool(maps_of(device))):
+    assert isinstance(device, DeviceState)  # noqa: S101 - or that question would not have been asked
+    return device
+
+
+def _images(facts: KnownFacts, given: Given, answer: TypedAnswer) -> tuple[str, ...]:
+    """Return the images that were typed. Raises WrongAnswerError where they cannot go onto the device together."""
+    device = _device(facts, given)
+    if _is_plain(device) and (problem := setting_choice.too_many(device, len(answer.values))):
+        raise WrongAnswerError(problem)
+    return image_choice.taken(facts, answer, _places(device, facts, given))
+
+
+def _places(device: DeviceState, facts: KnownFacts, given: Given) -> Places | None:
+    if _is_plain(device):
         return None
     flash = chip_choice.choose(facts, given, device)
     return None if isinstance(flash, Question) else Places.of(flash[0], device, facts.builds)
@@ -258,6 +295,20 @@ def _map_question(profile: Profile, *, trusts: bool) -> Question:
         "--banks trusted",
         default=(YES,),
         intro=intro,
+    )
+
+
+def _for_addresses() -> RequestError:
+    return RequestError(
+        "this device speaks plain DFU, without addresses: it has no chip to name and no banks",
+        hint="leave out --chip and --banks; --alt says which alternate setting takes which image",
+    )
+
+
+def _for_settings() -> RequestError:
+    return RequestError(
+        "this device has addresses, and no alternate setting for each image",
+        hint="leave out --alt: images go where they are linked for",
     )
 
 

@@ -166,7 +166,7 @@ class Doing:
             main = clean(str(self.steps.main), MAX_PATH)
             return FlashdeckError(
                 f"{clean(str(self.steps.file), MAX_PATH)} counts once {main} includes it",
-                hint=f"put this line at its top: {self.steps.include}; then run flashdeck init again",
+                hint=f"put this line at its top: {self.steps.include}",
                 kind=ErrorKind.BLOCKED,
             )
         reads = ", ".join(clean(each, MAX_PATH) for each in files) or "no file"

@@ -19,7 +19,7 @@ from flashdeck.first_board.partition_layout import (
 from flashdeck.geometry import Geometry
 from flashdeck.memory_map import MemoryMap
 from flashdeck.model import DeviceState
-from flashdeck.text import MAX_PATH, clean, format_age, format_size
+from flashdeck.text import MAX_PATH, clean, counted, format_age, format_size
 from flashdeck.toml.spellings import is_name
 from flashdeck.trustzone import SECURE_FLASH, secure_view
 from flashdeck_tui.first_steps.asked_questions import PossibleAnswer, Question, Topic, TypedAnswer, WrongAnswerError
@@ -51,9 +51,9 @@ class Places:
             return cls(secure_view(flash.geometry), ())  # the map of a device has the other addresses
         return cls(flash.geometry, maps_of(device))
 
-    def layout(self, builds: Iterable[FoundBuild]) -> PartitionLayout:
-        """Return where the builds go."""
-        return lay_out(builds, self.geometry, self.maps)
+    def layout(self, builds: Iterable[FoundBuild], others: Iterable[FoundBuild] = ()) -> PartitionLayout:
+        """Return where the builds go; `others` were found and are not chosen."""
+        return lay_out(builds, self.geometry, self.maps, others)
 
 
 def require_any(facts: KnownFacts) -> None:
@@ -62,8 +62,22 @@ def require_any(facts: KnownFacts) -> None:
         raise _nothing(facts, ())
 
 
+def not_offered(facts: KnownFacts, places: Places | None) -> list[str]:
+    """Return what is said of builds that are not offered, those first of which another file can be taken."""
+    unfit = sorted(_fitting(facts, places)[1], key=lambda each: not _has_signed_file(each.build))
+    more = [f"{counted(len(unfit) - MOST_REASONS, 'more build')} cannot go onto this board."]
+    said = [f"Not offered: {_shown(each.build, facts)}: {each.reason}." for each in unfit[:MOST_REASONS]]
+    return said + (more if len(unfit) > MOST_REASONS else [])
+
+
+def _has_signed_file(build: FoundBuild) -> bool:
+    return bool(build.best.header_room) or any(other.has_header for other in build.others)
+
+
 def choose(facts: KnownFacts, given: Given, places: Places | None) -> tuple[tuple[FoundBuild, ...], str] | Question:
     """Return the builds and the words for them, or the question which; no `places` where the device has no addresses.
+
+    There, builds are in the order of the addresses that they are linked for, which is that of most devices' settings.
 
     Raises RequestError where nothing fits.
     """
@@ -74,13 +88,12 @@ def choose(facts: KnownFacts, given: Given, places: Places | None) -> tuple[tupl
     if not fitting:
         raise _nothing(facts, unfit)
     if len(fitting) == 1:
-        return tuple(fitting), _line(fitting[0], facts, with_address=places is not None)
+        return tuple(fitting), _line(fitting[0], facts)
     default = _default(fitting, places)
     listed = [*default, *(each for each in fitting if each not in default)][: max(MOST_LISTED, len(default))]
     listed.sort(key=fitting.index)
     options = tuple(
-        PossibleAnswer(str(number), each.best.path, _line(each, facts, with_address=places is not None))
-        for number, each in enumerate(listed, 1)
+        PossibleAnswer(str(number), each.best.path, _line(each, facts)) for number, each in enumerate(listed, 1)
     )
     more = len(fitting) - len(listed)
     return Question(
@@ -98,14 +111,16 @@ def choose(facts: KnownFacts, given: Given, places: Places | None) -> tuple[tupl
 def taken(facts: KnownFacts, answer: TypedAnswer, places: Places | None) -> tuple[str, ...]:
     """Return the paths that were chosen. Raises WrongAnswerError where two are for one place."""
     chosen = _by_path(facts, answer.values)
-    if places is not None and (left := places.layout(chosen).left_out):
+    if places is None:
+        chosen = tuple(sorted(chosen, key=lambda each: (each.best.start or 0, each.best.path)))
+    elif left := places.layout(chosen).left_out:
         raise WrongAnswerError(f"{_shown(left[0].build, facts)} cannot go with it: {left[0].reason}.")
     return tuple(each.best.path for each in chosen)
 
 
-def partitions(given: Given, places: Places, chosen: Sequence[FoundBuild]) -> PartitionLayout:
+def partitions(facts: KnownFacts, given: Given, places: Places, chosen: Sequence[FoundBuild]) -> PartitionLayout:
     """Return the map, with the names that somebody gave. Raises RequestError where a build has no place in it."""
-    layout = places.layout(chosen)
+    layout = places.layout(chosen, [each for each in facts.builds if each not in chosen])
     if layout.left_out:
         left = layout.left_out[0]
         raise RequestError(
@@ -171,12 +186,10 @@ def _nothing(facts: KnownFacts, unfit: Sequence[LeftOut]) -> RequestError:
     )
 
 
-def _line(build: FoundBuild, facts: KnownFacts, *, with_address: bool) -> str:
+def _line(build: FoundBuild, facts: KnownFacts) -> str:
     best = build.best
     age = format_age(facts.time - build.modified_at)
-    place = ""
-    if with_address and best.start is not None:
-        place = f"0x{best.start:08x}{'?' if best.start_is_guess else ' '}  "
+    place = "" if best.start is None else f"0x{best.start:08x}{'?' if best.start_is_guess else ' '}  "
     return f"{place}{format_size(best.size):>9}  {age:>6}  {_shown(build, facts)}"
 
 

@@ -3,12 +3,16 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from flashdeck.text import MAX_PATH, clean
 from flashdeck.toml.values import quoted
 from flashdeck_tui.first_steps.picture import short_path
 from flashdeck_tui.first_steps.setup import BoardSetup
 from flashdeck_tui.installer.steps import Line, steps_of
+
+WAITS: Final = "if the board cannot be read, it waits for 'flashdeck release'"
+"""The remark on a partition in another bank than what is protected."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,7 +52,7 @@ def in_words(steps: Steps, *, root: Path, home: Path) -> Iterator[str]:
         yield "let flashdeckd read it"
     for image in steps.setup.images:
         waits = image.partition in steps.setup.waits_for_release
-        later = "; if the board cannot be read, it waits for 'flashdeck release'" if waits else ""
+        later = f"; {WAITS}" if waits else ""
         yield f"flash {image.partition} with {clean(short_path(image.path, str(root)), MAX_PATH)}{later}"
 
 

@@ -1,12 +1,22 @@
 """Somebody who answers: a person at a terminal, or `--yes` for somebody who is not there."""
 
 from collections.abc import Iterable
+from enum import Enum, auto
 from typing import Protocol
 
 from flashdeck.errors import ConfigError, ErrorKind, RequestError
 from flashdeck_tui.cli.output import say
-from flashdeck_tui.first_steps.asked_questions import PossibleAnswer
+from flashdeck_tui.first_steps.asked_questions import PossibleAnswer, Question
 from flashdeck_tui.first_steps.dialogue import Ask, Outlook
+
+
+class Agreement(Enum):
+    """The answers to the last question."""
+
+    YES = auto()
+    NO = auto()
+    OTHER_WAY = auto()
+    """Yes perhaps, once another way into DFU mode is chosen."""
 
 
 class Person(Protocol):
@@ -40,8 +50,8 @@ class Person(Protocol):
         """Be told what is wrong with the edited file."""
         ...
 
-    def agrees(self, lines: Iterable[str]) -> bool:
-        """Return the last yes or no to what will be done."""
+    def agrees(self, lines: Iterable[str], other_ways: Question | None) -> Agreement:
+        """Return the last answer to what will be done."""
         ...
 
 
@@ -70,7 +80,7 @@ class Absent:
     def answers(self, step: Ask) -> str:
         """Return the default. Raises RequestError where there is none."""
         question = step.question
-        if question.default and not (question.free and len(question.options) > 1):
+        if question.default and not question.is_guess:
             return " ".join(question.default_keys.split())
         raise RequestError(
             f"{question.text} {_choice(question.options)}".rstrip(),
@@ -91,12 +101,15 @@ class Absent:
         """Raise the error."""
         raise error
 
-    def agrees(self, lines: Iterable[str]) -> bool:
+    def agrees(self, lines: Iterable[str], other_ways: Question | None) -> Agreement:
         """Return the yes that was said before."""
+        del other_ways
         for line in lines:
             say(line)
-        return True
+        return Agreement.YES
 
 
 def _choice(options: tuple[PossibleAnswer, ...]) -> str:
-    return "; ".join(option.words for option in options)
+    """Return the answers that an option can give: what a key stands for, beside those with a number."""
+    said = (f"{each.words} ({each.value})" if not each.key.isdecimal() else each.words for each in options)
+    return "; ".join(words for words, each in zip(said, options, strict=True) if not each.is_for_hands)

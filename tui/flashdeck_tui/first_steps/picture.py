@@ -11,6 +11,8 @@ NARROWEST = 40
 """Columns for which a picture is made where a terminal says that it has less."""
 WIDEST = 100
 """Columns of a picture at the most: a longer bar says nothing more."""
+UNTOUCHED = "untouched"
+"""The label of what no partition covers: it may have anything in it, and is never written."""
 _ADDRESS = 10
 """Characters of an address, as 0x08000000."""
 _INDENT = "  "
@@ -65,12 +67,12 @@ def _segments(profile: Profile) -> list[_Stretch]:
     at = min((span.start for span in flash), default=0)
     for each in sorted(profile.partitions.values(), key=lambda partition: partition.span):
         if each.span.start > at:
-            found.append(_Stretch(Range(at, each.span.start), "free"))
+            found.append(_Stretch(Range(at, each.span.start), UNTOUCHED))
         found.append(_Stretch(each.span, each.name, each.protected))
         at = each.span.end
     end = max((span.end for span in flash), default=at)
     if end > at:
-        found.append(_Stretch(Range(at, end), "free"))
+        found.append(_Stretch(Range(at, end), UNTOUCHED))
     return found
 
 
@@ -120,17 +122,26 @@ def _cell(segment: _Stretch, width: int, style: Style) -> str:
 
 def _table(profile: Profile, width: int, style: Style, below: str) -> list[str]:
     """Return a line for each partition: name, place, size, and its image."""
-    partitions = sorted(profile.partitions.values(), key=lambda each: (each.span, each.name))
+    partitions = sorted(profile.partitions.values(), key=lambda each: (each.span.start, _number(each), each.name))
     names = max((len(each.name) for each in partitions), default=0)
     two_banks = len({region.bank for region in profile.geometry.regions}) > 1
     lines: list[str] = []
     for each in partitions:
         place = f"alt {each.alternate}" if each.alternate is not None else f"0x{each.span.start:08x}"
         size = "" if each.alternate is not None else f"  {format_size(each.span.size):>8}"
-        bank = f"  bank {_banks(profile, each)}" if two_banks else ""
-        head = f"{clean(each.name).ljust(names)}  {clean(place)}{size}{bank}  "
+        head = f"{clean(each.name).ljust(names)}  {clean(place)}{size}  "
+        use = f"bank {_banks(profile, each)}  " if two_banks else ""
+        if len(head) + len(use) + _ADDRESS > width:  # a line of its own
+            lines.append(head.rstrip())
+            head = _INDENT
+        head += use
         lines.append(head + _cut_left(_use(each, below), width - len(head), style))
     return lines
+
+
+def _number(partition: Partition) -> int:
+    """Return the number of its alternate setting, where it has one."""
+    return partition.alternate if isinstance(partition.alternate, int) else 0
 
 
 def _banks(profile: Profile, partition: Partition) -> str:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from flashdeck.config import Profile
+from flashdeck_tui.first_steps.asked_questions import Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,3 +25,5 @@ class BoardSetup:
     images: tuple[ImageFor, ...]
     waits_for_release: tuple[str, ...] = ()
     """Partitions that wait for one release where the board cannot be read."""
+    other_ways: Question | None = None
+    """The question about other ways into DFU mode, for a person who wants one; None where there are none."""

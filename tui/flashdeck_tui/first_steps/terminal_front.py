@@ -1,10 +1,9 @@
 """A person at a terminal: plain lines, and a prompt for each answer. All of it is talk, on stderr."""
 
 import os
-import shutil
 import sys
 import textwrap
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Final
 
 import click
@@ -12,9 +11,13 @@ import click
 from flashdeck.errors import ConfigError
 from flashdeck.text import MAX_MESSAGE, clean
 from flashdeck_tui.cli.output import Colour, paint, write_question
-from flashdeck_tui.first_steps.asked_questions import Topic
+from flashdeck_tui.first_steps.asked_questions import Question, Topic
 from flashdeck_tui.first_steps.dialogue import Ask, Outlook
+from flashdeck_tui.first_steps.person import Agreement
 from flashdeck_tui.first_steps.picture import ASCII, UNICODE, Style, picture
+from flashdeck_tui.first_steps.way_choice import others_in_words
+from flashdeck_tui.locale_text import shows_only_ascii
+from flashdeck_tui.terminal import size_of
 
 MAX_LINE: Final = 4096
 """Bytes of a line that are read of a terminal, which itself takes no longer ones."""
@@ -90,17 +93,23 @@ class AtTerminal:
             raise click.Abort
         return line.decode(errors="replace")
 
-    def agrees(self, lines: Iterable[str]) -> bool:
-        """Show what will be done, and return the last yes or no."""
+    def agrees(self, lines: Iterable[str], other_ways: Question | None) -> Agreement:
+        """Show what will be done, and return the last answer."""
         write_question("\n")
         self._paragraph("", "flashdeck will now", Colour.STRONG)
         for line in lines:
             self._paragraph("  ", line)
+        answers = {"y": Agreement.YES, "n": Agreement.NO}
+        if other_ways is not None:
+            self.say(f"w changes how it gets into DFU mode: {others_in_words(other_ways)}.")
+            answers["w"] = Agreement.OTHER_WAY
+        *others, last = answers
         while True:
-            answer = self.prompt("Go ahead? (y/n): ").strip().casefold()
-            if answer in {"y", "yes", "n", "no"}:
-                return answer.startswith("y")
-            self.say("Type y or n.")
+            typed = self.prompt(f"Go ahead? ({'/'.join(answers)}): ").strip().casefold()
+            answer = {**answers, "yes": Agreement.YES, "no": Agreement.NO}.get(typed)
+            if answer is not None:
+                return answer
+            self.say(f"Type {', '.join(others)} or {last}.")
 
     def say(self, text: str) -> None:
         """Show a paragraph."""
@@ -128,7 +137,7 @@ class AtTerminal:
 
 
 def _columns() -> int:
-    return shutil.get_terminal_size().columns
+    return size_of(sys.stderr).columns
 
 
 def _style() -> Style:
@@ -137,11 +146,4 @@ def _style() -> Style:
         UNICODE.characters.encode(sys.stderr.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
         return ASCII
-    return ASCII if _is_plain_locale(os.environ) else UNICODE
-
-
-def _is_plain_locale(environ: Mapping[str, str]) -> bool:
-    """Tell whether the locale is "C", for which Python writes UTF-8 all the same (PEP 538 sets LC_CTYPE, PEP 540)."""
-    kind = environ.get("LC_CTYPE", "")
-    named = environ.get("LC_ALL") or ("" if kind == "C.UTF-8" else kind) or environ.get("LANG", "")
-    return named in {"", "C", "POSIX"}
+    return ASCII if shows_only_ascii(os.environ) else UNICODE

@@ -1,6 +1,8 @@
 """The way of the board from its application into DFU mode. Pure."""
 
 import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from flashdeck.config import AnyEnter, Enter, EnterCommand, UsbId
@@ -15,16 +17,35 @@ COMMAND = "command"
 """The answer for a program of one's own."""
 MAX_HINT = 200
 """Characters of what a person has to do."""
+PROGRAM = "a program of yours"
 BY_HAND = "by hand: flashdeck waits until somebody brings it there"
 
 
-def choose(given: Given, app: UsbId | None, running: DeviceState | None) -> tuple[AnyEnter, str] | Question:
-    """Return the way and the words for it, or the question which; `running` is the application as it was seen."""
-    if given.enter is not None:
-        return given.enter, words_of(given.enter, given.enter_hint)
-    if app is None:
-        return Enter.MANUAL, words_of(Enter.MANUAL, given.enter_hint)
+@dataclass(frozen=True, slots=True)
+class ChosenWay:
+    """A way that is shown, and the question about others, which a person may ask for."""
+
+    way: AnyEnter
+    words: str
+    others: Question | None = None
+    """None where there is no other one: the application is not known."""
+
+
+def choose(given: Given, app: UsbId | None, running: DeviceState | None) -> ChosenWay:
+    """Return the way that was said, else the one that the application shows; `running` is that as it was seen."""
     ways = running.ways_into_dfu if running is not None else ()
+    likely = Enter.DETACH if WayIntoDfu.DETACH in ways and app is not None else Enter.MANUAL
+    way = likely if given.enter is None else given.enter
+    return ChosenWay(way, words_of(way, given.enter_hint), None if app is None else _question(ways, likely))
+
+
+def others_in_words(question: Question) -> str:
+    """Return the answers that the question about other ways has, as "detach, manual or a program of yours"."""
+    *ways, last = (PROGRAM if each.value == COMMAND else each.value for each in question.options)
+    return f"{', '.join(ways)} or {last}"
+
+
+def _question(ways: Sequence[WayIntoDfu], likely: Enter) -> Question:
     options: list[PossibleAnswer] = []
     if WayIntoDfu.DETACH in ways:
         options.append(
@@ -36,7 +57,7 @@ def choose(given: Given, app: UsbId | None, running: DeviceState | None) -> tupl
         )
     options += [
         PossibleAnswer("m", Enter.MANUAL, "by hand; behind m you can say how: m hold SW2, press RESET", takes="TEXT"),
-        PossibleAnswer("c", COMMAND, "a program of yours: c ./enter-dfu --now", takes="COMMAND"),
+        PossibleAnswer("c", COMMAND, f"{PROGRAM}: c ./enter-dfu --now", takes="COMMAND"),
     ]
     return Question(
         Topic.ENTER,
@@ -44,7 +65,7 @@ def choose(given: Given, app: UsbId | None, running: DeviceState | None) -> tupl
         tuple(options),
         "Letter",
         "--enter WAY",
-        default=(Enter.DETACH if WayIntoDfu.DETACH in ways else Enter.MANUAL,),
+        default=(likely,),
     )
 
 
@@ -61,7 +82,7 @@ def command_of(text: str, here: Path) -> EnterCommand:
     try:
         words = shlex.split(text)
         if not words:
-            raise WrongAnswerError("Name the program behind it, as: c ./enter-dfu --now")
+            raise WrongAnswerError("Name the program, as ./enter-dfu --now.")
         program, *rest = words
         if program.startswith("-"):
             raise WrongAnswerError(f"{clean(program, 40)} is no program.")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from flashdeck.config import Config
+from flashdeck.names import few
 from flashdeck_tui.installer import unit_files
 from flashdeck_tui.installer.marked import ROFF, is_ours, marked
 from flashdeck_tui.installer.steps import Line, Remark, RemoveFile, Run, WriteFile
@@ -56,15 +57,18 @@ def install(
 
 
 def uninstall(machine: ThisMachine, files: Files, *, system: bool) -> list[Line]:
-    """Return what takes away again what `install` wrote; what somebody has changed since stays."""
+    """Return what takes away again what `install` wrote; what somebody has changed since, or others need, stays."""
     lines: list[Line] = []
     places = _system_places(machine) if system else _user_places(machine)
     units = [path for path in places if path.suffix in (".service", ".socket") and files(path) is not None]
     if machine.booted and units:
         lines += _system_stop(machine) if system else _user_stop(machine, units)
-    for path in places:
+    if machine.others:
+        needs = f"the system service of {few(sorted(machine.others))} needs them"
+        lines.append(Remark(f"{'unit, completion, man pages and rules' if system else 'the rules'} stay: {needs}"))
+    for path in places if not (system and machine.others) else ():
         lines += _removed(path, files, as_root=system)
-    rules = list(_removed(RULES, files, as_root=True))
+    rules = [] if machine.others else list(_removed(RULES, files, as_root=True))
     lines += rules
     if any(isinstance(line, RemoveFile) for line in rules):
         lines.append(Run(("udevadm", "control", "--reload"), as_root=True, may_fail=True))
@@ -78,7 +82,7 @@ def uninstall(machine: ThisMachine, files: Files, *, system: bool) -> list[Line]
 
 def access(machine: ThisMachine, config: Config, files: Files) -> Iterator[Line]:
     """Yield what is missing so that a daemon may use the devices of a configuration."""
-    written = list(_written(RULES, unit_files.rules(config), files, as_root=True))
+    written = list(_written(RULES, unit_files.rules(config, _ours(RULES, files)), files, as_root=True))
     yield from written
     if any(isinstance(line, WriteFile) for line in written):
         yield Run(("udevadm", "control", "--reload"), as_root=True, may_fail=True)
@@ -195,6 +199,12 @@ def _written(path: Path, text: str, files: Files, *, as_root: bool = False, comm
         yield WriteFile(path, wanted, as_root=as_root)
     elif there != wanted:
         yield Remark(f"{path} stays: it is not as flashdeck wrote it; move it away and install again")
+
+
+def _ours(path: Path, files: Files) -> str:
+    """Return the text of a file that flashdeck has written and nobody has changed; "" where there is none."""
+    there = files(path)
+    return there if there is not None and is_ours(there) else ""
 
 
 def _removed(path: Path, files: Files, *, as_root: bool) -> Iterator[Line]:

@@ -4,12 +4,12 @@ import grp
 import os
 import pwd
 import shutil
-import sys
 import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from flashdeck import own_python
 from flashdeck.errors import FlashdeckError, RequestError
 from flashdeck.paths import RUNTIME_DIRS
 from flashdeck.text import clean
@@ -20,6 +20,8 @@ LINGER: Final = Path("/var/lib/systemd/linger")
 """A file for each account whose services run without a login (loginctl(1))."""
 MAX_FILE = 1 << 20
 """Bytes that are read of a file that may be ours."""
+WANTED: Final = Path("/etc/systemd/system/multi-user.target.wants")
+"""The units that start with the machine (systemctl(1), "enable")."""
 _SHELLS: Final = ("bash", "zsh", "fish")
 
 
@@ -46,6 +48,8 @@ class ThisMachine:
     shells: frozenset[str]
     config_home: Path
     data_home: Path
+    others: frozenset[str] = frozenset()
+    """Accounts whose system service needs the files of this machine, too, besides the one that is asked about."""
 
 
 def look(account: str, *, system: bool) -> ThisMachine:
@@ -74,6 +78,7 @@ def look(account: str, *, system: bool) -> ThisMachine:
         shells=frozenset(shell for shell in _SHELLS if shutil.which(shell)),
         config_home=_own("XDG_CONFIG_HOME", is_us=is_us) or home / ".config",
         data_home=_own("XDG_DATA_HOME", is_us=is_us) or home / ".local" / "share",
+        others=_with_system_service() - ({entry.pw_name} if system else set()),
     )
 
 
@@ -113,10 +118,17 @@ def _account(name: str, *, system: bool) -> pwd.struct_passwd:
     return entry
 
 
+def _with_system_service() -> frozenset[str]:
+    """Return the accounts whose daemon is a system service that is enabled."""
+    beginning, end = "flashdeckd@", ".service"
+    found = (path.name for path in WANTED.glob(f"{beginning}*{end}"))
+    return frozenset(name.removeprefix(beginning).removesuffix(end) for name in found)
+
+
 def _program() -> tuple[str, ...]:
     beside = Path(sysconfig.get_path("scripts")) / "flashdeckd"
     found = str(beside) if os.access(beside, os.X_OK) else shutil.which("flashdeckd")
-    return (found,) if found else (sys.executable, "-m", "flashdeckd")
+    return (found,) if found else own_python.module("flashdeckd")
 
 
 def _own(variable: str, *, is_us: bool) -> Path | None:

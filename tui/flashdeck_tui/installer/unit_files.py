@@ -1,5 +1,6 @@
 """The systemd units, udev rules and man pages as they are written on one machine. Pure, but for packaged templates."""
 
+import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -9,6 +10,9 @@ from flashdeck.paths import data_file
 _PROGRAM: Final = "@FLASHDECKD@"
 _ST: Final = ('"0483"', '"df11"')
 """The id in the shipped rules."""
+_RULE: Final = re.compile(
+    r'^SUBSYSTEM=="(usb|tty)".*ATTRS?\{idVendor\}=="([0-9a-f]{4})", ATTRS?\{idProduct\}=="([0-9a-f]{4})"', re.MULTILINE
+)
 _UNSAFE: Final = frozenset("\\\"'")
 """systemd takes no program whose path has one of these, however it is quoted."""
 _EXAMPLE: Final = ('"0483"', '"5740"')
@@ -30,11 +34,16 @@ def system_service(program: Sequence[str]) -> str:
     return _unit(program, "system", "flashdeckd@.service")
 
 
-def rules(config: Config) -> str:
-    """Return the udev rules for the devices of a configuration, and for ST's bootloaders."""
+def rules(config: Config, former: str = "") -> str:
+    """Return the udev rules for the devices of a configuration, and for ST's bootloaders.
+
+    The devices of `former` rules stay in them: they may be those of another account.
+    """
     lines = data_file("udev", "70-flashdeck.rules").read_text().splitlines()
     devices = {each for profile in config.profiles.values() for each in (profile.dfu, profile.app) if each is not None}
     ports = {profile.app for profile in config.profiles.values() if profile.app is not None}
+    for subsystem, vendor, product in _RULE.findall(former):
+        (ports if subsystem == "tty" else devices).add(UsbId(int(vendor, 16), int(product, 16)))
     own: list[str] = []
     for line in lines:
         own.append(line)

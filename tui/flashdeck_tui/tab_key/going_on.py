@@ -37,8 +37,8 @@ class GoingOn:
     """The part before the value in the same word, as `--board=`."""
     socket: str | None = None
     is_virtual: bool = False
-    is_elsewhere: bool = False
-    """True if the command line is for a daemon of another machine."""
+    hosts: tuple[str, ...] = ()
+    """The other machines that the command line is for; empty for this one."""
 
 
 @dataclass(slots=True)
@@ -50,6 +50,7 @@ class _LineSoFar:
     """The option whose value is next."""
     used: set[str] = field(default_factory=set[str])
     given: dict[str, str] = field(default_factory=dict[str, str])
+    hosts: list[str] = field(default_factory=list[str])
     position: int = 0
     only_arguments: bool = False
 
@@ -90,6 +91,8 @@ class _LineSoFar:
     def _give(self, option: KnownOption, value: str) -> None:
         for name in option.names:
             self.given[name] = value
+        if HOST in option.names:
+            self.hosts.append(value)
 
 
 def going_on(table: CommandWords, words: Sequence[str], begun: str) -> GoingOn:
@@ -121,7 +124,7 @@ def going_on(table: CommandWords, words: Sequence[str], begun: str) -> GoingOn:
         before=before,
         socket=line.given.get(SOCKET),
         is_virtual=VIRTUAL in line.given,
-        is_elsewhere=HOST in line.given,
+        hosts=tuple(dict.fromkeys(line.hosts)),
     )
 
 

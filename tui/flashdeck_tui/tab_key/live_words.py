@@ -7,7 +7,7 @@ pressed Tab waits.
 import json
 import socket
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, cast
 
 from flashdeck.errors import FlashdeckError
@@ -27,6 +27,8 @@ OPEN: Final = ("queued", "waiting", "running", "written", "blocked")
 """The states of jobs that can be cancelled."""
 AGAIN: Final = ("done", "failed", "superseded", "cancelled", "blocked", "waiting")
 """The states of jobs that can be tried again."""
+IN_QUEUE: Final = ("queued", "waiting", "blocked")
+"""The states of jobs that have not begun, and can be moved in the queue."""
 _HELLO: Final = {"protocol": PROTOCOL, "lowest": PROTOCOL, "client": "flashdeck-completion"}
 
 Answer = Mapping[str, Any]
@@ -65,11 +67,12 @@ KINDS: Final[Mapping[str, _Kind]] = {
     "profiles": ("boards", {}, _profiles),
     "devices": ("boards", {}, _devices),
     "jobs to cancel": ("jobs", {"limit": JOBS, "statuses": OPEN}, _jobs),
+    "jobs to move": ("jobs", {"limit": JOBS, "statuses": IN_QUEUE}, _jobs),
     "jobs to retry": ("jobs", {"limit": JOBS, "statuses": AGAIN}, _jobs),
     "virtual boards": ("virtual.list", {}, _boards),
 }
 """The method that is asked, its parameters, and the words in its answer."""
-_ALWAYS_VIRTUAL: Final = frozenset({"virtual boards"})
+ALWAYS_VIRTUAL: Final = frozenset({"virtual boards"})
 
 
 def names(asked: GoingOn) -> list[Word]:
@@ -78,35 +81,43 @@ def names(asked: GoingOn) -> list[Word]:
     A name that a shell could read as anything else is left out.
     """
     kinds = [kind for kind in asked.kinds if kind in KINDS]
-    if not kinds or asked.is_elsewhere:
+    if not kinds:
         return []
     try:
-        is_bench = not _ALWAYS_VIRTUAL.isdisjoint(kinds)
+        if asked.hosts:
+            from flashdeck_tui.tab_key import far_words  # noqa: PLC0415 - ssh takes long by itself, all others do not
+
+            return far_words.names(asked, kinds)
+        is_bench = not ALWAYS_VIRTUAL.isdisjoint(kinds)
         where = Whereabouts.only_virtual() if asked.is_virtual else Whereabouts.of(asked.socket, virtual=is_bench)
-        found = [word for kind in kinds for word in _words(where, kind)]
+        until = time.monotonic() + PATIENCE
+        with _connected(where, until) as connection:
+            found = [word for words in words_of(connection, kinds, until).values() for word in words]
     except (OSError, FlashdeckError, ValueError, LookupError, TypeError):
         return []  # no daemon, one that is busy, or something else than one
-    return [word for word in dict.fromkeys(found) if word.text.startswith(asked.begun) and is_name(word.text)]
+    return [word for word in dict.fromkeys(found) if word.text.startswith(asked.begun)]
 
 
-def _words(where: Whereabouts, kind: str) -> Iterable[Word]:
-    method, params, read = KINDS[kind]
-    return tuple(read(_asked(where, method, params)))
+def words_of(connection: socket.socket, kinds: Sequence[str], until: float) -> Mapping[str, Sequence[Word]]:
+    """Return the names of each kind that the daemon on the other side has; those that are no names are left out.
 
-
-def _asked(where: Whereabouts, method: str, params: Mapping[str, object]) -> Answer:
-    """Return what the first daemon that is there answers; raises OSError, ValueError or LookupError."""
-    until = time.monotonic() + PATIENCE
-    with _connected(where, until) as connection:
-        for number, (name, about) in enumerate((("hello", _HELLO), (method, params))):
-            line = {"jsonrpc": "2.0", "id": number, "method": name, "params": about}
-            connection.sendall(json.dumps(line).encode() + b"\n")
-        for line in lines_of(connection, until):
-            answer = cast("dict[str, Any]", json.loads(line))
-            if "error" in answer:
-                break
-            if answer.get("id") == 1:
-                return cast("Answer", answer["result"])
+    Raises OSError, ValueError or LookupError where it does not answer in time, or is none.
+    """
+    questions: list[tuple[str, Mapping[str, object]]] = [("hello", _HELLO), *(KINDS[kind][:2] for kind in kinds)]
+    connection.settimeout(_left(until))
+    for number, (name, about) in enumerate(questions):
+        line = {"jsonrpc": "2.0", "id": number, "method": name, "params": about}
+        connection.sendall(json.dumps(line).encode() + b"\n")
+    answers: dict[int, Answer] = {}
+    for line in lines_of(connection, until):
+        answer = cast("dict[str, Any]", json.loads(line))
+        if "error" in answer:
+            break
+        if "result" in answer:
+            answers[answer["id"]] = cast("Answer", answer["result"])
+        if len(answers) == len(questions):
+            found = {kind: KINDS[kind][2](answers[number]) for number, kind in enumerate(kinds, 1)}
+            return {kind: [word for word in words if is_name(word.text)] for kind, words in found.items()}
     raise ValueError("no answer")
 
 

@@ -64,8 +64,13 @@ def _of_fish(environ: Mapping[str, str]) -> Asked:
     return words[:-1] if begun and words and words[-1] == begun else words, begun
 
 
-def _for_bash(words: Iterable[Word], files: str, _begun: str, _before: str) -> Iterable[str]:
-    yield from (f"plain,{word.text}" for word in words)
+def _for_bash(words: Iterable[Word], files: str, begun: str, _before: str) -> Iterable[str]:
+    """Yield the rest of each word from the last place on at which bash begins a word of its own.
+
+    By the usual COMP_WORDBREAKS that is behind a colon, and at an @, which stays in front of what it completes.
+    """
+    own = max(begun.rfind(":") + 1, begun.rfind("@"), 0)
+    yield from (f"plain,{word.text[own:]}" for word in words)
     if files:
         yield f"{files},"
 

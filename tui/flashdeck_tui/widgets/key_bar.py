@@ -1,33 +1,20 @@
-"""The bottom of the screen: the keys, those that do nothing now in a fainter tone."""
+"""The bottom of the screen: the keys that are needed most, those that do nothing now in a fainter tone."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from typing import Any, cast
 
 from textual import events
+from textual.app import App
 from textual.content import Content
 from textual.message import Message
 from textual.widgets import Static
 
-_GAP = 2
-
-
-@dataclass(frozen=True, slots=True)
-class KeyHint:
-    """One key and what it does."""
-
-    action: str
-    label: str
-    title: str
-    enabled: bool
-
-    @property
-    def width(self) -> int:
-        """Cells that it takes."""
-        return len(self.label) + 1 + len(self.title)
+from flashdeck.config_screen import ThemeName
+from flashdeck_tui.key_choice import GAP, KeyHint, fitting
 
 
 class KeyBar(Static):
-    """As many lines as the keys need; each can be clicked."""
+    """One line on a screen of 80 columns, two on a narrower one; each key can be clicked."""
 
     DEFAULT_CSS = """
     KeyBar { height: 1; background: $panel; color: $text; padding: 0 1; }
@@ -44,7 +31,7 @@ class KeyBar(Static):
     def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's name for it
         super().__init__(id=id, markup=False)
         self.keys: tuple[KeyHint, ...] = ()
-        """The keys that it shows."""
+        """The keys for where the person is, the most needed first; not all of them have room."""
 
     def show(self, keys: Sequence[KeyHint]) -> None:
         """Takes the keys as they are now."""
@@ -62,35 +49,34 @@ class KeyBar(Static):
         if at is None:
             return
         column = 0
-        for key in self._lines()[at.y]:
+        for key in self.lines()[at.y]:
             if column <= at.x < column + key.width:
                 self.post_message(self.Pressed(key.action))
-            column += key.width + _GAP
+            column += key.width + GAP
 
-    def _lines(self) -> list[list[KeyHint]]:
-        return wrapped(self.keys, max(1, self.size.width))
+    def lines(self) -> list[list[KeyHint]]:
+        """The keys as they stand in the lines of the bar."""
+        return fitting(self.keys, max(1, self.size.width))
 
     def _draw(self) -> None:
-        lines = self._lines()
+        lines = self.lines()
         # Said, not left to `auto`: while a first layout is under way, Textual keeps the height of the keys before.
         self.styles.height = len(lines)
-        self.update(Content("\n").join(Content(" " * _GAP).join(map(self._content, line)) for line in lines))
+        text = Content("\n").join(Content(" " * GAP).join(map(self._content, line)) for line in lines)
+        self.update(text, layout=False)
 
     def _content(self, key: KeyHint) -> Content:
         text = Content.assemble((key.label, "bold" if key.enabled else ""), " ", key.title)
-        if not key.enabled:
-            text = text.stylize("dim" if self.has_pseudo_class("ansi") else "$foreground 45%")
-        return text
+        return text if key.enabled else text.stylize(self._faint)
 
+    @property
+    def _is_high_contrast(self) -> bool:
+        application: App[object] = cast("Any", self).app
+        return application.theme == ThemeName.HIGH_CONTRAST
 
-def wrapped(keys: Sequence[KeyHint], width: int) -> list[list[KeyHint]]:
-    """The keys in lines of at most `width` cells; none is broken in two."""
-    lines: list[list[KeyHint]] = [[]]
-    used = 0
-    for key in keys:
-        if lines[-1] and used + _GAP + key.width > width:
-            lines.append([])
-            used = 0
-        used += key.width + (_GAP if lines[-1] else 0)
-        lines[-1].append(key)
-    return lines
+    @property
+    def _faint(self) -> str:
+        """The style of a key that does nothing now."""
+        if self.has_pseudo_class("ansi"):
+            return "dim"
+        return "$tone-faint" if self._is_high_contrast else "$foreground 45%"

@@ -10,7 +10,7 @@ from flashdeck.words.tone import Phrase, Tone
 STYLES = {
     Tone.PLAIN: "",
     Tone.STRONG: "bold",
-    Tone.FAINT: "$foreground 60%",
+    Tone.FAINT: "$tone-faint",
     Tone.GOOD: "$text-success",
     Tone.WAIT: "$text-warning",
     Tone.BAD: "bold $text-error",
@@ -33,10 +33,9 @@ class StaticLines(Static):
         self._shown: tuple[object, ...] | None = None
         self._content = Content()
 
-    @property
-    def height(self) -> int:
-        """Lines that the text needs at the width it has."""
-        return self._content.get_height({}, max(1, self.size.width)) if self._content.plain else 0
+    def height_of(self, lines: Iterable[Phrase]) -> int:
+        """Return the lines that this text would need here."""
+        return self._height(Content("\n".join(line.text for line in lines)))
 
     def show(self, lines: Iterable[Phrase]) -> None:
         """Each sentence on a line of its own, wrapped where it is too long."""
@@ -44,15 +43,19 @@ class StaticLines(Static):
         if self._changed(kept):
             self._set(Content("\n").join(self._styled(line.text, line.tone) for line in kept))
 
-    def show_cells(self, cells: Sequence[Phrase], gap: str = "  ") -> None:
+    def show_cells(self, cells: Sequence[Phrase], gap: str) -> None:
         """All on one line."""
         kept = tuple(cells)
         if self._changed(kept):
             self._set(Content(gap).join(self._styled(cell.text, cell.tone) for cell in kept))
 
     def _set(self, content: Content) -> None:
-        self._content = content
-        self.update(content)
+        before, self._content = self._content, content
+        # Where it needs as many lines as before, nothing else of the screen has to be laid out again.
+        self.update(content, layout=self._height(content) != self._height(before))
+
+    def _height(self, content: Content) -> int:
+        return content.get_height({}, max(1, self.size.width)) if content.plain else 0
 
     def _changed(self, kept: tuple[object, ...]) -> bool:
         shown = (self.has_pseudo_class("ansi"), *kept)

@@ -8,16 +8,20 @@ from textual.geometry import Offset
 from textual.selection import Selection
 from textual.widgets import Log
 
-from flashdeck_tui.store import LOG_LINES, Store
-from flashdeck_tui.views import log_text
+from flashdeck_tui.clauses import filled
+from flashdeck_tui.fleet import Fleet
+from flashdeck_tui.fleet_log import PANEL_LINES, FleetLog
+from flashdeck_tui.views.log import log_text
 
-_INDENT = " " * 9
+_INDENT = " " * 13
 """Before the rest of a line that did not fit: as wide as the time."""
 _LEAST = 20
+LOW = 4
+"""Lines from which on the panel has room for all of a long line; with fewer, each is cut: the full log has its end."""
 
 
 class LogPanel(Log):
-    """Shows the log of all boards, or of one. Text can be selected with the mouse and copied with Ctrl+C."""
+    """Shows the newest lines of all hosts. Text can be selected with the mouse and copied with Ctrl+C."""
 
     DEFAULT_CSS = """
     LogPanel {
@@ -32,12 +36,14 @@ class LogPanel(Log):
     LogPanel:focus { border-top: solid $primary; }
     """
 
-    def __init__(self, *, id: str) -> None:  # noqa: A002 - Textual's name for it
-        super().__init__(id=id, max_lines=LOG_LINES)
-        self.board = ""
-        """The only board whose lines are shown; "" shows all."""
+    def __init__(self, log_key: str, *, id: str) -> None:  # noqa: A002 - Textual's name for it
+        """Takes the key that opens the full log."""
+        super().__init__(id=id, max_lines=PANEL_LINES)
+        self._log = FleetLog()
+        self._log_key = log_key
         self._seen = 0
-        self._width_shown = 0
+        self._shape: tuple[int, bool, int] = (0, False, 0)
+        """The width and the kind of lines, and the run of the log that they are of."""
         self._origins: list[tuple[int, int]] = []
         """The origin of each line of the panel: a line of the log, counted from the store's first, and its piece."""
 
@@ -45,26 +51,28 @@ class LogPanel(Log):
         """Says what is shown."""
         self._entitle()
 
-    def show(self, store: Store) -> None:
-        """Add what is new, all at once; after a change of the width, all of it again.
+    def show(self, fleet: Fleet) -> None:
+        """Add what is new, all at once; after a change of the width, or of the lines' order, all of it again.
 
         A panel that stands still goes on showing the same lines, for as long as they are kept.
         """
-        top = self._origin_at_top
-        folds_anew = self._width_shown != self._wrap_at
+        top, width = self._origin_at_top, self._wrap_at
+        self._log.take(fleet)
+        shape = (width, self._is_low, self._log.epoch)
+        folds_anew = self._shape != shape
         if folds_anew:
-            self._width_shown, self._seen = self._wrap_at, 0
+            self._shape, self._seen = shape, 0
             self._origins.clear()
             self.clear()
             self._select(None)
-        new = store.log_since(self._seen)
-        first, self._seen = store.log_count - len(new), store.log_count
+        new = self._log.since(self._seen)
+        first, self._seen = self._log.count - len(new), self._log.count
         lines: list[str] = []
-        for number, line in enumerate(new, first):
-            if self.board in ("", line.board):
-                pieces = folded(log_text(line), self._wrap_at)
-                lines += pieces
-                self._origins += [(number, piece) for piece in range(len(pieces))]
+        for number, each in enumerate(new, first):
+            text = log_text(each.line, each.host)
+            pieces = [filled(text, width)] if self._is_low else folded(text, width)
+            lines += pieces
+            self._origins += [(number, piece) for piece in range(len(pieces))]
         if lines:
             self.write_lines(lines)
             self._let_go(len(self._origins) - len(self.lines))
@@ -74,16 +82,13 @@ class LogPanel(Log):
         elif lines or folds_anew:
             self.scroll_to(y=bisect_left(self._origins, top), animate=False, immediate=True)
 
-    def show_board(self, store: Store, board: str) -> None:
-        """Shows one board's lines from now on, or those of all."""
-        self.board = board
-        self._width_shown = 0
-        self.show(store)
-        self._entitle()
-
     @property
     def _wrap_at(self) -> int:
         return max(_LEAST, self.scrollable_content_region.width)
+
+    @property
+    def _is_low(self) -> bool:
+        return self.size.height < LOW
 
     def follow(self, *, follow: bool) -> None:
         """Follows the end of the log, or stays."""
@@ -108,6 +113,10 @@ class LogPanel(Log):
         """The same by pages."""
         self.follow(follow=False)
         super().action_page_up()
+
+    def action_scroll_end(self) -> None:
+        """Follows again."""
+        self.follow(follow=True)
 
     def action_scroll_home(self) -> None:
         """The same to the beginning."""
@@ -140,9 +149,8 @@ class LogPanel(Log):
             self.scroll_end(animate=False, immediate=True)
 
     def _entitle(self) -> None:
-        following = "following (l pauses)" if self.auto_scroll else "paused (l resumes)"
-        whose = f"{self.board} only (o: all boards)" if self.board else "all boards (o: one board)"
-        self.border_title = Content(f"log: {whose}; {following}")
+        stays = "" if self.auto_scroll else "; stays here (End: newest)"
+        self.border_title = Content(f"log ({self._log_key}: all of it){stays}")
 
 
 def _moved_up(selection: Selection, lines: int) -> Selection | None:

@@ -1,53 +1,43 @@
 """A list of rows with columns and a cursor. It draws again only the lines that changed, which matters over SSH."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
+from rich.cells import cell_len
 from rich.segment import Segment
-from rich.style import Style
 from textual import events
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
-from textual.style import Style as VisualStyle
 
 from flashdeck.words.tone import Phrase, Tone
+from flashdeck_tui.clauses import cut, filled
 from flashdeck_tui.store import NOTHING, Selection
-from flashdeck_tui.views import Row
-from flashdeck_tui.widgets.columns import GAP, Column, fit, widths
+from flashdeck_tui.views.cells import Cell, Row, Spans
+from flashdeck_tui.widgets.columns import GAP, MARK, Column, fit, widths
+from flashdeck_tui.widgets.toned import TonedView
 
-MARK = "▸ "
-"""Before the row that the cursor is on, so that it is seen without colour."""
 _HEADER = 1
+_BEFORE_NOTE = 3
+"""Cells before the note beside the title of the last column."""
+_LEAST_ROWS = 3
+"""Rows that are seen at once before one of their lines says which come below."""
 
 
-class Rows(ScrollView, can_focus=True):
+class Rows(TonedView, can_focus=True):
     """Shows rows, the titles of the columns above them. `empty` is shown where there are none."""
 
-    COMPONENT_CLASSES: ClassVar[set[str]] = {f"rows--{tone}" for tone in Tone} | {"rows--title", "rows--cursor"}
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"rows--title", "rows--cursor", "rows--chosen"}
     DEFAULT_CSS = """
     Rows {
-        overflow-x: hidden;
-        scrollbar-size-vertical: 1;
         .rows--title { text-style: bold; color: $foreground 70%; background: $panel; }
         .rows--cursor { background: $foreground 8%; }
         &:focus .rows--cursor { background: $primary 35%; }
-        .rows--strong { text-style: bold; }
-        .rows--faint { color: $foreground 60%; }
-        .rows--good { color: $text-success; }
-        .rows--wait { color: $text-warning; }
-        .rows--bad { color: $text-error; text-style: bold; }
-        .rows--busy { color: $text-primary; text-style: bold; }
+        .rows--chosen { text-style: reverse; }
         &:ansi .rows--title { color: ansi_default; background: ansi_default; text-style: bold underline; }
         &:ansi .rows--cursor { background: ansi_default; text-style: bold; }
         &:ansi:focus .rows--cursor { background: ansi_default; text-style: reverse; }
-        &:ansi .rows--faint { color: ansi_default; text-style: dim; }
-        &:ansi .rows--good { color: ansi_green; }
-        &:ansi .rows--wait { color: ansi_yellow; }
-        &:ansi .rows--bad { color: ansi_red; }
-        &:ansi .rows--busy { color: ansi_cyan; text-style: bold; }
     }
     """
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -55,8 +45,10 @@ class Rows(ScrollView, can_focus=True):
         Binding("down,j", "move(1)", "Down", show=False),
         Binding("pageup", "page(-1)", "Page up", show=False),
         Binding("pagedown", "page(1)", "Page down", show=False),
-        Binding("home", "jump(0)", "First", show=False),
-        Binding("end", "jump(-1)", "Last", show=False),
+        Binding("home,g", "jump(0)", "First", show=False),
+        Binding("end,G", "jump(-1)", "Last", show=False),
+        Binding("ctrl+d", "page(0.5)", "Half a page down", show=False),
+        Binding("ctrl+u", "page(-0.5)", "Half a page up", show=False),
     ]
 
     class Moved(Message):
@@ -71,9 +63,23 @@ class Rows(ScrollView, can_focus=True):
             """The list, so that handlers can name it by its selector."""
             return self.rows
 
-    def __init__(self, columns: Sequence[Column], *, empty: str, id: str) -> None:  # noqa: A002 - Textual's name for it
+    def __init__(
+        self,
+        columns: Sequence[Column],
+        *,
+        empty: str,
+        below: Callable[[Sequence[Selection], int], str] | None = None,
+        more: str = "",
+        id: str,  # noqa: A002 - Textual's name for it
+    ) -> None:
+        """Takes what says in so many cells which rows come below, for the last line of a list that has no room for all.
+
+        Without it, that line is one more row. `more` stands behind a sentence of which only the head has room.
+        """
         super().__init__(id=id)
+        self._more = more
         self.empty = empty
+        self._below = below
         self.note: str = ""
         """Stands beside the title of the last column."""
         self.stale = False
@@ -81,13 +87,7 @@ class Rows(ScrollView, can_focus=True):
         self._columns = tuple(columns)
         self._rows: list[Row] = []
         self._widths: list[int] = [0] * len(self._columns)
-        self._cursor = 0
-        self._styles: dict[tuple[str, ...], Style] = {}
-
-    def notify_style_update(self) -> None:
-        """Another theme, or the focus came or went."""
-        super().notify_style_update()
-        self._styles.clear()
+        self._cursor: int = 0
 
     @property
     def selected(self) -> Selection:
@@ -99,51 +99,74 @@ class Rows(ScrollView, can_focus=True):
         """The rows, from top to bottom."""
         return tuple(self._rows)
 
+    def width_of(self, title: str) -> int:
+        """Return the cells of the column with this title; 0 where it has no room, or there is none."""
+        shown = zip(self._columns, self._widths, strict=False)
+        return next((cells for column, cells in shown if column.title == title), 0)
+
     @property
     def count(self) -> int:
         """The number of rows."""
         return len(self._rows)
 
-    def show(self, rows: Sequence[Row], *, stale: bool = False, empty: str | None = None, note: str = "") -> None:
-        """Takes the rows as they are now.
+    def show(
+        self,
+        rows: Sequence[Row],
+        *,
+        stale: bool = False,
+        empty: str | None = None,
+        note: str = "",
+        columns: Sequence[Column] | None = None,
+    ) -> None:
+        """Takes the rows as they are now, and the columns, where they are others than before.
 
-        The cursor stays with its thing, or where it was if that is gone. At the top of a list that nobody is in, it
-        stays at the top.
+        The cursor stays with its thing, or where it was if that is gone, and is always visible. At the top of a list
+        that nobody is in, it stays at the top.
         """
-        before, selected = self._rows, self.selected
+        before, selected, was_at = self._rows, self.selected, self._cursor
+        other_columns = columns is not None and tuple(columns) != self._columns
+        self._columns = self._columns if columns is None else tuple(columns)
         self._rows = list(rows)
         keys = [row.key for row in self._rows]
-        if selected in keys and (self.has_focus or self._cursor):
+        if selected in keys and self._follows:
             self._cursor = keys.index(selected)
         self._cursor = max(0, min(self._cursor, len(keys) - 1))
         found = self._measure()
         whole = found != self._widths or stale != self.stale or len(before) != len(rows) or not rows
-        whole = whole or note != self.note
+        whole = whole or note != self.note or other_columns
         self._widths, self.stale, self.note = found, stale, note
         self.empty = self.empty if empty is None else empty
-        self.virtual_size = Size(self.size.width, len(self._rows) + _HEADER)
+        self.virtual_size = self._whole_size()
         if whole:
             self.refresh()
         else:
             for index, (old, new) in enumerate(zip(before, self._rows, strict=True)):
                 if old != new:
                     self._refresh_row(index)
+            if self._foot and before != self._rows:
+                self.refresh(Region(0, self.size.height - self._foot, self.size.width, self._foot))
+            if was_at != self._cursor:
+                self._refresh_row(was_at)
+                self._refresh_row(self._cursor)
+        if was_at != self._cursor:
+            self._scroll_to_cursor()
         if self.selected != selected:
             self.post_message(self.Moved(self))
 
-    def select(self, key: Selection) -> None:
-        """Moves the cursor to the row that stands for `key`, if there is one."""
-        for index, row in enumerate(self._rows):
-            if row.key == key:
-                self._move_to(index)
+    def select(self, key: Selection) -> bool:
+        """Moves the cursor to the row that stands for `key`; False where there is none."""
+        index = next((index for index, row in enumerate(self._rows) if row.key == key), None)
+        if index is not None:
+            self._move_to(index)
+        return index is not None
 
     def action_move(self, steps: int) -> None:
         """Moves the cursor by rows."""
         self._move_to(self._cursor + steps)
 
-    def action_page(self, pages: int) -> None:
-        """Moves the cursor by what is visible."""
-        self._move_to(self._cursor + pages * max(1, self.size.height - _HEADER))
+    def action_page(self, pages: float) -> None:
+        """Moves the cursor by what is visible, or by a part of it."""
+        self._move_to(self._cursor + int(pages * max(2, self._visible)))
 
     def action_jump(self, index: int) -> None:
         """Moves the cursor to the first row (0) or the last (-1)."""
@@ -151,16 +174,22 @@ class Rows(ScrollView, can_focus=True):
 
     def on_click(self, event: events.Click) -> None:
         """Moves the cursor to the row under the mouse."""
-        if event.y >= _HEADER:
-            index = event.y - _HEADER + self.scroll_offset.y
-            if index < len(self._rows):
-                self._move_to(index)
+        index = self._index_at(event.x, event.y)
+        if index is not None:
+            self._move_to(index)
 
     def on_resize(self) -> None:
-        """Shares the new width out."""
+        """Shares the new room out."""
         self._widths = self._measure()
+        self.virtual_size = self._whole_size()
         self._scroll_to_cursor()
         self.refresh()
+
+    def _index_at(self, x: int, y: int) -> int | None:
+        """Return what stands at a place of the widget; None for nothing."""
+        del x  # a row has the whole width
+        index = y - _HEADER + self.scroll_offset.y
+        return index if _HEADER <= y < self.size.height - self._foot and index < len(self._rows) else None
 
     def on_focus(self) -> None:
         """The row of the cursor looks different now."""
@@ -176,45 +205,86 @@ class Rows(ScrollView, can_focus=True):
         width = self.size.width
         if y == 0:
             *first, last = (column.title for column in self._columns)
-            titles = [Phrase(title) for title in (*first, f"{last}   {self.note}".rstrip())]
-            return Strip([Segment(self._text(titles, "  ", width), self._style("rows--title"))], width)
+            note = cut(self.note, max(0, self._widths[-1] - cell_len(last) - _BEFORE_NOTE)) if self._widths else ""
+            titles = [Phrase(title) for title in (*first, f"{last}{' ' * _BEFORE_NOTE}{note}".rstrip())]
+            return Strip([Segment(self._text(titles, "  ", width), self.drawn_style("rows--title"))], width)
         index = y - _HEADER + self.scroll_offset.y
+        if self._foot and y >= self.size.height - self._foot:
+            return self._foot_strip(width)
         if index < len(self._rows):
             return self._row_strip(index, width)
         text = f"  {self.empty}" if not self._rows and y == _HEADER else ""
-        return Strip([Segment(fit(text, width), self._style("rows--faint"))], width)
+        return Strip([Segment(fit(text, width), self.drawn_style("tone--faint"))], width)
+
+    def _foot_strip(self, width: int) -> Strip:
+        """Return the line that says which rows come below."""
+        hidden = [row.key for row in self._rows[self.scroll_offset.y + self._visible :]]
+        room = width - len(MARK)
+        told = self._below(hidden, room) if self._below is not None and hidden else "the end of the list"
+        return Strip([Segment(fit(f"  {told}", width), self.drawn_style("tone--faint"))], width)
 
     def _row_strip(self, index: int, width: int) -> Strip:
         over = ("rows--cursor",) if index == self._cursor else ()
-        blank = self._style(*over)
-        segments = [Segment(MARK if over else "  ", blank)]
-        for cell, cells in zip(self._rows[index].cells, self._widths, strict=True):
+        blank = self.drawn_style(*over)
+        row = self._rows[index]
+        segments = [Segment(f"{MARK[0] if over else ' '}{row.sign or ' '}", blank)]
+        if row.is_head:
+            room = max(0, width - len(MARK))
+            text = fit(filled(row.cells[0].text, room), room)
+            segments.append(Segment(text, self.drawn_style(*over, f"tone--{row.cells[0].tone}")))
+            return Strip(segments).adjust_cell_length(width, blank)
+        for place, (cell, cells) in enumerate(zip(row.cells, self._widths, strict=True)):
             if cells:
-                tone = Tone.FAINT if self.stale else cell.tone
-                segments.append(Segment(fit(cell.text, cells), self._style(*over, f"rows--{tone}")))
+                chosen = ("rows--chosen",) if place == row.chosen else ()
+                shown = self._in_clauses(cell, cells) if self._columns[place].is_prose else cell
+                segments += self._cell_segments(shown, cells, (*over, *chosen), is_stale=self.stale or row.stale)
                 segments.append(Segment(" " * GAP, blank))
         return Strip(segments).adjust_cell_length(width, blank)
+
+    def _in_clauses(self, sentence: Cell, cells: int) -> Cell:
+        """Return as much of a sentence as has room and is a whole thought."""
+        return Phrase(cut(sentence.text, cells, more=self._more), sentence.tone)
+
+    def _cell_segments(self, cell: Cell, cells: int, over: tuple[str, ...], *, is_stale: bool) -> list[Segment]:
+        """Return a cell of a row; one with parts has the tone of each."""
+        parts = (
+            cell.parts if isinstance(cell, Spans) and cell_len(cell.text) <= cells else (Phrase(cell.text, cell.tone),)
+        )
+        drawn: list[Segment] = []
+        left = cells
+        for part in parts:
+            tone = Tone.FAINT if is_stale else part.tone
+            text = fit(part.text, min(cell_len(part.text), left))
+            left -= cell_len(text)
+            drawn.append(Segment(text, self.drawn_style(*over, f"tone--{tone}")))
+        return [*drawn, Segment(" " * left, self.drawn_style(*over[:1]))] if left else drawn
 
     def _text(self, cells: Sequence[Phrase], mark: str, width: int) -> str:
         shown = (fit(cell.text, cells) for cell, cells in zip(cells, self._widths, strict=True) if cells)
         return fit(mark + (" " * GAP).join(shown), width)
 
-    def _style(self, *names: str) -> Style:
-        """The style of the list with those of the components laid over it, one by one."""
-        if names not in self._styles:
-            style, text = self.visual_style, Style()
-            for name in names:
-                rules = self.get_component_styles(name)
-                style += VisualStyle(
-                    background=rules.background if rules.has_rule("background") else None,
-                    foreground=rules.color if rules.has_rule("color") else None,
-                )
-                text += rules.text_style
-            self._styles[names] = style.rich_style + text
-        return self._styles[names]
+    def _whole_size(self) -> Size:
+        """Return the room that all rows take."""
+        return Size(self.size.width, len(self._rows) + _HEADER + self._foot)
+
+    @property
+    def _foot(self) -> int:
+        """Lines at the end that say which rows come below."""
+        room = self.size.height - _HEADER
+        return 1 if self._below is not None and _LEAST_ROWS < room < len(self._rows) else 0
+
+    @property
+    def _visible(self) -> int:
+        """Rows that are seen at once."""
+        return self.size.height - _HEADER - self._foot
+
+    @property
+    def _follows(self) -> bool:
+        """True if the cursor goes with its row when that gets another place."""
+        return self.has_focus or self._cursor > 0
 
     def _measure(self) -> list[int]:
-        texts = ([cell.text for cell in row.cells] for row in self._rows)
+        texts = ([cell.text for cell in row.cells] for row in self._rows if not row.is_head)
         return widths(self._columns, texts, self.scrollable_content_region.width - len(MARK))
 
     def _move_to(self, index: int) -> None:
@@ -227,7 +297,7 @@ class Rows(ScrollView, can_focus=True):
             self.post_message(self.Moved(self))
 
     def _scroll_to_cursor(self) -> None:
-        visible = self.size.height - _HEADER
+        visible = self._visible
         top = self.scroll_offset.y
         if self._cursor < top:
             self.scroll_to(y=self._cursor, animate=False)
@@ -236,5 +306,5 @@ class Rows(ScrollView, can_focus=True):
 
     def _refresh_row(self, index: int) -> None:
         line = index + _HEADER - self.scroll_offset.y
-        if _HEADER <= line < self.size.height:
+        if _HEADER <= line < self.size.height - self._foot:
             self.refresh(Region(0, line, self.size.width, 1))

@@ -18,7 +18,7 @@ from flashdeck_tui.cli.output import put, put_json
     default="",
     metavar="NAME",
     shell_complete=profiles,
-    help="What it is; may be left out where its USB id says it.",
+    help="Its profile. Default: the one that has its USB id.",
 )
 @click.option(
     "--name", type=options.name, default="", metavar="NAME", help="The board's name. Default: made from the profile's."

@@ -5,6 +5,7 @@ import click
 from flashdeck.errors import ExitCode
 from flashdeck_tui.cli import live_options
 from flashdeck_tui.cli.orders import Order, carry_out, ordered
+from flashdeck_tui.cli.remote import boards_here
 
 
 @click.command()
@@ -15,8 +16,8 @@ def command(*, partition: str, boards: tuple[str, ...], order: Order) -> ExitCod
     """Erase all of PARTITION. The board stays in DFU mode.
 
     From then on new builds for it are offered, until you flash one. 'flashdeck plan PARTITION --erase' shows what
-    it would do. Plain DFU 1.1 has no erase: 9.
+    it would do. Plain DFU 1.1 has no erase: then it exits with 9.
 
     Follows the jobs and ends as 'flash' does. Prints a row a board.
     """
-    return carry_out(order, lambda bench: bench.erase(partition, boards=boards, **order.how))
+    return carry_out(order, lambda bench: bench.erase(partition, boards=boards_here(boards), **order.how), note="")

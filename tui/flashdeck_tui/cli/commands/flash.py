@@ -10,6 +10,7 @@ from flashdeck.outcome import Outcome
 from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.named_target import NamedTarget, explained, named
 from flashdeck_tui.cli.orders import Order, carry_out, ordered
+from flashdeck_tui.cli.remote import boards_here
 
 
 @click.command(epilog=f"{options.FILES}\n\n{options.PLACED}")
@@ -31,6 +32,6 @@ def command(*, target: str, file: Path | None, boards: tuple[str, ...], order: O
     async def work(bench: AsyncBench) -> Outcome:
         with explained(wanted):
             partition, image = await named(bench, wanted)
-            return await bench.flash(partition, image, boards=boards, **order.how)
+            return await bench.flash(partition, image, boards=boards_here(boards), **order.how)
 
     return carry_out(order, work)

@@ -19,7 +19,7 @@ from flashdeck.followed_file import FileNote
 from flashdeck.model import ArtifactState, Event, JobState, Snapshot
 from flashdeck.names import is_meant, which
 from flashdeck.paths import absolute
-from flashdeck.text import clean, parse_duration, short_sha
+from flashdeck.text import MAX_PATH, clean, parse_duration, short_sha
 from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.answers import FollowedLine
 from flashdeck_tui.cli.connect import Again, address, sessions
@@ -27,7 +27,7 @@ from flashdeck_tui.cli.followed import FollowedBuild, FollowedFile, followed
 from flashdeck_tui.cli.output import put_json, say
 from flashdeck_tui.cli.progress import Progress, progress
 from flashdeck_tui.cli.queued_jobs import tell_of_queued
-from flashdeck_tui.cli.remote import command_words, only_host
+from flashdeck_tui.cli.remote import boards_here, command_words, only_host
 
 SHORTEST_SETTLE: Final = 0.001
 """Seconds that a file must be unchanged at the least."""
@@ -72,7 +72,7 @@ def command(
     again. What is queued stays queued when this command ends, and is named.
     """
     path = absolute(file)
-    pushing = _Pushing(partition, boards, f"{_user()}@{socket.gethostname()}:{path}", as_jsonl=as_jsonl)
+    pushing = _Pushing(partition, boards, source_of(path), as_jsonl=as_jsonl)
     where = address(context, only_host(context))
 
     async def work() -> None:
@@ -90,7 +90,7 @@ class _Pushing:
 
     def __init__(self, partition: str, boards: tuple[str, ...], source: str, *, as_jsonl: bool) -> None:
         self._partition = partition
-        self._boards = boards
+        self._patterns = boards
         self._source = source
         self._as_jsonl = as_jsonl
         self._say: Callable[[str], object] = say
@@ -124,8 +124,10 @@ class _Pushing:
         waits: dict[str, asyncio.Future[Any]] = {}
         try:
             while True:
-                waits.setdefault("build", asyncio.ensure_future(builds.next()))
-                waits.setdefault("change", asyncio.ensure_future(anext(changes)))
+                if "build" not in waits:
+                    waits["build"] = asyncio.ensure_future(builds.next())
+                if "change" not in waits:
+                    waits["change"] = asyncio.ensure_future(anext(changes))
                 await asyncio.wait(waits.values(), return_when=asyncio.FIRST_COMPLETED)
                 if waits["change"].done():
                     self._tell(waits.pop("change").result(), shown)
@@ -140,7 +142,9 @@ class _Pushing:
 
     async def _push(self, client: Client, build: FollowedBuild, shown: Progress) -> None:
         name = Path(build.path).name
-        begin = api.BeginUpload(name=clean(name), size=len(build.data), partition=self._partition, boards=self._boards)
+        begin = api.BeginUpload(
+            name=clean(name), size=len(build.data), partition=self._partition, boards=boards_here(self._patterns)
+        )
         try:
             upload = (await client.call(begin)).upload
             for start in range(0, len(build.data), CHUNK):
@@ -191,13 +195,19 @@ class _Pushing:
     def _meant(self, change: Snapshot | Event) -> frozenset[str]:
         boards = change.boards if isinstance(change, Snapshot) else ()
         have_it = {board.name for board in boards if any(each.name == self._partition for each in board.partitions)}
-        names = frozenset(name for name in have_it if not self._boards or is_meant(name, self._boards))
+        meant = boards_here(self._patterns)
+        names = frozenset(name for name in have_it if not meant or is_meant(name, meant))
         if not names:
             known = {each.name for board in boards for each in board.partitions if not each.protected}
             kind = ErrorKind.NO_SUCH_BOARD if have_it else ErrorKind.NO_SUCH_PARTITION
             what = f"none of these boards has a partition {clean(self._partition)}"
             raise RequestError(what, hint=which(self._partition, known) if not have_it else "", kind=kind)
         return names
+
+
+def source_of(path: Path) -> str:
+    """Return the name by which a daemon knows a file of this machine; its path need not be UTF-8."""
+    return clean(f"{_user()}@{socket.gethostname()}:{path}", MAX_PATH)
 
 
 def _user() -> str:

@@ -4,19 +4,21 @@ from collections.abc import Sequence
 from datetime import datetime
 
 import click
+from msgspec import structs
 
 from flashdeck import api
 from flashdeck.client import Client
 from flashdeck.history_pages import history_pages
 from flashdeck.model import JobState
 from flashdeck.text import counted
-from flashdeck.words.contents import image_name
 from flashdeck.words.jobs import hook_text, times_text
+from flashdeck.words.work import work_name
 from flashdeck_tui.cli import live_names, live_options, many_hosts, options, words
 from flashdeck_tui.cli.answers import History, JobLine
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.output import put, put_json, say
 from flashdeck_tui.cli.readers import Until
+from flashdeck_tui.cli.remote import boards_here
 from flashdeck_tui.cli.table import Cell, table
 from flashdeck_tui.cli.when import When, shown
 
@@ -33,7 +35,9 @@ from flashdeck_tui.cli.when import When, shown
 )
 @click.option("--since", type=When(), metavar="TIME", help="Only what happened then or later: 13:05, 2026-01-31, 2h.")
 @click.option("--until", type=When(), metavar="TIME", help="Only what happened then or before.")
-@click.option("-n", "--limit", type=click.IntRange(1), default=20, show_default=True, help="How many of those.")
+@click.option(
+    "-n", "--limit", type=click.IntRange(1), default=20, show_default=True, metavar="COUNT", help="How many of those."
+)
 @options.as_json
 @options.as_jsonl
 def command(
@@ -64,7 +68,7 @@ def command(
     async def work(client: Client) -> History:
         jobs: list[JobState] = []
         last = api.HistoryPage()
-        async for last in history_pages(client, wanted):
+        async for last in history_pages(client, structs.replace(wanted, boards=boards_here(boards))):
             jobs += last.jobs
             for job in last.jobs if as_jsonl else ():
                 put_json(JobLine(job=job))
@@ -91,14 +95,14 @@ def _table(jobs: Sequence[JobState]) -> str:
             Cell(str(job.id), right=True),
             job.board,
             job.partition,
-            image_name(job.version, job.sha256),
+            work_name(job),
             words.status(job),
             shown(job.at),
             _detail(job),
         ]
         for job in jobs
     ]
-    return table(["JOB", "BOARD", "PARTITION", "VERSION", "STATUS", "WHEN", "DETAIL"], rows)
+    return table(["JOB", "BOARD", "PARTITION", "WHAT", "STATUS", "WHEN", "DETAIL"], rows)
 
 
 def _detail(job: JobState) -> str:

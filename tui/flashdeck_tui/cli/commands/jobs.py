@@ -22,6 +22,7 @@ from flashdeck_tui.cli.table import Cell, table
     type=click.IntRange(1, api.JOB_PAGE),
     default=20,
     show_default=True,
+    metavar="COUNT",
     help="How many of those that match.",
 )
 @options.as_json

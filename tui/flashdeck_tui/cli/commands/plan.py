@@ -1,30 +1,32 @@
 """`flashdeck plan`: what a flash would do."""
 
+import os
 import shutil
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
-from itertools import groupby
 from pathlib import Path
 
 import click
 
-from flashdeck.api import BoardPlan, PlanList, PlanStep
+from flashdeck.api import BoardPlan, PartitionPlace, PlanList, PlanStep
 from flashdeck.async_bench import AsyncBench
 from flashdeck.client import Client
 from flashdeck.errors import ExitCode, RequestError
+from flashdeck.flash_map import FlashMap
+from flashdeck.model import PartitionState
 from flashdeck.text import clean, counted, format_size, short_sha
+from flashdeck_tui.ascii_text import to_ascii
 from flashdeck_tui.cli import live_options, many_hosts, options
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.named_target import NamedTarget, explained, named, tell_placed
-from flashdeck_tui.cli.output import is_terminal, one_line, put, put_json
+from flashdeck_tui.cli.output import is_terminal, one_line, paint, put, put_json
+from flashdeck_tui.cli.remote import boards_here
 from flashdeck_tui.cli.table import Cell, table
-from flashdeck_tui.cli.words import address
-
-_WITHOUT_BYTES = frozenset({"leave", "manifest"})
-"""Steps whose address is where the device is to jump, not a piece of flash that is touched."""
-MOST_PIECES = 4
-"""Rows for one kind of step in separate places; more of them are one row. `--json` has every step."""
+from flashdeck_tui.cli.words import address, cell
+from flashdeck_tui.locale_text import shows_only_ascii
+from flashdeck_tui.map_page import drawn_map
+from flashdeck_tui.plan_steps import WITHOUT_BYTES, folded
 
 
 @click.command(epilog=f"{options.FILES}\n\n{options.PLACED}")
@@ -45,10 +47,10 @@ def command(*, target: str, file: Path | None, boards: tuple[str, ...], erase: b
     async def work(client: Client) -> PlanList:
         bench = AsyncBench(client, tell_placed=tell_placed)
         if erase:
-            return PlanList(plans=await bench.plan_erase(target, boards=boards))
+            return PlanList(plans=await bench.plan_erase(target, boards=boards_here(boards)))
         with explained(wanted):
             partition, image = await named(bench, wanted)
-            return PlanList(plans=await bench.plan(partition, image, boards=boards))
+            return PlanList(plans=await bench.plan(partition, image, boards=boards_here(boards)))
 
     return put_plans(converse(work, join=many_hosts.plans), as_json=as_json)
 
@@ -67,6 +69,8 @@ def _text(plan: BoardPlan) -> str:
     lines = [clean(f"{plan.board}: {what} {plan.partition}")]
     if plan.blocked:
         lines.append(_sentence(f"would not start: {plan.blocked}"))
+    if plan.map is not None and plan.map.runs:
+        lines += _map(plan.map, plan.places)
     if plan.steps:
         lines.append(table(["STEP", "COUNT", "FROM", "TO", "SIZE", "ON ERROR"], list(_rows(plan.steps))))
         lines.append(_costs(plan))
@@ -74,6 +78,15 @@ def _text(plan: BoardPlan) -> str:
         lines.append(_sentence(f"protection: {plan.protection}"))
     lines += [_sentence(f"note: {note}") for note in plan.notes]
     return "\n".join(lines)
+
+
+def _map(shown: FlashMap, places: Sequence[PartitionPlace]) -> Iterator[str]:
+    """Yield the flash sector by sector, as the screen draws it, in the width of the terminal."""
+    partitions = [PartitionState(name=each.name, address=each.address, size=each.size) for each in places]
+    as_ascii = shows_only_ascii(os.environ)
+    for line in drawn_map(shown, partitions, shutil.get_terminal_size().columns):
+        drawn = "".join(paint(one_line(each.text), cell(each).colour, sys.stdout) for each in line)
+        yield (to_ascii(drawn) if as_ascii else drawn).rstrip()
 
 
 def _costs(plan: BoardPlan) -> str:
@@ -97,7 +110,7 @@ def _sentence(text: str) -> str:
 def _rows(steps: Sequence[PlanStep]) -> Iterator[list[str | Cell]]:
     for run, pieces in folded(steps):
         first, last = run[0], run[-1]
-        size = 0 if first.action in _WITHOUT_BYTES else sum(step.size for step in run)
+        size = 0 if first.action in WITHOUT_BYTES else sum(step.size for step in run)
         where = [address(first.address), address(last.address + last.size - 1)] if size else ["", ""]
         yield [
             first.action if pieces == 1 else f"{first.action} ({pieces} pieces)",
@@ -106,21 +119,3 @@ def _rows(steps: Sequence[PlanStep]) -> Iterator[list[str | Cell]]:
             Cell(format_size(size) if size else "", right=True),
             first.note,
         ]
-
-
-def folded(steps: Sequence[PlanStep]) -> Iterator[tuple[list[PlanStep], int]]:
-    """Runs of steps that do the same at adjoining addresses, each with 1.
-
-    Where steps that follow each other do the same in many places, one run of them all, with the number of places.
-    """
-    for _, same in groupby(steps, key=lambda step: (step.action, step.note)):
-        runs: list[list[PlanStep]] = []
-        for step in same:
-            if runs and step.address == runs[-1][-1].address + runs[-1][-1].size:
-                runs[-1].append(step)
-            else:
-                runs.append([step])
-        if len(runs) > MOST_PIECES:
-            yield [step for run in runs for step in run], len(runs)
-        else:
-            yield from ((run, 1) for run in runs)

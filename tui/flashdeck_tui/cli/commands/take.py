@@ -4,7 +4,6 @@ import asyncio
 import os
 import shutil
 import signal
-import sys
 import time
 from asyncio.subprocess import Process
 from collections.abc import AsyncGenerator, Sequence
@@ -12,8 +11,9 @@ from contextlib import asynccontextmanager
 from typing import Final, cast
 
 import click
+from msgspec import structs
 
-from flashdeck import api
+from flashdeck import api, own_python
 from flashdeck.client import Client
 from flashdeck.errors import ConnectionFailedError, FlashdeckError
 from flashdeck.taking import Lease, ourselves, take
@@ -24,6 +24,7 @@ from flashdeck_tui.cli.answers import Taken
 from flashdeck_tui.cli.before_command import BeforeCommand
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.output import complain, put_json, say
+from flashdeck_tui.cli.remote import boards_here
 
 NOT_EXECUTABLE: Final = 126
 """Exit code where the command cannot be started, as shells have it."""
@@ -41,8 +42,10 @@ LONGEST_COMMAND: Final = 60
 @click.command(cls=BeforeCommand)
 @live_options.named_boards
 @click.option("--for", "reason", type=options.name, default="", metavar="TEXT", help="Purpose, shown to everybody.")
-@click.option("--no-wait", is_flag=True, help="Do not wait (13) where somebody has a board, or a job runs there.")
-@options.timeout(default=None, help="Give up (6) where it does not get the boards within this time.")
+@click.option(
+    "--no-wait", is_flag=True, help="Do not wait where somebody has a board, or a job runs there: exit with 13."
+)
+@options.timeout(default=None, help="Give up where it does not get the boards within this time, and exit with 6.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object at the end; COMMAND prints to stderr.")
 @click.pass_context
 def command(
@@ -77,7 +80,7 @@ def command(
     )
 
     async def work(client: Client) -> Taken:
-        lease = await take(client, asked, say)
+        lease = await take(client, structs.replace(asked, boards=boards_here(boards)), say)
         began = time.monotonic()
         async with _kept(lease):
             code = await _run(client, words, lease, quiet=as_json)
@@ -93,9 +96,7 @@ def command(
 async def _kept(lease: Lease) -> AsyncGenerator[None]:
     """Let a process watch for the length of a block that ends the command where this one ends before it."""
     keeper = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-I",
-        lease_keeper.__file__,
+        *own_python.isolated(lease_keeper.__file__),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.DEVNULL,

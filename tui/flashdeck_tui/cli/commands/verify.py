@@ -10,6 +10,7 @@ from flashdeck.outcome import Outcome
 from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.named_target import NamedTarget, explained, named
 from flashdeck_tui.cli.orders import Order, carry_out, ordered
+from flashdeck_tui.cli.remote import boards_here
 
 
 @click.command(epilog=f"{options.FILES}\n\n{options.PLACED}")
@@ -23,7 +24,7 @@ def command(*, target: str, file: Path | None, boards: tuple[str, ...], force: b
 
     Erases and writes nothing, and leaves a board as it was: one that was running is started again.
 
-    Ends with 5 where something is different, and says how many bytes and where the first is. Ends with 13 where the
+    Exits with 5 where something is different, and says how many bytes and where the first is. Exits with 13 where the
     board cannot be read. Prints a row a board; all else is as with 'flash'.
     """
     wanted = NamedTarget.of(target, file, boards)
@@ -31,6 +32,6 @@ def command(*, target: str, file: Path | None, boards: tuple[str, ...], force: b
     async def work(bench: AsyncBench) -> Outcome:
         with explained(wanted):
             partition, image = await named(bench, wanted)
-            return await bench.verify(partition, image, boards=boards, force=force, **order.how)
+            return await bench.verify(partition, image, boards=boards_here(boards), force=force, **order.how)
 
     return carry_out(order, work)

@@ -26,6 +26,7 @@ from flashdeck_tui.cli.named_target import NamedTarget, named, tell_placed
 from flashdeck_tui.cli.output import put, put_json, report
 from flashdeck_tui.cli.progress import Progress, progress
 from flashdeck_tui.cli.readers import Until
+from flashdeck_tui.cli.remote import boards_here
 from flashdeck_tui.cli.table import Cell, table
 
 Place = tuple[str, str]
@@ -36,7 +37,7 @@ Place = tuple[str, str]
 @click.argument("partition", type=options.name, required=False, default="", shell_complete=live_names.partitions)
 @click.option("--for", "file", type=click.Path(path_type=Path), metavar="FILE", help="Wait for the image in it.")
 @live_options.boards
-@options.timeout(default=120.0, help="Give up (6) after this long.")
+@options.timeout(default=120, help="Give up after this long, and exit with 6.")
 @options.as_json
 def command(*, partition: str, file: Path | None, boards: tuple[str, ...], timeout: float, as_json: bool) -> ExitCode:
     """Return once the image of --for, or the newest build, is on the boards' PARTITION.
@@ -59,7 +60,7 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], timeo
         if partition:
             async with aclosing(client.follow()) as changes:
                 first = await anext(changes)
-            places |= _meant(first, partition, boards) if isinstance(first, Snapshot) else set()
+            places |= _meant(first, partition, boards_here(boards)) if isinstance(first, Snapshot) else set()
         else:
             await named(bench, wanted)
         left = max(0.0, timeout - (time.monotonic() - began)) if began else timeout  # it may be a later connection
@@ -67,7 +68,9 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], timeo
         async with progress((), len(places)) as shown:
             talk = _Talk(shown, places)
             try:
-                return await bench.wait(partition, wanted.image, boards=boards, timeout=left, tell=talk.tell)
+                return await bench.wait(
+                    partition, wanted.image, boards=boards_here(boards), timeout=left, tell=talk.tell
+                )
             except NotDoneError as error:
                 return error.outcome
 

@@ -12,6 +12,7 @@ from flashdeck.text import clean, counted
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.answers import ConfigChecked
 from flashdeck_tui.cli.commands.config.config_path import config_option, read
+from flashdeck_tui.cli.global_options import is_virtual_wanted
 from flashdeck_tui.cli.output import put, put_json, say
 
 
@@ -31,7 +32,8 @@ def command(*, path: Path | None, place: Path | None, as_json: bool) -> None:
     Also names what does not count in included files before 'flashdeck config trust FILE' confirms it.
     """
     config = read(path)
-    record = record_in(place if place is not None else state_dir())
+    virtual = is_virtual_wanted(click.get_current_context())
+    record = record_in(place if place is not None else state_dir(virtual=virtual))
     unconfirmed = () if record is None else restricted(config, record)[1]
     files = [clean(str(file)) for file in config.files]
     adopted = sorted(board.name for board in config.boards.values() if board.pins is not None)

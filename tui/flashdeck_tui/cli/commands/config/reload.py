@@ -15,7 +15,7 @@ def command(*, as_json: bool) -> None:
     """Let the daemon read its configuration again and take it over.
 
     It does so by itself, too, soon after a file has changed. A configuration with a mistake is refused whole: the old
-    one stays, and this ends with 11. Jobs that run end under the configuration that they began with.
+    one stays, and this exits with 11. Jobs that run end under the configuration that they began with.
     """
     reply = ask(api.ReloadConfig())
     if as_json:

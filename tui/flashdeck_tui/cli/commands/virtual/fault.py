@@ -1,17 +1,26 @@
 """`flashdeck virtual fault`: something goes wrong, on demand."""
 
+from typing import Final
+
 import click
 
 from flashdeck import api
 from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.commands.virtual.board_table import board_table
 from flashdeck_tui.cli.connect import ask
+from flashdeck_tui.cli.live_names import fixed
 from flashdeck_tui.cli.output import put, put_json
 
+FAULTS: Final = (
+    *("stall", "timeout", "lost-answer", "error-status", "wrong-state", "hang", "unplug", "error-erase", "error-write"),
+    *("corrupt", "corrupt-word", "silent-erase", "silent-write"),
+)
+"""The faults that the emulated boards of this release have."""
 
-@click.command()
+
+@click.command(epilog=f"FAULT is one of: {', '.join(FAULTS)}.")
 @live_options.virtual_board
-@click.argument("fault", type=options.name)
+@click.argument("fault", type=options.name, shell_complete=fixed(*FAULTS))
 @click.option(
     "--after",
     type=click.IntRange(1, 1_000_000),
@@ -36,7 +45,7 @@ from flashdeck_tui.cli.output import put, put_json
 )
 @options.as_json
 def command(*, board: str, fault: str, after: int, times: int, address: int | None, as_json: bool) -> None:
-    """Arm FAULT on BOARD. An unknown fault is answered with a list of all."""
+    """Let FAULT happen on BOARD, an emulated board, at one of its next requests."""
     params = api.VirtualFault(board=board, fault=fault, after=after, times=times, address=address)
     state = ask(params, virtual=True)
     if as_json:

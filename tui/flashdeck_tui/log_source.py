@@ -1,0 +1,64 @@
+"""A source of log lines, as the full log reads it: what is at hand, what comes, and what was before. Pure.
+
+The daemon's log is one, its debug log another; a board's console can be one more.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from flashdeck.log_filter import LogFilter
+from flashdeck.model import LogLevel
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """One line of one source. Nothing of its text has been made harmless yet."""
+
+    source: str
+    """The name of its source."""
+    number: int
+    """Its number there, which grows."""
+    time: float
+    level: LogLevel
+    text: str
+    board: str = ""
+    job: int = 0
+    host: str = ""
+    """The machine that it comes from, where several are shown."""
+
+
+@dataclass(frozen=True, slots=True)
+class OlderLines:
+    """A page of older lines."""
+
+    lines: Sequence[SourceLine] = ()
+    """In the order in which they were written. There may be none, and more in the next page."""
+    before: int = 0
+    """The number below which it goes on; 0: nowhere."""
+    note: str = ""
+    """The reason, in a sentence, why there is nothing older; "" where that is simply the beginning."""
+
+
+class LogSource(Protocol):
+    """Gives the lines of one log. Nothing is asked of it twice at a time."""
+
+    @property
+    def name(self) -> str:
+        """Its name, which no other source has that is shown with it."""
+        ...
+
+    def since(self, seen: int) -> tuple[Sequence[SourceLine], int]:
+        """Return the lines after the first `seen` that it ever had, as far as it has them at hand, and their count."""
+        ...
+
+    async def before(self, number: int, wanted: LogFilter, limit: int) -> OlderLines:
+        """Return the newest wanted lines below a number (0: the newest of all), at most `limit`.
+
+        Raises FlashdeckError where they cannot be had now.
+        """
+        ...
+
+    async def watch(self) -> None:
+        """Fetch what comes only to those who ask for it, until cancelled."""
+        ...
