@@ -1,0 +1,31 @@
+"""The machine's clock is set, mostly back, now and then."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from simulation.world import World
+
+PAUSES = (10.0, 30.0, 1000.0)
+"""Virtual seconds between two jumps, in the mean."""
+JUMPS = (-3600.0, -86_400.0, -2.0, 3600.0)
+"""Seconds by which it is set."""
+
+
+class ClockJumps:
+    """See `Actor`."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self._seed = world.random("clock")
+        self._pause = world.mood.pause("clock", PAUSES)
+
+    async def trouble(self) -> None:
+        """Set it, in some seeds."""
+        while True:
+            await self._world.pause(self._seed, self._pause)
+            jump = self._seed.choice(JUMPS)
+            self._world.tell("clock set", f"{jump:+g}")
+            self._world.clock.offset += jump
+
+    def calm(self) -> None:
+        """It goes on from where it is."""

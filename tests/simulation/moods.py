@@ -1,0 +1,141 @@
+"""The mood of a seed: some kinds of trouble come often in it, and others not at all, so that rare ones meet.
+
+Where every kind may come at any time, three rare ones hardly ever meet in one seed. So each seed has a theme, which
+makes some kinds frequent and some people busy, and leaves out others by chance. Some seeds have no theme: in them
+everything comes as often as it comes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Final
+
+FAVOUR: Final = 12.0
+"""The times that a kind comes more often where a theme is about it."""
+LEFT_OUT: Final = 0.4
+"""The share of the other kinds that a seed with a theme leaves out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Theme:
+    """A mood that seeds may have."""
+
+    favours: frozenset[str] = frozenset()
+    """Kinds that come often, of whatever actor, by the names that the story has for them."""
+    busy: frozenset[str] = frozenset()
+    """Actors, by the names of their generators, who pause as shortly as they ever do."""
+    quiet: frozenset[str] = frozenset()
+    """Actors who pause as long as they ever do."""
+    talks: bool = False
+    """True if most of what happens is what people ask for, and not what boards do."""
+
+
+EVERYTHING: Final = "everything"
+THEMES: Final[Mapping[str, Theme]] = {
+    EVERYTHING: Theme(),
+    "cables": Theme(
+        favours=frozenset({"flicker", "move", "swap", "gone as work begins", "unplug between transfers"}),
+        busy=frozenset({"boards", "writers"}),
+    ),
+    "strangers": Theme(
+        talks=True,
+        favours=frozenset({"swap", "twin", "move", "another release", "adopt", "flash", "flash a file"}),
+        busy=frozenset({"boards", "clients"}),
+    ),
+    "bad flash": Theme(
+        favours=frozenset({"damage", "power cut in the flash", "disturb"}), busy=frozenset({"boards", "writers"})
+    ),
+    "hands": Theme(
+        talks=True,
+        favours=frozenset({"rollback", "flash", "flash a file", "retry", "erase", "earlier", "in pieces"}),
+        busy=frozenset({"clients", "writers"}),
+        quiet=frozenset({"boards", "kills", "configurations"}),
+    ),
+    "holds": Theme(
+        talks=True,
+        favours=frozenset({"hold", "release", "arm", "disarm", "take"}),
+        busy=frozenset({"clients", "kills"}),
+        quiet=frozenset({"boards", "keepers"}),
+    ),
+    "edits": Theme(
+        talks=True,
+        favours=frozenset({"protect", "resize", "guard", "flash", "rollback", "retry", "mislinked"}),
+        busy=frozenset({"configurations", "clients", "writers"}),
+        quiet=frozenset({"boards", "keepers"}),
+    ),
+    "names": Theme(
+        talks=True,
+        favours=frozenset({"rename", "recognise", "take out", "put back", "hold", "disarm"}),
+        busy=frozenset({"configurations", "kills"}),
+        quiet=frozenset({"keepers"}),
+    ),
+    "projects": Theme(
+        talks=True,
+        favours=frozenset({"include", "protect", "guard", "mislinked"}),
+        busy=frozenset({"configurations", "clients", "kills"}),
+        quiet=frozenset({"boards", "keepers"}),
+    ),
+    "full disk": Theme(
+        talks=True,
+        favours=frozenset({"flash", "disarm", "resize", "protect"}),
+        busy=frozenset({"disk", "kills", "writers", "configurations"}),
+        quiet=frozenset({"boards"}),
+    ),
+    "kills": Theme(busy=frozenset({"kills", "writers"}), quiet=frozenset({"configurations"})),
+    "odd clients": Theme(talks=True, busy=frozenset({"odd clients", "clients"}), quiet=frozenset({"configurations"})),
+    "clocks": Theme(
+        favours=frozenset({"disturb", "unplug between transfers"}), busy=frozenset({"clock", "boards", "writers"})
+    ),
+}
+"""All of them, by name."""
+_NO_THEME: Final = 6
+"""Of so many times as a theme comes, none does."""
+
+
+class Mood:
+    """The theme of one seed, and what follows from it."""
+
+    def __init__(self, seed: int) -> None:
+        self._seed = seed
+        names = list(THEMES)
+        self.name = self.random("theme").choices(names, [_NO_THEME if name == EVERYTHING else 1 for name in names])[0]
+        self._theme = THEMES[self.name]
+
+    def random(self, name: str) -> Random:
+        """Return a generator for one purpose."""
+        return Random(f"{self._seed}/mood/{name}")  # noqa: S311 -- nothing is kept secret with it
+
+    @property
+    def talks(self) -> bool:
+        """True if most of what happens is to be what people ask for."""
+        return self._theme.talks
+
+    def weights(self, actor: str, kinds: Mapping[str, float]) -> list[float]:
+        """Return how often each kind of an actor comes beside his others; at least one does."""
+        if self.name == EVERYTHING:
+            return list(kinds.values())
+        seed = self.random(actor)
+        found = [self._weight(seed, kind, usual) for kind, usual in kinds.items()]
+        return found if any(found) else list(kinds.values())
+
+    def _weight(self, seed: Random, kind: str, usual: float) -> float:
+        is_left_out = seed.random() < LEFT_OUT
+        if kind in self._theme.favours:
+            return usual * FAVOUR
+        return 0.0 if is_left_out else usual
+
+    def favours(self, kind: str) -> bool:
+        """True if a kind comes often."""
+        return kind in self._theme.favours
+
+    def is_busy(self, actor: str) -> bool:
+        """True if an actor does as much as he ever does."""
+        return actor in self._theme.busy
+
+    def pause(self, actor: str, choices: Sequence[float]) -> float:
+        """Return for how many virtual seconds an actor pauses in the mean: one of those that there are for him."""
+        if actor in self._theme.busy:
+            return min(choices)
+        if actor in self._theme.quiet:
+            return max(choices)
+        return self.random(f"pause of {actor}").choice(choices)

@@ -1,0 +1,143 @@
+"""`make sim-coverage`: the lines of the daemon that the simulation alone reaches, and why it never reaches the others.
+
+They are counted in each seed's process, without any library. A function of which every line has run is not traced any
+more, so that what is left to be seen is all that it costs.
+"""
+
+import _thread
+import ast
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any, Final
+
+from limits.tree import ROOT
+from simulation.outer_functions import outer_functions
+
+DAEMON: Final = ROOT / "daemon/flashdeckd"
+Lines = Mapping[str, frozenset[int]]
+"""Numbers of lines by module, as its path below `daemon/flashdeckd`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A function of the daemon, with what stands in it; inner ones are part of it."""
+
+    module: str
+    name: str
+    lines: frozenset[int]
+    """All that can run but its first line."""
+
+    def __str__(self) -> str:
+        return f"{self.module}:{self.name}"
+
+
+class Tracer:
+    """Notes the lines of the daemon that run in this process from `begin` on, in all threads."""
+
+    def __init__(self, known: Lines) -> None:
+        """`known` were reached before: they are not looked for again."""
+        self._left: dict[CodeType, set[int] | None] = {}
+        """By code: the lines that have not run yet; None for code of others."""
+        self._known = known
+        self._reached: defaultdict[str, set[int]] = defaultdict(set)
+
+    def begin(self) -> None:
+        """Trace this thread, and all that the simulation begins from now on."""
+        start = _thread.start_new_thread
+
+        def traced(run: Callable[..., object], *arguments: Any) -> int:
+            def whole(*given: Any) -> None:
+                sys.settrace(self._call)
+                run(*given)
+
+            return start(whole, *arguments)
+
+        _thread.start_new_thread = traced
+        sys.settrace(self._call)
+
+    @property
+    def reached(self) -> dict[str, list[int]]:
+        """The lines that have run and were not known."""
+        return {module: sorted(lines) for module, lines in self._reached.items()}
+
+    def _call(self, frame: FrameType, event: str, argument: Any) -> Any:
+        code = frame.f_code
+        if code not in self._left:
+            self._left[code] = self._lines_of(code)
+        return self._line if self._left[code] else None
+
+    def _line(self, frame: FrameType, event: str, argument: Any) -> Any:
+        left = self._left[frame.f_code]
+        if event == "line" and left and frame.f_lineno in left:
+            left.discard(frame.f_lineno)
+            self._reached[_module_of(frame.f_code)].add(frame.f_lineno)
+        if not left:
+            frame.f_trace_lines = False
+        return self._line
+
+    def _lines_of(self, code: CodeType) -> set[int] | None:
+        module = _module_of(code)
+        if not module:
+            return None
+        return {line for _, _, line in code.co_lines() if line} - self._known.get(module, frozenset())
+
+
+def _module_of(code: CodeType) -> str:
+    """Return the module of a piece of code; "" where it is none of the daemon's."""
+    path = Path(code.co_filename)
+    return str(path.relative_to(DAEMON)) if path.is_relative_to(DAEMON) else ""
+
+
+def functions(root: Path = DAEMON) -> Iterator[Function]:
+    """All functions of the daemon."""
+    for path in sorted(root.rglob("*.py")):
+        text, module = path.read_text(), str(path.relative_to(root))
+        run = {line for code in _codes(compile(text, str(path), "exec")) for _, _, line in code.co_lines() if line}
+        for name, function in outer_functions(ast.parse(text)):
+            body = function.body[1:] if ast.get_docstring(function) is not None else function.body
+            if body:
+                span = range(body[0].lineno, (function.end_lineno or 0) + 1)
+                yield Function(module, name, frozenset(span) & run)
+
+
+def _codes(code: CodeType) -> Iterator[CodeType]:
+    for each in code.co_consts:
+        if isinstance(each, CodeType):
+            yield each
+            yield from _codes(each)
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """The lines of a room, and how many of them were reached."""
+
+    room: str
+    lines: int
+    reached: int
+
+
+def shares(all_functions: Iterable[Function], reached: Lines) -> list[Share]:
+    """Return the rooms of the daemon, each with its lines."""
+    lines: dict[str, int] = {}
+    hit: dict[str, int] = {}
+    for function in all_functions:
+        room = function.module.partition("/")[0]
+        lines[room] = lines.get(room, 0) + len(function.lines)
+        hit[room] = hit.get(room, 0) + len(function.lines & reached.get(function.module, frozenset()))
+    return [Share(room, lines[room], hit[room]) for room in lines]
+
+
+def unexplained(
+    all_functions: Iterable[Function], reached: Lines, reasons: Mapping[str, Iterable[str]]
+) -> Iterator[tuple[Function, frozenset[int]]]:
+    """Yield the functions with lines that were never reached, and for which no reason stands anywhere."""
+    patterns = [pattern for each in reasons.values() for pattern in each]
+    for function in all_functions:
+        missed = function.lines - reached.get(function.module, frozenset())
+        if missed and not any(fnmatchcase(str(function), pattern) for pattern in patterns):
+            yield function, missed
