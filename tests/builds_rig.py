@@ -154,7 +154,7 @@ class BuildsRig:
 
 @asynccontextmanager
 async def stamped(
-    watches: Sequence[Watch], *, epoch: float = 1_700_000_000.0
+    watches: Sequence[Watch], *, epoch: float = 1_700_000_000.37
 ) -> AsyncGenerator[tuple[BuildsRig, StampedFiles]]:
     """As `running`, with times of change that can be believed. A test looks at a file to stamp it."""
     before = files.system

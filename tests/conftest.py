@@ -3,13 +3,23 @@
 What a storm has counted is shown at the end of a run.
 """
 
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import settings
 
+import forked_daemons
 from storm_tally import SHOWN
 
 settings.register_profile("flashdeck", deadline=None)
 settings.load_profile("flashdeck")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def daemons_are_forked() -> Iterator[None]:
+    """A daemon that a test starts need not import anything first."""
+    with forked_daemons.offered():
+        yield
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

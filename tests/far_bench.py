@@ -19,7 +19,7 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 import pytest
 
@@ -38,13 +38,15 @@ LIBRARIES: Final = (
     *("bincopy", "humanfriendly", "argparse_addons", "elftools"),
 )
 """The packages of base install and daemon: another account may not read where ours are."""
+HOST_KEYS: Final = ("host-key", "other-host-key")
+"""The key that shows a machine to be itself, and one that nobody has seen of it."""
 _TOOLS: Final = ("/usr/sbin", "/sbin")
 _LOOK_SECONDS: Final = 0.02
 
 SSHD: Final = """
 Port {port}
 ListenAddress 127.0.0.1
-HostKey {directory}/host-key
+HostKey {directory}/{host_key}
 AuthorizedKeysFile {directory}/authorized
 PidFile {directory}/sshd.pid
 StrictModes no
@@ -74,6 +76,8 @@ command = ["{program}", "--socket", "{home}/nothing"]
 [hosts.short]
 ssh = "bench"
 command = ["flashdeck-is-not-here"]
+[hosts.visitor]
+command = ["{program}"]
 [hosts.stranger]
 command = ["{program}"]
 [hosts.closed]
@@ -193,6 +197,75 @@ class FarBench:
         return Run(process.returncode, out.decode(), err.decode())
 
 
+@dataclass(frozen=True)
+class FarMachine:
+    """An ssh server and a daemon behind it. Each is there for the length of a block, so that it can come and go."""
+
+    directory: Path
+    account: pwd.struct_passwd
+    program: Path
+    place: Path
+    """The place of its daemon's state and socket."""
+    port: int
+
+    @classmethod
+    def prepared(
+        cls, directory: Path, account: pwd.struct_passwd, program: Path, place: Path, boards: Sequence[str]
+    ) -> Self:
+        """Write what server and daemon need into `directory`; the first of the boards takes its time."""
+        for name in (*HOST_KEYS, "key", "other-key", "visitor-key"):
+            _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / name))
+        bench = directory / "bench"
+        bench.mkdir()
+        prepare(
+            bench,
+            boards="".join(f'[boards.{name}]\nprofile = "product"\nserial = "FAR{name}"\n' for name in boards),
+            bench="".join(
+                board(name, number, serial=f"FAR{name}", timing="real" if number == 1 else "none")
+                for number, name in enumerate(boards, 1)
+            ),
+        )
+        os.chown(bench, account.pw_uid, account.pw_gid)
+        return cls(directory, account, program, place, _free_port())
+
+    @contextmanager
+    def server(self, host_key: str = HOST_KEYS[0]) -> Generator[None]:
+        """Run an sshd that takes two keys: one whose owner may do everything, and one whose owner may only look.
+
+        With it end its connections, as with the machine.
+        """
+        only_look = f'restrict,command="{self.program} connect --stdio --read-only" '
+        (self.directory / "authorized").write_text(
+            (self.directory / "key.pub").read_text() + only_look + (self.directory / "visitor-key.pub").read_text()
+        )
+        (self.directory / "sshd.conf").write_text(
+            SSHD.format(port=self.port, directory=self.directory, host_key=host_key)
+        )
+        if os.geteuid() == 0:
+            Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
+        log = self.directory / "sshd.log"
+        with _running([_sshd(), "-D", "-e", "-f", str(self.directory / "sshd.conf")], log) as process:
+            _wait_until(process, log, "listening on")
+            try:
+                yield
+            finally:
+                connections = _below(process.pid)
+                for each in connections:
+                    with suppress(ProcessLookupError):
+                        os.kill(each, signal.SIGKILL)
+
+    @contextmanager
+    def daemon(self) -> Generator[None]:
+        """Run a daemon on the account's boards there."""
+        bench, log = self.directory / "bench", self.directory / "daemon.log"
+        words = [str(self.program.with_name("flashdeckd")), "--virtual", str(bench / "bench.toml")]
+        words += ["--config", str(bench / "config.toml"), "--socket", str(self.place / "flashdeckd.sock")]
+        words += ["--state-dir", str(self.place)]
+        with _running(words, log, self.account) as process:
+            _wait_until(process, log, "listens on")
+            yield
+
+
 @contextmanager
 def far_bench() -> Generator[FarBench]:
     """Set up the machine for the length of a block."""
@@ -203,15 +276,45 @@ def far_bench() -> Generator[FarBench]:
         directory.chmod(0o755)
         python = _python_of(account)
         program = _install(directory, python)
-        port = _free_port()
-        with _sshd(directory, port, path), _daemon(directory, account, program):
-            wire = CutWire(port)
+        # Its daemon is where `flashdeck` looks for it by itself: there is no XDG_RUNTIME_DIR.
+        place = Path(account.pw_dir) / ".local" / "state" / "flashdeck"
+        machine = FarMachine.prepared(directory, account, program, place, ("left", "right"))
+        with machine.server(), machine.daemon():
+            wire = CutWire(machine.port)
             try:
                 yield FarBench(
                     directory, account, wire, program, _client_environment(directory, account, wire, program)
                 )
             finally:
                 wire.close()
+
+
+def machine_beside(there: FarBench, name: str, boards: Sequence[str]) -> FarMachine:
+    """Return one more machine, which clients of the first find as `name`, without a wire: it is not switched on yet."""
+    directory, place = there.directory / name, there.directory / f"{name}-state"
+    directory.mkdir()
+    place.mkdir(mode=0o700)
+    os.chown(place, there.account.pw_uid, there.account.pw_gid)
+    machine = FarMachine.prepared(directory, there.account, there.program, place, boards)
+    with (there.directory / "ssh.conf").open("a") as file:
+        file.write(SSH.format(name=name, port=machine.port, user=there.account.pw_name, directory=directory, key="key"))
+    with (there.directory / "xdg" / "flashdeck" / "flashdeck.toml").open("a") as file:
+        command = f'["{there.program}", "--socket", "{place}/flashdeckd.sock"]'
+        file.write(f"[hosts.{name}]\ncommand = {command}\n")
+    return machine
+
+
+def _sshd() -> str:
+    """Return the server by its whole name: it wants to start itself again by that."""
+    return str(shutil.which("sshd", path=os.pathsep.join((os.environ.get("PATH", ""), *_TOOLS))))
+
+
+def _below(pid: int) -> list[int]:
+    """Return the processes that a process has started, and those that they have."""
+    with suppress(FileNotFoundError, ProcessLookupError):  # it has ended
+        children = [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+        return [*children, *(each for child in children for each in _below(child))]
+    return []
 
 
 def _free_port() -> int:
@@ -280,44 +383,6 @@ def _install(directory: Path, python: str) -> Path:
 
 
 @contextmanager
-def _sshd(directory: Path, port: int, path: str) -> Generator[None]:
-    for name in ("host-key", "key", "other-key"):
-        _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / name))
-    (directory / "authorized").write_bytes((directory / "key.pub").read_bytes())
-    (directory / "sshd.conf").write_text(SSHD.format(port=port, directory=directory))
-    if os.geteuid() == 0:
-        Path("/run/sshd").mkdir(mode=0o755, exist_ok=True)
-    program = shutil.which("sshd", path=path)
-    with _running([str(program), "-D", "-e", "-f", str(directory / "sshd.conf")], directory / "sshd.log") as process:
-        _wait_until(process, directory / "sshd.log", "listening on")
-        yield
-
-
-@contextmanager
-def _daemon(directory: Path, account: pwd.struct_passwd, program: Path) -> Generator[None]:
-    """Run a daemon where `flashdeck` looks for it by itself: there is no XDG_RUNTIME_DIR."""
-    names, place = ("left", "right"), Path(account.pw_dir) / ".local" / "state" / "flashdeck"
-    bench = directory / "bench"
-    bench.mkdir()
-    prepare(
-        bench,
-        boards="".join(f'[boards.{name}]\nprofile = "product"\nserial = "FAR{name}"\n' for name in names),
-        bench="".join(
-            board(name, number, serial=f"FAR{name}", timing="real" if name == "left" else "none")
-            for number, name in enumerate(names, 1)
-        ),  # a flash of `left` takes its time
-    )
-    os.chown(bench, account.pw_uid, account.pw_gid)
-    words = [str(program.with_name("flashdeckd")), "--virtual", str(bench / "bench.toml")]
-    words += ["--config", str(bench / "config.toml"), "--socket", str(place / "flashdeckd.sock")]
-    words += ["--state-dir", str(place)]
-    log = directory / "daemon.log"
-    with _running(words, log, account) as process:
-        _wait_until(process, log, "listens on")
-        yield
-
-
-@contextmanager
 def _running(
     words: Sequence[str], log: Path, account: pwd.struct_passwd | None = None
 ) -> Generator["subprocess.Popen[bytes]"]:
@@ -359,6 +424,7 @@ def _client_environment(directory: Path, account: pwd.struct_passwd, wire: CutWi
     common = {"user": account.pw_name, "directory": directory}
     entries = [
         SSH.format(name="bench", port=wire.port, key="key", **common),
+        SSH.format(name="visitor", port=wire.port, key="visitor-key", **common),
         SSH.format(name="stranger", port=wire.port, key="other-key", **common),
         SSH.format(name="closed", port=_free_port(), key="key", **common),
         SSH.format(name="changed", port=wire.port, key="key", **common)

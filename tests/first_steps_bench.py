@@ -6,7 +6,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -92,6 +92,21 @@ class NewUser:
                         return
 
         asyncio.run(answers())
+
+    def until_plugged_in(self) -> None:
+        """Waits until the daemon has seen a device: a slow one takes its time to come."""
+
+        async def seen() -> None:
+            async with (
+                asyncio.timeout(START_SECONDS),
+                await Client.connect(self.socket, client="test") as client,
+                aclosing(client.follow()) as news,
+            ):
+                async for item in news:
+                    if item.devices:
+                        return
+
+        asyncio.run(seen())
 
     def ask(self, params: api.Params[R]) -> R:
         async def once() -> R:

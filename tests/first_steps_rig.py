@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from msgspec.structs import replace as replace_fields
+
 from flashdeck.config import Config
 from flashdeck.config_file import proposed
 from flashdeck.first_board.found import BuildLayout, FoundBuild, FoundImage
@@ -11,6 +13,7 @@ from flashdeck.model import DeviceMode, DeviceState, WayIntoDfu
 from flashdeck_tui.first_steps.dialogue import Ask, Outlook, answered, look
 from flashdeck_tui.first_steps.given import Given
 from flashdeck_tui.first_steps.known_facts import KnownFacts
+from flashdeck_tui.first_steps.setup import BoardSetup
 
 MAP = "@Internal Flash   /0x08000000/16*8Ka,112*8Kg"
 NOW = 1_000_000.0
@@ -55,6 +58,13 @@ def build(path: str, start: int | None, size: int = 20 * K, *, age: float = 60.0
     return FoundBuild(name=Path(path).stem, layout=BuildLayout.PLAIN, best=image)
 
 
+def unsigned(path: str, start: int, *beside: FoundBuild, room: int = 0x200) -> FoundBuild:
+    """A build with room for an MCUboot header, and the signed files that were written beside it."""
+    plain = build(path, start, program=False)
+    signed = tuple(replace_fields(each.best, has_header=True) for each in beside)
+    return replace_fields(plain, best=replace_fields(plain.best, header_room=room), others=signed)
+
+
 APP1 = build("/fw/app1/APP1.bin", 0x08020000)
 APP2 = build("/fw/app2/APP2.bin", 0x08080000, age=120.0)
 
@@ -89,6 +99,13 @@ class Talk:
 
     def answer(self, typed: str) -> None:
         self.given = answered(self.facts, self.given, self.asked().question, typed)
+
+    def other_way(self, typed: str) -> None:
+        """Answer the question that only who wants another way into DFU mode is asked."""
+        step = self.outlook.step
+        assert isinstance(step, BoardSetup), step
+        assert step.other_ways is not None
+        self.given = answered(self.facts, self.given, step.other_ways, typed)
 
     def shown(self) -> list[str]:
         return [f"{each.topic}: {each.text}" for each in self.outlook.shown]

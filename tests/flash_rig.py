@@ -11,6 +11,7 @@ from flashdeckd.flash import engine
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.flash_plan import DeviceFacts, FlashPlan
 from flashdeckd.flash.result import FlashResult
+from flashdeckd.flash.sector_events import SectorEvent
 from flashdeckd.flash.target import AddressTarget, Target
 from flashdeckd.images.image import Image, Piece
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
@@ -78,6 +79,7 @@ class Watcher:
     """True if the board is to be started at the end."""
     history: BootloaderHistory = UNKNOWN
     claims: list[TimeClaim] = field(default_factory=list[TimeClaim])
+    sectors: list[SectorEvent] = field(default_factory=list[SectorEvent])
     last: dict[Phase, tuple[int, int]] = field(default_factory=dict[Phase, tuple[int, int]])
 
     def progress(self, phase: Phase, done: int, total: int) -> None:
@@ -86,6 +88,9 @@ class Watcher:
 
     def opened(self, facts: DeviceFacts) -> None:
         """Any device is the right one."""
+
+    def happened(self, event: SectorEvent) -> None:
+        self.sectors.append(event)
 
     def claimed(self, claim: TimeClaim) -> None:
         self.claims.append(claim)

@@ -3,7 +3,7 @@
 import asyncio
 import errno
 import threading
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -19,6 +19,7 @@ from flashdeck.errors import FlashdeckError, HostError
 from flashdeck.job_state import JobKind, JobStatus
 from flashdeck.model import BoardHold, DaemonState, HoldBy, JobState, LogLevel, Origin, Presence
 from flashdeckd.entering.ways import entry_of
+from flashdeckd.flash.sector_states import SectorWork
 from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Artifact, Spool
@@ -117,6 +118,8 @@ class Scene:
         """The first bytes of app1 each time that the board's one job had come."""
         self.builds: dict[str, Image] = {}
         """The images that the files of the newest builds make, by partition."""
+        self.on_work: Callable[[SectorWork], object] = lambda _: None
+        """Told how far jobs are with their sectors."""
         self.disk_works = True
         self.ports = FakePorts()
         self.journal = journal
@@ -139,8 +142,12 @@ class Scene:
             hold=self._hold,
             disarm=self._disarm,
             changed=lambda: None,
+            show_work=self._show_work,
         )
         self.see()
+
+    def _show_work(self, work: SectorWork) -> None:
+        self.on_work(work)
 
     async def _hold(self, reason: str) -> None:
         self.lane.hold = BoardHold(reason=reason, by=HoldBy.FLASHDECK)

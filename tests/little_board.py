@@ -3,6 +3,8 @@
 In a soak it is four times as large: everything that may happen is then more, and a sample of it is looked at.
 """
 
+from functools import cache
+
 from flash_rig import Rig, image
 from flashdeck.geometry import Geometry, Range, Region
 from flashdeckd.flash.target import AddressTarget, AlternateTarget
@@ -35,6 +37,7 @@ CHANGED = 2 * SECTOR + 77
 DELTA_IMAGE = OLD_IMAGE[:CHANGED] + b"changed" + OLD_IMAGE[CHANGED + 7 :]
 
 
+@cache
 def flash_with(contents: bytes) -> bytes:
     """A flash with something everywhere, and `contents` in the partition; room for a canary at its end."""
     flash = bytearray(fill(LAYOUT.size, 7))

@@ -21,9 +21,10 @@ from textual.pilot import Pilot
 
 from flashdeck.job_state import Done, JobStatus, Phase, Running, Waiting
 from flashdeck.model import JobState
+from flashdeck_tui.app import FlashdeckApp
 from flashdeck_tui.demo.demo_actions import DemoActions
 from flashdeck_tui.demo.demo_bench import demo_bench
-from flashdeck_tui.demo.play import DemoApp
+from flashdeck_tui.fleet import fleet_at
 from flashdeck_tui.store import Store
 from manual_site.film import Frame, film
 from tmux_terminal import PROMPT, Terminal, terminal
@@ -45,16 +46,19 @@ READ_SECONDS = 3.0
 async def tui() -> str:
     """A first build is on all boards; of the second, one board is half written and another waits for a person."""
     async with demo_bench(slow=True) as own:
-        app = DemoApp(own.socket, DemoActions(own))
+        app = FlashdeckApp(fleet_at(own.socket), DemoActions(own))
+        store = app.fleet.hosts[0].store
         async with app.run_test(size=SIZE) as pilot:
-            await _until(pilot, lambda: len(app.store.boards) == BOARDS)
-            await pilot.press("b")
-            await _until(pilot, lambda: _count(app.store, Done) == BOARDS)
-            await pilot.press("b")
-            await _until(pilot, lambda: _count(app.store, Waiting) == 1 and _half_written(app.store))
-            app.clear_notifications()
-            assert app.store.daemon is not None
-            app.store.daemon = replace(app.store.daemon, host="bench")  # ours is nobody's business
+            await _until(pilot, lambda: len(store.boards) == BOARDS)
+            await pilot.press("B")
+            await _until(pilot, lambda: _count(store, Done) == BOARDS)
+            await pilot.press("B")
+            await _until(
+                pilot,
+                lambda: _count(store, Waiting) == 1 and _half_written(store),
+            )
+            assert store.daemon is not None
+            store.daemon = replace(store.daemon, host="bench")  # ours is nobody's business
             app.refresh_views()
             await pilot.pause()
             return without_fonts(app.export_screenshot(title="flashdeck"))
@@ -89,15 +93,17 @@ class Step(NamedTuple):
     """The end of this step is the picture for those who want no motion."""
 
 
+_LANDED = r"\d\.\d\.\d(…| ok)?  [^\n>]*(running|in DFU mode)"
+"""A board with a version, and none on its way."""
 BEGINNING = "The demo: three emulated boards. All else is real."
 STORY = (
-    Step("Enter", r"usbx +(in DFU|running)", "It starts a daemon, and shows its boards."),
-    Step("b", r"writing [2-4]\d %", "b: a build. It is flashed onto all boards at once.", stay=0),
-    Step("u", "waiting", "u: a cable is pulled in the middle. The other boards go on.", stands=True),
-    Step("p", r"(?s)(current.*){3}", "p: it is plugged in again, and its flash goes on by itself."),
-    Step("b", r"(?s)waiting.*(current.*){2}", "b: the next build. Only sectors that differ are written."),
+    Step("Enter", r"usbx +LL.*(in DFU|running)", "It starts a daemon, and shows its boards."),
+    Step("B", r"write [2-4]\d%", "B: a build. It is flashed onto all boards at once.", stay=0),
+    Step("U", "waiting", "U: a cable is pulled in the middle. The other boards go on.", stands=True),
+    Step("P", rf"(?s)({_LANDED}.*){{3}}", "P: it is plugged in again, and its flash goes on by itself."),
+    Step("B", rf"(?s)\? noread.*({_LANDED}.*){{2}}", "B: the next build. Only sectors that differ are written."),
     Step("n", "─(app1 of )?noread", "n: the next problem. The application of this board cannot be asked to leave."),
-    Step("s", r"(?s)(current.*){3}", "s: somebody presses its button, and it is flashed."),
+    Step("S", rf"(?s)({_LANDED}.*){{3}}", "S: somebody presses its button, and it is flashed."),
     Step("q", rf"{PROMPT}\s*\Z", "q: the demo ends, and leaves nothing behind."),
 )
 

@@ -15,7 +15,7 @@ from contextlib import AsyncExitStack, aclosing, closing, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import distant_bench
 from flashdeck import api
@@ -23,6 +23,7 @@ from flashdeck.client import Client
 from flashdeck.errors import ConnectionFailedError, ErrorKind, RemoteError
 from flashdeck.job_state import Blocked, Running, WaitFor, name_of
 from flashdeck.model import BoardState, DaemonState, Event, HoldBy, JobState, Presence, Snapshot
+from flashdeck.value import Value
 from flashdeckd.host.durable import TEMPORARY
 from flashdeckd.images.spool import Spool
 from flashdeckd.state.journal import Journal
@@ -33,6 +34,8 @@ from footprint import Footprint, at_rest
 from job_states import waits_for
 from rig import APP1, PARTITION2, WAIT_SECONDS, Rig, board, firmware, prepare, running, sha256
 from storm_tally import WHILE_BUILT, Deed, Size, Spell, Tally
+
+R = TypeVar("R", bound=Value)
 
 BASE: Final = 0x08000000
 FLASH_SIZE: Final = 1024 * 1024
@@ -64,6 +67,10 @@ MEMORY_BYTES: Final = 2048
 """What it may take besides for one job: answers, log lines and images are remembered, up to a limit each."""
 JOURNAL_BYTES: Final = 8192
 """What the journal may grow by for one job."""
+LOG_BEFORE: Final = 300
+"""The characters of the daemon's log that are shown before a fault in it ..."""
+LOG_AFTER: Final = 4000
+"""... and after it began."""
 
 PROFILE: Final = """
 [profiles.{name}]
@@ -416,13 +423,17 @@ class Storm:
                 await self._calm.wait()
 
     async def _connection(self) -> Client | None:
-        """A connection to the daemon that is there; None while there is none."""
-        try:
-            return await Client.connect(self._rig.socket, client="storm")
-        except ConnectionFailedError:
-            assert self.size.has_restarts, f"the daemon is gone (seed {self.seed})"
-            await asyncio.sleep(0.1)  # nobody tells that it is back
-            return None
+        """A connection to the daemon that is there; None while there is none. On a busy machine it may be slow."""
+        end = asyncio.get_running_loop().time() + WAIT_SECONDS
+        while True:
+            try:
+                return await Client.connect(self._rig.socket, client="storm")
+            except ConnectionFailedError:
+                if self.size.has_restarts:
+                    await asyncio.sleep(0.1)  # nobody tells that it is back
+                    return None
+                assert self._rig.process.returncode is None, f"the daemon is gone (seed {self.seed})"
+                assert asyncio.get_running_loop().time() < end, f"no answer to hello (seed {self.seed})"
 
     async def _watch(self) -> None:
         """Sees every event: no lane may run two jobs at a time. Does what a person is asked for after a fault."""
@@ -480,14 +491,19 @@ class Storm:
                 async with client:
                     for _ in range(chance.randint(1, 6)):
                         with suppress(RemoteError):  # a refusal is an answer, too
-                            async with asyncio.timeout(WAIT_SECONDS):
-                                await chance.choice(deeds)(client, chance)
+                            await chance.choice(deeds)(client, chance)
                         self._note(Deed.CALL)
                         await self._wait_a_little(chance.uniform(0, 0.5))
             except ConnectionFailedError:
                 assert self.size.has_restarts, f"a connection was lost (seed {self.seed})"
-            except TimeoutError:
-                raise AssertionError(f"a call was not answered (seed {self.seed})") from None
+
+    async def _answer(self, client: Client, params: api.Params[R]) -> R:
+        """Return the answer to one call: each has its own time, for some deeds wait for those of other clients."""
+        try:
+            async with asyncio.timeout(WAIT_SECONDS):
+                return await client.call(params)
+        except TimeoutError:
+            raise AssertionError(f"no answer to {params} (seed {self.seed})") from None
 
     async def _look(self, client: Client, chance: random.Random) -> None:
         subscription = await client.subscribe()
@@ -500,31 +516,31 @@ class Storm:
         boards = tuple(chance.sample(sorted(self._kinds), chance.randint(1, len(self._kinds))))
         partition = chance.choice(list(PLACES))
         asked = api.Wait(partition=partition, boards=boards, timeout=chance.uniform(0.05, 2))
-        rows = (await client.call(asked)).boards
+        rows = (await self._answer(client, asked)).boards
         assert {row.board for row in rows} == set(boards), f"a board has no row (seed {self.seed})"
         assert all(row.is_there or row.failure is not None or row.job is not None for row in rows), self.seed
 
     async def _wait_for_jobs(self, client: Client, chance: random.Random) -> None:
-        jobs = (await client.call(api.GetJobs(limit=50))).jobs
+        jobs = (await self._answer(client, api.GetJobs(limit=50))).jobs
         ids = tuple(job.id for job in chance.sample(jobs, min(len(jobs), 3)))
-        await client.call(api.WaitJobs(ids=ids, timeout=chance.uniform(0.05, 2)))
+        await self._answer(client, api.WaitJobs(ids=ids, timeout=chance.uniform(0.05, 2)))
 
     async def _open_job(self, client: Client, chance: random.Random) -> JobState | None:
-        open_ones = [job for job in (await client.call(api.GetJobs(limit=200))).jobs if not job.is_settled]
+        open_ones = [job for job in (await self._answer(client, api.GetJobs(limit=200))).jobs if not job.is_settled]
         return chance.choice(open_ones) if open_ones else None
 
     async def _cancel(self, client: Client, chance: random.Random) -> None:
         async with self._meddling:
             job = await self._open_job(client, chance) if self._is_building else None
             if job is not None:
-                ended = await client.call(api.Cancel(job=job.id))
+                ended = await self._answer(client, api.Cancel(job=job.id))
                 assert ended.is_settled, f"job {job.id} was cancelled and is {ended.text} (seed {self.seed})"
 
     async def _retry(self, client: Client, chance: random.Random) -> None:
         async with self._meddling:  # of one that has just ended, its old image is flashed once more
             job = await self._open_job(client, chance) if self._is_building else None
             if job is not None:
-                await client.call(api.Retry(job=job.id))
+                await self._answer(client, api.Retry(job=job.id))
 
     async def _flash_by_hand(self, client: Client, chance: random.Random) -> None:
         async with self._meddling:
@@ -535,22 +551,22 @@ class Storm:
                     no_wait=chance.random() < 0.3,
                     cancel_on_exit=chance.random() < 0.5,
                 )
-                await client.call(flash)
+                await self._answer(client, flash)
 
     async def _hold(self, client: Client, chance: random.Random) -> None:
-        await client.call(api.Hold(boards=(chance.choice(sorted(self._kinds)),), reason="storm"))
+        await self._answer(client, api.Hold(boards=(chance.choice(sorted(self._kinds)),), reason="storm"))
 
     async def _release(self, client: Client, chance: random.Random) -> None:
-        boards = (await client.call(api.GetBoards())).boards
+        boards = (await self._answer(client, api.GetBoards())).boards
         held = [each.name for each in boards if each.hold is not None and each.hold.by is HoldBy.PERSON]
         if held:
-            await client.call(api.Release(boards=(chance.choice(held),)))
+            await self._answer(client, api.Release(boards=(chance.choice(held),)))
 
     async def _crowd(self, _: Client, chance: random.Random) -> None:
         async with AsyncExitStack() as stack:
             found = await asyncio.gather(*(self._connection() for _ in range(chance.randint(2, CROWD))))
             clients = [await stack.enter_async_context(client) for client in found if client is not None]
-            await asyncio.gather(*(client.call(api.GetStatus()) for client in clients))
+            await asyncio.gather(*(self._answer(client, api.GetStatus()) for client in clients))
             self._note(Deed.CALL, len(clients))
 
     # The calm after it.
@@ -705,7 +721,9 @@ class Storm:
     def _check_log(self) -> None:
         log = (self.root / "log").read_text()
         for word in ("Traceback", "fault in flashdeckd", "IllegalMoveError", "never retrieved"):
-            assert word not in log, f"the daemon's log has {word!r} (seed {self.seed})"
+            before, _, after = log.partition(word)
+            said = f"{before[-LOG_BEFORE:]}{word}{after[:LOG_AFTER]}"
+            assert word not in log, f"the daemon's log has {word!r} (seed {self.seed}):\n{said}"
 
 
 def _first_contents(seed: int) -> bytes:

@@ -15,6 +15,7 @@ from flashdeck import api
 from flashdeck.client import Client
 from flashdeck.errors import FlashdeckError, RemoteError
 from flashdeck.model import Event, JobState, Snapshot
+from forked_daemons import ForkedProcess, Process, forks_for
 
 APP1 = 0x08020000
 PARTITION2 = 0x08080000
@@ -93,9 +94,7 @@ DAEMON = ("-m", "flashdeckd")
 class Rig:
     """One daemon and one client of it."""
 
-    def __init__(
-        self, root: Path, client: Client, process: asyncio.subprocess.Process, daemon: tuple[str, ...] = DAEMON
-    ) -> None:
+    def __init__(self, root: Path, client: Client, process: Process, daemon: tuple[str, ...] = DAEMON) -> None:
         self.root = root
         self.daemon = daemon
         self.client = client
@@ -224,16 +223,11 @@ async def start(
     `daemon` is what Python runs: the real one, or one on a bench that no bench file can describe. `look_again` is in
     seconds.
     """
-    with (root / "log").open("ab") as log:
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, *daemon, *(("--virtual", str(root / "bench.toml")) if virtual else ())),
-            *("--config", str(root / "config.toml"), "--socket", str(root / "s"), "--state-dir", str(root / "state")),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
-            start_new_session=True,  # no terminal, whoever runs the tests: SIGHUP means something else with one
-        )
+    process = await _begun(
+        root,
+        *(*daemon, *(("--virtual", str(root / "bench.toml")) if virtual else ())),
+        *("--config", str(root / "config.toml"), "--socket", str(root / "s"), "--state-dir", str(root / "state")),
+    )
     loop = asyncio.get_running_loop()
     deadline = loop.time() + START_SECONDS
     while True:
@@ -243,6 +237,18 @@ async def start(
             if process.returncode is not None or loop.time() > deadline:
                 raise AssertionError((root / "log").read_text()) from None
             await asyncio.sleep(look_again)  # the socket file appears without an event of its own
+
+
+async def _begun(root: Path, *words: str) -> Process:
+    """Starts Python with these words: no terminal, whoever runs the tests, for SIGHUP means something else with one."""
+    environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+    with (root / "log").open("ab") as log, open(os.devnull, "rb") as nothing:  # noqa: ASYNC230, PTH123 - no disk is behind it
+        if words[: len(DAEMON)] == DAEMON and "--virtual" in words and (forks := forks_for(environment)):
+            files = (nothing.fileno(), log.fileno(), log.fileno())
+            return ForkedProcess(forks.start(*words[1:], directory=Path.cwd(), environment=environment, files=files))
+        return await asyncio.create_subprocess_exec(
+            *(sys.executable, *words), stdin=nothing, stdout=log, stderr=log, env=environment, start_new_session=True
+        )
 
 
 @asynccontextmanager

@@ -1,7 +1,10 @@
 """A real terminal to run programs in: a tmux server of its own with one pane, read as text and typed into."""
 
 import os
+import pty
+import select
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Generator, Mapping
 from contextlib import contextmanager
@@ -48,6 +51,24 @@ class Terminal:
         """One of tmux's formats, as `alternate_on`."""
         return self.tmux("display-message", "-p", f"#{{{name}}}").strip()
 
+    def is_given_back(self) -> bool:
+        """True if the terminal is as a shell wants it: its own screen, a cursor, no mouse."""
+        return [self.fact(name) for name in ("alternate_on", "cursor_flag", "mouse_any_flag")] == ["0", "1", "0"]
+
+    def until_given_back(self, title: str | None = None) -> str:
+        """The first screen with a shell's prompt at its end, once the terminal is as a shell wants it.
+
+        With `title`, the title of the terminal is that, too.
+        """
+        return self.until(
+            lambda screen: (
+                screen.rstrip().rpartition("\n")[2] == PROMPT
+                and self.is_given_back()
+                and title in (None, self.fact("pane_title"))
+            ),
+            what="the shell, with its terminal as it was",
+        )
+
     def screen(self) -> str:
         """What is on the screen."""
         return self.tmux("capture-pane", "-p")
@@ -72,10 +93,53 @@ class Terminal:
                 pytest.fail(f"not seen within {PATIENCE:g} s: {what or wanted}\n{screen}")
             time.sleep(LOOK_AGAIN)
 
+    @contextmanager
+    def attached(self) -> Generator["Heard"]:
+        """Let somebody look at the terminal for the length of a block, in a terminal of his own; what that is sent."""
+        ours, theirs = pty.openpty()
+        environment = {**self._environment, "TERM": "xterm-256color"}
+        words = ("tmux", "-L", "test", "attach-session")
+        client = subprocess.Popen(words, env=environment, stdin=theirs, stdout=theirs, stderr=theirs)  # noqa: S603 - our own words
+        os.close(theirs)
+        try:
+            yield Heard(ours)
+        finally:
+            client.terminate()
+            client.wait(PATIENCE)
+            os.close(ours)
+
     def close(self) -> None:
         """Ends the server and with it the terminal, as whoever closes its window."""
         self.tmux("kill-server")
         self.open = False
+
+
+class Heard:
+    """The bytes that a terminal around the one of tmux is sent."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._heard = b""
+
+    def until(self, wanted: bytes) -> None:
+        """Waits for some bytes."""
+        deadline = time.monotonic() + PATIENCE
+        while wanted not in self._heard:
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([self._descriptor], [], [], left)[0]:
+                pytest.fail(f"not heard within {PATIENCE:g} s: {wanted!r}\n{self._heard[-2000:]!r}")
+            self._heard += os.read(self._descriptor, 65536)
+
+
+def at_home(home: Path) -> dict[str, str]:
+    """Return the variables of somebody with this home, who finds this flashdeck and nothing of the user's own."""
+    return {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "HOME": str(home),
+        "TMPDIR": str(home / "tmp"),
+        "XDG_RUNTIME_DIR": str(home / "run"),
+        "LANG": "C.UTF-8",
+    }
 
 
 @contextmanager

@@ -1,13 +1,14 @@
 """A bench on which everything happens at once, and a link that needs no daemon."""
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from msgspec.structs import replace
 
 from flashdeck import api
+from flashdeck.diagnosis import BoardReport, Diagnosis, Finding, Severity
 from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError
 from flashdeck.job_state import (
     Cancelled,
@@ -29,6 +30,7 @@ from flashdeck.model import (
     ArtifactState,
     BoardHold,
     BoardState,
+    ConfigurationState,
     Contents,
     DaemonState,
     DeviceState,
@@ -42,15 +44,26 @@ from flashdeck.model import (
     Presence,
     Snapshot,
 )
+from flashdeck.queue_order import moved
 from flashdeck.value import Value
+from flashdeck_tui.actions.registry import registry
 from flashdeck_tui.app import FlashdeckApp
 from flashdeck_tui.bench_actions import BenchActions
+from flashdeck_tui.board_list import Arrangement, groups_of
+from flashdeck_tui.fleet import Fleet, FleetHost
+from flashdeck_tui.keymap import key_names
 from flashdeck_tui.link import Link, LinkState, LinkStatus
+from flashdeck_tui.settings import Settings
 from flashdeck_tui.store import Store
+from flashdeck_tui.terminal_app import USUAL
+from flashdeck_tui.views.boards import Appearance, board_table
+from flashdeck_tui.views.cells import Row
 
 R = TypeVar("R", bound=Value)
 
 SOCKET = Path("/run/user/1000/flashdeck/flashdeckd.sock")
+KEYS = key_names(registry())
+"""The keys as they are where nobody has said another one."""
 NOW = 1_700_000_000.0
 NEWEST = hashlib.sha256(b"1.0.2").hexdigest()
 OLDER = hashlib.sha256(b"1.0.1").hexdigest()
@@ -149,6 +162,33 @@ ARTIFACT = ArtifactState(
 )
 
 
+def plan(name: str, partition: str, **fields: Any) -> api.BoardPlan:
+    known: dict[str, Any] = {
+        "sha256": OLDER,
+        "steps": (
+            api.PlanStep(action="erase", address=0x08020000, size=0x2000, note="try again once"),
+            api.PlanStep(action="write", address=0x08020000, size=0x800),
+            api.PlanStep(action="leave", address=0x08020000, size=0),
+        ),
+        "erases": 1,
+        "blocks": 1,
+        "requests": 20,
+        "protection": "boot unit last",
+    }
+    return api.BoardPlan(board=name, partition=partition, **known | fields)
+
+
+def report(name: str) -> BoardReport:
+    finding = Finding(
+        code="read-refused",
+        severity=Severity.WARNING,
+        seen=f"UPLOAD was answered with a STALL {HOSTILE}",
+        means="nothing is verified",
+        mend="implement MEM_If_Read_HS",
+    )
+    return BoardReport(board=name, profile="product", presence=Presence.DFU, findings=(finding,), requests=12)
+
+
 def running(phase: Phase = Phase.WRITE, done: int = 42_000, total: int = 100_352, *, silent: float = 0.1) -> Running:
     """A job that runs, on a board that has not answered for `silent` seconds."""
     return Running(phase=phase, done=done, total=total, since=NOW - 3, answered_at=NOW - silent)
@@ -225,6 +265,8 @@ class FakeLink:
         self.calls: list[api.Params[Any]] = []
         self.answers: dict[type[api.Params[Any]], Value | FlashdeckError] = {}
         self.uploads: list[tuple[str, bytes, str, tuple[str, ...]]] = []
+        self.history: tuple[JobState, ...] = ()
+        """The jobs in the journal."""
 
     async def run(self) -> None:
         """The test feeds the store itself."""
@@ -236,24 +278,73 @@ class FakeLink:
         answer = self.answers.get(type(params))
         if isinstance(answer, FlashdeckError):
             raise answer
-        return answer if answer is not None else self._usual(params)
+        return answer if answer is not None else self.usual_answer(params)
+
+    @property
+    def connected(self) -> bool:
+        return self.state.status is LinkStatus.CONNECTED
 
     async def upload(self, name: str, data: bytes, *, partition: str, boards: tuple[str, ...]) -> api.UploadDone:
         self.uploads.append((name, data, partition, boards))
         return api.UploadDone(sha256=hashlib.sha256(data).hexdigest(), size=len(data), version="")
 
-    def _usual(self, params: api.Params[Any]) -> Value:
-        match params:
-            case api.Flash():
-                return api.JobList(jobs=(job(11, params.boards[0], partition=params.partition),))
-            case api.Cancel():
-                return job(params.job, status=Cancelled(by=Canceller.PERSON))
-            case api.Retry():
-                return job(12)
-            case api.Hold() | api.Release() | api.Arm() | api.Disarm():
-                return api.BoardList(boards=(board(params.boards[0]),), devices=())
-            case _:
-                raise AssertionError(f"nothing should ask for {params}")
+    def _moved(self, params: api.MoveJob) -> api.QueueOrder:
+        queue = self.store.queue(self.store.jobs[params.job].board)
+        return api.QueueOrder(jobs=tuple(moved(self.store.jobs[params.job], params.to, queue)))
+
+    def usual_answer(self, params: api.Params[Any]) -> Value:
+        answer = self._answers().get(type(params))
+        if answer is None:
+            raise AssertionError(f"nothing should ask for {params}")
+        return answer(params)
+
+    def _answers(self) -> dict[type[api.Params[Any]], Callable[[Any], Value]]:
+        """Return the answer of a daemon where a test does not say otherwise."""
+        reloaded = api.ConfigReloaded(
+            configuration=ConfigurationState(files=("/c.toml",), read_at=NOW), changes=("board left is new",)
+        )
+        return {
+            api.Flash: lambda asked: _jobs(11, asked),
+            api.Verify: lambda asked: _jobs(21, asked),
+            api.Erase: lambda asked: _jobs(31, asked),
+            api.Rollback: lambda asked: _jobs(41, asked),
+            api.ResetBoards: lambda asked: api.JobList(
+                jobs=tuple(job(51 + at, name, partition="") for at, name in enumerate(asked.boards))
+            ),
+            api.Plan: _plans,
+            api.PlanRollback: _plans,
+            api.GetLogs: lambda _: api.LogPage(lines=(), next=0, before=0),
+            api.GetHistory: lambda _: api.HistoryPage(jobs=self.history),
+            api.Take: lambda asked: api.LeaseToken(token="", boards=asked.boards),
+            api.EndLease: lambda _: api.Empty(),
+            api.Examine: lambda asked: Diagnosis(installation=(), boards=tuple(map(report, asked.boards))),
+            api.MoveJob: self._moved,
+            api.Adopt: lambda asked: board(asked.name or "made", profile=asked.profile or "product"),
+            api.ReloadConfig: lambda _: reloaded,
+            api.TrustConfig: lambda asked: api.ConfigTrusted(file=asked.file, lines=("[profiles.p] enter = c",)),
+            api.Cancel: lambda asked: replace(
+                self.store.jobs.get(asked.job) or job(asked.job), status=Cancelled(by=Canceller.PERSON)
+            ),
+            api.Retry: lambda _: job(12),
+            api.Hold: lambda asked: _boards(asked, hold=BoardHold(reason=asked.reason)),
+            api.Release: _boards,
+            api.Arm: _boards,
+            api.Disarm: _boards,
+        }
+
+
+def _jobs(first: int, asked: Any) -> api.JobList:
+    return api.JobList(
+        jobs=tuple(job(first + at, name, partition=asked.partition) for at, name in enumerate(asked.boards))
+    )
+
+
+def _plans(asked: Any) -> api.PlanList:
+    return api.PlanList(plans=tuple(plan(name, asked.partition) for name in asked.boards))
+
+
+def _boards(asked: Any, **fields: Any) -> api.BoardList:
+    return api.BoardList(boards=tuple(board(name, **fields) for name in asked.boards), devices=())
 
 
 def event(seq: int = 2, **what: Any) -> Event:
@@ -273,15 +364,30 @@ def filled_store(snapshot: Snapshot = BENCH) -> Store:
     return store
 
 
+def fleet_of(store: Store, state: LinkState | None = None, name: str = "") -> Fleet:
+    """The fleet of one daemon that is not there."""
+    link = FakeLink(store)
+    link.state = state or link.state
+    return Fleet((FleetHost(name, store, cast("Link", link)),))
+
+
+def listed_rows(store: Store, wanted: str = "", now: float = NOW) -> list[Row]:
+    """The list of boards as its rows."""
+    fleet, listing = fleet_of(store), Arrangement(wanted=wanted)
+    return board_table(fleet, groups_of(fleet, listing), listing, now, Appearance(KEYS)).rows
+
+
 def make_app(
     snapshot: Snapshot | None = BENCH,
     *,
     state: LinkState | None = None,
     hands: BenchActions | None = None,
     clock: Callable[[], float] = lambda: NOW,
+    keys: Mapping[str, str] | None = None,
 ) -> tuple[FlashdeckApp, FakeLink]:
     """The application on a daemon that is not there, at a time that stands still."""
     store = filled_store(snapshot) if snapshot is not None else Store()
     link = FakeLink(store)
     link.state = state or link.state
-    return FlashdeckApp(SOCKET, hands, link=cast("Link", link), store=store, clock=clock), link
+    settings = USUAL if keys is None else Settings(keys=keys)
+    return FlashdeckApp(Fleet((FleetHost("", store, cast("Link", link)),)), hands, settings=settings, clock=clock), link

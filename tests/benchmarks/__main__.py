@@ -14,7 +14,7 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import counts, crowd, first_paint, idleness, reaction, readiness, subscriber, wall
+from benchmarks import counts, crowd, first_paint, idleness, reaction, readiness, screen_costs, subscriber, wall
 from benchmarks.guest import Round
 from benchmarks.machine import this_machine
 from benchmarks.markdown import rendered
@@ -39,6 +39,8 @@ class Extent:
     """Measurements of what is short."""
     idle: float
     """Seconds."""
+    keys: int
+    """Keys that are pressed on each screen."""
     rounds: tuple[Round, ...]
     """What is measured in the virtual machine."""
 
@@ -59,8 +61,8 @@ _BESIDE_PEERS = (
 _GUEST_SECONDS = 3600
 _JSON = ROOT / "build" / "bench" / "bench.json"
 
-EXTENSIVE = Extent(image=APP1.size, walls=3, crowds=(1, 4, 8, 32), repeats=11, idle=60, rounds=_BESIDE_PEERS)
-QUICK = Extent(image=64 * 1024, walls=1, crowds=(1, 32), repeats=3, idle=5, rounds=())
+EXTENSIVE = Extent(image=APP1.size, walls=3, crowds=(1, 4, 8, 32), repeats=11, idle=60, keys=200, rounds=_BESIDE_PEERS)
+QUICK = Extent(image=64 * 1024, walls=1, crowds=(1, 32), repeats=3, idle=5, keys=40, rounds=())
 
 _NOTES = (
     "Rows without seconds are counts, on boards that take no time: they are the same on every machine.",
@@ -124,6 +126,7 @@ async def _around(extent: Extent) -> list[Row]:
     rows.append(await readiness.row(extent.repeats))
     rows += [row async for row in idleness.rows(extent.idle)]
     rows.append(await first_paint.row(extent.repeats))
+    rows += screen_costs.rows(extent.keys)
     rows.append(await subscriber.row(extent.repeats))
     return rows
 

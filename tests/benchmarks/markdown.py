@@ -9,7 +9,15 @@ _HEAD = (
     *("promise or aim", "remark"),
 )
 _NUMBERS = frozenset(("DNLOAD", "GETSTATUS", "UPLOAD", "other", "bytes", "erases", "sleeps", "seconds", "measured"))
-_DIGITS = {Unit.TIMES: 2, Unit.MILLISECONDS: 0, Unit.MEGABYTES: 0, Unit.PERCENT: 2, Unit.A_SECOND: 0}
+_DIGITS = {
+    Unit.TIMES: 2,
+    Unit.MILLISECONDS: 0,
+    Unit.MEGABYTES: 0,
+    Unit.PERCENT: 2,
+    Unit.A_SECOND: 0,
+    Unit.BYTES_A_SECOND: 0,
+    Unit.BYTES_A_MINUTE: 0,
+}
 
 
 def rendered(report: Report) -> str:

@@ -25,7 +25,8 @@ async def rows(repeats: int) -> AsyncIterator[Row]:
         what=f"{_WHAT} the job",
         measure=Measure.median([each async for each in _to_job(repeats)], Unit.MILLISECONDS),
         aim=1000 * parse_duration(SETTLE) + 20,
-        remark=f'of which settle = "{SETTLE}": the file must be unchanged that long, once no writer has it open',
+        remark=f'of which settle = "{SETTLE}": the file must be unchanged that long, once no writer has it open, '
+        "by the kernel's clock, which ticks every 4 ms at 250 Hz",
     )
     if shutil.which("entr") is None:
         yield Row(what=f"{_WHAT} the command", tool="entr", remark="not installed: apt install entr")

@@ -20,6 +20,8 @@ class Unit(StrEnum):
     MEGABYTES = "MB"
     PERCENT = "%"
     A_SECOND = "/s"
+    BYTES_A_SECOND = "B/s"
+    BYTES_A_MINUTE = "B/min"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from rig import Rig, board, prepare, running
+from tmux_terminal import Terminal, at_home, terminal
 
 LEFT = '[boards.left]\nprofile = "product"\nserial = "TEST00000001"\n'
 
@@ -49,3 +50,17 @@ async def rig(root: Path, request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
     prepare(root, boards=scenario.boards, bench=scenario.bench, profile=scenario.profile)
     async with running(root) as rig:
         yield rig
+
+
+@pytest.fixture
+def place(root: Path) -> Path:
+    """A home directory, with room for what is only for a while."""
+    (root / "tmp").mkdir()
+    return root
+
+
+@pytest.fixture
+def shell(place: Path) -> Iterator[Terminal]:
+    """A shell at 80x24 that finds this flashdeck."""
+    with terminal(place, at_home(place)) as made:
+        yield made

@@ -4,14 +4,14 @@ import asyncio
 import os
 import shutil
 from collections.abc import Callable
-from pathlib import Path
+from pathlib import Path, PurePath
 
 import pytest
 
 from flashdeck import api
 from flashdeck.errors import FlashdeckError
 from flashdeck.job_state import Done, JobStatus, Running, Superseded, Waiting
-from flashdeck.model import Snapshot
+from flashdeck.model import Disposition, Snapshot
 from rig import Rig, board, firmware, prepare, running, sha256
 
 ONE, TWO, THREE = (firmware(version) for version in ("1.0.0", "1.0.1", "1.0.2"))
@@ -51,6 +51,16 @@ async def test_a_writer_that_pauses_is_one_job(rig: Rig) -> None:
     assert await flashed(rig) == [(sha256(ONE), Done)]
     assert await rig.partition_of("left", len(ONE)) == ONE
     assert not any(p.being_written for p in (await rig.client.call(api.GetStatus())).boards[0].partitions)
+
+
+async def test_a_build_that_a_job_which_waits_brings_is_not_said_to_be_there(rig: Rig) -> None:
+    await rig.client.call(api.Hold(boards=("left",), reason="soldering"))
+    rig.build(ONE)
+    await rig.until(lambda s: len(s.jobs) == 1)
+    rig.build(ONE[: len(ONE) // 2])
+    snapshot = await rig.until(lambda s: any(a.disposition is Disposition.UNCHANGED for a in s.artifacts))
+    assert [a.reason for a in snapshot.artifacts] == ["every board has it already, or a job that brings it"]
+    assert len(snapshot.jobs) == 1
 
 
 async def test_a_replace_by_rename_is_one_job(rig: Rig) -> None:
@@ -252,6 +262,22 @@ async def test_a_file_at_another_path_than_before_is_one_that_was_never_seen(rig
     there.write_bytes(THREE)
     await rig.wait(data=THREE)
     assert [sha for sha, _ in await flashed(rig)] == [sha256(ONE), sha256(THREE)]
+
+
+async def test_a_file_that_was_moved_as_it_is_was_seen_where_it_is_now(rig: Rig) -> None:
+    rig.build(ONE)
+    await rig.wait(data=ONE)
+    await rig.stop()
+    config = rig.root / "config.toml"
+    config.write_text(config.read_text().replace("build/APP1.bin", "release/APP1.bin"))
+    (rig.root / "build").rename(rig.root / "release")
+    await rig.restart()
+    await rig.until(lambda s: [PurePath(a.source).parent.name for a in s.artifacts] == ["release"])
+    await rig.stop()
+    (rig.root / "release" / "APP1.bin").write_bytes(TWO)
+    await rig.restart()
+    await rig.wait(data=TWO)
+    assert [sha for sha, _ in await flashed(rig)] == [sha256(ONE), sha256(TWO)]
 
 
 @pytest.mark.parametrize("pattern", ["build/APP1*.bin", "**/APP1*.bin", "build/**/APP1*.bin"])

@@ -1,6 +1,7 @@
 """The way of a first board as `docs/first-board-by-hand.md` tells it: suggest, fill in, adopt, build."""
 
 import asyncio
+import os
 import re
 import sys
 from pathlib import Path
@@ -30,7 +31,8 @@ async def flashdeck(rig: Rig, *words: str) -> Run:
     """The real command, as a person types it."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", "import sys; from flashdeck_tui.cli import main; sys.exit(main())"),
-        *("--socket", str(rig.socket), *words),
+        *words,
+        env={**os.environ, "FLASHDECK_SOCKET": str(rig.socket)},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -142,9 +144,11 @@ async def test_what_is_known_of_a_device_in_either_mode(root: Path) -> None:
         (device,) = listed.running
         assert (device.usb_id, device.mode) == ("0483:5740", DeviceMode.RUNNING)
         assert device.ways_into_dfu == (WayIntoDfu.DETACH, WayIntoDfu.TOUCH)
+        assert device.alternates == ()
         await rig.press("one")
         snapshot = await rig.until(lambda snapshot: len(snapshot.devices) == 1)
         (device,) = snapshot.devices
         assert device.mode is DeviceMode.DFU
+        assert device.alternates == (0,)
         assert device.setting_names == ("@Internal Flash   /0x08000000/16*8Ka,112*8Kg",)
         assert (await rig.client.call(api.GetBoards())).running == ()

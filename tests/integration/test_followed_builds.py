@@ -52,6 +52,10 @@ async def test_what_was_there_before_it_was_followed_is_offered_unless_it_was_fo
     assert queued.disposition is Disposition.QUEUED, "its source is known, and its bytes are others"
     (offered,) = (await push(rig, firmware("1.0.2"), first=True, source="bob@desk:/APP1.bin")).builds
     assert offered.disposition is Disposition.OFFERED
+    (found,) = (await push(rig, firmware("1.0.3"), source="bob@desk:/fw*/*.bin")).builds
+    assert found.source == "bob@desk:/fw*/APP1.bin", "what the glob has found"
+    (queued,) = (await push(rig, firmware("1.0.4"), first=True, source="bob@desk:/fw*/*.bin")).builds
+    assert queued.disposition is Disposition.QUEUED, "the glob is known"
 
 
 async def test_a_newer_build_takes_the_place_of_one_that_waits_whoever_sends_it(rig: Rig) -> None:

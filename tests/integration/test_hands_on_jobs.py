@@ -11,9 +11,10 @@ from flashdeck import api
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.job_state import Cancelled, Done, Waiting
 from flashdeck.model import Snapshot
+from flashdeck.queue_order import QueueMove
 from flashdeck.value import Value
 from job_states import is_writing
-from rig import Rig, board, firmware, prepare, running, sha256
+from rig import PARTITION2, Rig, board, firmware, prepare, running, sha256
 
 ONE, TWO = (firmware(version, size=60_000) for version in ("1.0.0", "1.0.1"))
 
@@ -102,6 +103,22 @@ async def test_a_disarmed_board_is_only_offered_new_builds_also_after_a_restart(
     assert [job.sha256 for job in await rig.jobs()] == [sha256(TWO)]
 
 
+async def test_a_build_that_comes_again_while_its_board_is_disarmed_waits_for_a_person_as_any_other(rig: Rig) -> None:
+    rig.build(ONE)
+    await rig.wait(data=ONE)
+    await rig.press("left")
+    rig.build(TWO)
+    await rig.wait(data=TWO)
+    await rig.client.call(api.Disarm())
+    rig.build(ONE)
+    snapshot = await rig.until(lambda s: any(p.offered for p in s.boards[0].partitions))
+    assert len(snapshot.jobs) == 2
+    assert (await refused(rig, api.Wait(partition="app1"))).kind is ErrorKind.DISARMED
+    await rig.client.call(api.Arm())
+    assert (await refused(rig, api.Wait(partition="app1"))).kind is ErrorKind.OFFERED
+    assert [job.sha256 for job in await rig.jobs()] == [sha256(ONE), sha256(TWO)]
+
+
 async def test_an_offered_image_is_taken_by_hand(rig: Rig) -> None:
     await rig.client.call(api.Disarm())
     rig.build(ONE)
@@ -150,6 +167,20 @@ async def test_a_pinned_fact_that_changed_stops_the_board(rig: Rig, before: str,
 
     await rig.until(stopped)
     assert (await rig.emulated("stranger")).erases == 0
+
+
+@pytest.mark.parametrize("rig", ["foreign"], indirect=True)
+async def test_a_board_is_not_adopted_twice_where_a_pinned_fact_changed(rig: Rig) -> None:
+    """Found by seed 230 of the simulation: no daemon could start with what was written then."""
+    await rig.client.call(api.Adopt(device="OTHER0000002", name="right"))
+    await rig.stop()
+    bench = (rig.root / "bench.toml").read_text()
+    (rig.root / "bench.toml").write_text(bench.replace("port = 2\n", "port = 2\nbcd_device = 769\n"))
+    await rig.restart()
+    error = await refused(rig, api.Adopt(device="OTHER0000002", name="again"))
+    assert error.message == "board right is known by the same serial already"
+    await rig.stop()
+    await rig.restart()
 
 
 @pytest.mark.parametrize("rig", ["foreign"], indirect=True)
@@ -245,3 +276,22 @@ async def test_a_newest_build_that_can_not_be_kept_says_so_and_no_older_one_is_f
     assert "cannot be kept" in error.message
     assert "being written" not in error.message
     assert [job.sha256 for job in await rig.jobs()] == [sha256(ONE)]
+
+
+async def test_a_queue_is_put_into_another_order_also_over_a_restart(rig: Rig) -> None:
+    await rig.unplug("left")
+    images = {"app1": ONE, "partition2": firmware("2.0.0", size=60_000, base=PARTITION2)}
+    for partition, data in images.items():
+        sent = await rig.client.upload("a.bin", data, partition=partition)
+        await rig.client.call(api.Flash(partition=partition, sha256=sent.sha256))
+    queue = await rig.client.call(api.MoveJob(job=2, to=QueueMove.FIRST))
+    assert [job.id for job in queue.jobs] == [2, 1]
+    assert "the first one" in (await refused(rig, api.MoveJob(job=2, to=QueueMove.UP))).message
+    await rig.stop()
+    await rig.restart()
+    assert {job.id: job.rank for job in await rig.jobs()} == {1: 2, 2: 1}
+    await rig.plug("left")
+    await rig.client.call(api.WaitJobs(ids=(1, 2), timeout=60))
+    first, second = sorted(await rig.jobs(), key=lambda job: job.started_at or 0.0)
+    assert (first.id, second.id) == (2, 1)
+    assert "in no queue" in (await refused(rig, api.MoveJob(job=2, to=QueueMove.UP))).message

@@ -58,3 +58,6 @@ async def test_it_is_searched_by_board_partition_and_time_also_for_boards_that_a
         await history(rig, api.GetHistory(boards=("nobody",)))
     assert caught.value.kind is ErrorKind.NO_SUCH_BOARD
     assert "left" in caught.value.hint
+    with pytest.raises(FlashdeckError) as caught:
+        await history(rig, api.GetHistory(partition="ap1"))
+    assert (caught.value.kind, caught.value.hint) == (ErrorKind.NO_SUCH_PARTITION, "did you mean app1?")

@@ -42,7 +42,7 @@ async def test_a_board_pulled_out_mid_flash_is_finished_when_it_is_back(rig: Rig
     snapshot = await rig.until(waiting)
     (job,) = snapshot.jobs
     assert isinstance(job.status, Waiting)
-    assert job.status.hint == "plug the board in again"
+    assert job.status.hint == "plug the board in again, or bring it into DFU mode"
     (app1,) = [p for p in snapshot.boards[0].partitions if p.name == "app1"]
     assert app1.contents is not None
     assert not app1.contents.complete

@@ -105,6 +105,19 @@ async def test_another_connection_acts_for_the_holder_with_its_token_and_with_no
         assert (await refused(rig.client, api.UseLease(token=lease.token))).kind is ErrorKind.BLOCKED
 
 
+async def test_boards_are_given_back_without_hanging_up_and_can_be_taken_again(rig: Rig) -> None:
+    async with somebody(rig) as holder, somebody(rig) as command:
+        assert (await refused(holder, api.EndLease())).kind is ErrorKind.BLOCKED
+        lease = await holder.call(api.Take(boards=("left",)))
+        await command.call(api.UseLease(token=lease.token))
+        assert (await refused(command, api.EndLease())).kind is ErrorKind.BLOCKED, "it only acts for the holder"
+        await holder.call(api.EndLease())
+        await rig.until(lambda s: not is_taken(s))
+        await holder.call(api.Take(boards=("left",)))
+        await holder.close()
+        await rig.until(lambda s: not is_taken(s))
+
+
 async def test_a_second_taker_waits_in_line_or_is_told_who_has_it(rig: Rig) -> None:
     async with somebody(rig) as first, somebody(rig) as second, somebody(rig) as third:
         await first.call(api.Take(boards=("left",), by="first"))

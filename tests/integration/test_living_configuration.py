@@ -290,6 +290,46 @@ async def test_a_board_that_is_renamed_while_the_daemon_is_down_keeps_its_hold(r
         assert seen.boards[0].partitions[1].current
 
 
+FULL = """
+import errno, os, sys
+from flashdeckd.boards import enrolment
+from flashdeckd.__main__ import main
+
+def write(path, *what, really=enrolment.write_board_file):
+    if path.with_name("full").exists():
+        raise enrolment.HostError(f"{path} cannot be written: no space")
+    really(path, *what)
+
+enrolment.write_board_file = write
+sys.argv[0] = "flashdeckd"
+main()
+"""
+"""A daemon that cannot write boards.toml for as long as a file called `full` is beside it."""
+
+
+async def test_a_board_that_is_renamed_while_boards_toml_cannot_be_written_stays_disarmed(root: Path) -> None:
+    prepare(root, boards=LEFT, bench=BENCH)
+    async with running(root, daemon=("-c", FULL)) as rig:
+        await rig.client.call(api.Disarm(boards=("left",)))
+        (root / "full").touch()
+        edit(rig, replaced("[boards.left]", "[boards.desk]"))
+        assert (await reload(rig)).changes == ("board left is called desk now",)
+        for way in ("another reload", "a restart", "a write", "a restart"):
+            match way:
+                case "another reload":
+                    edit(rig, lambda text: text + RIGHT)
+                    await reload(rig)
+                case "a write":
+                    (root / "full").unlink()
+                    await reload(rig)
+                    assert tomllib.loads((root / "boards.toml").read_text()) == {"disarmed": ["desk"]}
+                case _:
+                    await rig.stop()
+                    await rig.restart()
+            armed = {each.name: each.armed for each in (await status(rig)).boards}
+            assert armed == {"desk": False, "right": True}, way
+
+
 MOVED = replaced('address = 0x08020000\nsize = "384K"', 'address = 0x08040000\nsize = "256K"')
 
 
@@ -305,6 +345,69 @@ async def test_a_partition_that_moves_puts_its_boards_on_hold_with_the_differenc
         (app1,) = [each for each in seen.boards[0].partitions if each.name == "app1"]
         assert not app1.current
         assert app1.contents is None
+
+
+async def test_the_same_at_a_start_for_a_board_that_was_adopted_before(root: Path) -> None:
+    """Found by seed 153 of the simulation."""
+    prepare(root, boards=LEFT, bench=BENCH + 'start = "dfu"\n')
+    async with running(root) as rig:
+        await rig.client.call(api.Adopt(device="1-2", name="right"))
+        await rig.stop()
+        edit(rig, MOVED)
+        await rig.restart()
+        seen = await status(rig)
+        assert "partition app1 is moved" in hold_of(seen, "right")
+
+
+UNHELD = """
+import sys
+from pathlib import Path
+from flashdeck.errors import HostError
+from flashdeckd.state.journal import Journal
+from flashdeckd.__main__ import main
+
+async def save_hold(self, board, hold, really=Journal.save_hold):
+    if self._path.parent.with_name("full").exists():
+        raise HostError("the journal is full")
+    await really(self, board, hold)
+
+Journal.save_hold = save_hold
+sys.argv[0] = "flashdeckd"
+main()
+"""
+"""A daemon whose journal takes no hold for as long as a file called `full` is beside its state directory."""
+
+
+async def test_a_board_is_held_for_what_is_moved_back_after_a_hold_that_could_not_be_recorded(root: Path) -> None:
+    """Found by seed 165 of the simulation: the record of the configuration was still that before the first reload."""
+    prepare(root, boards=LEFT, bench=BENCH)
+    async with running(root, daemon=("-c", UNHELD)) as rig:
+        before = (rig.root / "config.toml").read_text()
+        (root / "full").touch()
+        edit(rig, MOVED)
+        await reload(rig)
+        (root / "full").unlink()
+        await rig.client.call(api.Release(boards=("left",)))
+        edit(rig, lambda _: before)
+        await reload(rig)
+        assert "app1 is moved" in hold_of(await status(rig), "left")
+
+
+async def test_a_hold_that_could_not_be_recorded_is_by_the_next_reload_that_can(root: Path) -> None:
+    prepare(root, boards=LEFT, bench=BENCH)
+    async with running(root, daemon=("-c", UNHELD)) as rig:
+        (root / "full").touch()
+        edit(rig, MOVED)
+        await reload(rig)
+        assert "app1 is moved" in hold_of(await status(rig), "left")
+        (root / "full").unlink()
+        await reload(rig)
+        await rig.stop()
+        await rig.restart()
+        assert "app1 is moved" in hold_of(await status(rig), "left")
+        await rig.client.call(api.Release(boards=("left",)))
+        await reload(rig)
+        assert hold_of(await status(rig), "left") == ""
 
 
 async def test_the_same_at_a_start(root: Path) -> None:
@@ -347,15 +450,18 @@ async def test_a_settle_time_that_changes_while_a_file_is_being_written_counts_f
         assert await rig.partition_of("left", 20_000) == firmware("1.0.0")
 
 
-@pytest.mark.parametrize("phase", ["erase", "write"])
-async def test_protected_that_is_added_while_a_job_runs_there_stops_it(root: Path, phase: str) -> None:
+@pytest.mark.parametrize(("phase", "name"), [("erase", "left"), ("write", "left"), ("write", "renamed")])
+async def test_protected_that_is_added_while_a_job_runs_there_stops_it(root: Path, phase: str, name: str) -> None:
+    """`name` is the one that the board has in the same new configuration."""
     prepare(root, boards=LEFT, bench=SLOW)
     async with running(root) as rig:
         data = firmware("1.0.0", size=380_000)
         rig.build(data)
         await until(rig, lambda seen: any(isinstance(j.status, Running) and j.status.phase == phase for j in seen.jobs))
-        edit(rig, replaced('image = "build/APP1.bin"', "protected = true"))
+        text = (root / "config.toml").read_text().replace('image = "build/APP1.bin"', "protected = true")
+        edit(rig, lambda _: text.replace("[boards.left]", f"[boards.{name}]"))
         await reload(rig)
+        assert names(await status(rig)) == [name]
         (job,) = await rig.jobs()
         await rig.client.call(api.WaitJobs(ids=(job.id,)))
         (job,) = await rig.jobs()
@@ -448,6 +554,23 @@ async def test_a_job_on_a_partition_that_is_removed_ends_and_one_that_waits_says
         assert "because partition app1 of board left is no longer in the configuration" in job.text
         with pytest.raises(RemoteError, match="no longer in the configuration"):
             await wait
+
+
+@pytest.mark.parametrize("goes", [False, True], ids=["protected", "gone"])
+async def test_what_is_queued_for_a_board_that_is_renamed_ends_with_its_target(root: Path, *, goes: bool) -> None:
+    prepare(root, boards=LEFT, bench=BENCH)
+    async with running(root) as rig:
+        await rig.client.call(api.Hold(boards=("left",), reason="mine"))
+        rig.build(firmware("1.0.0"))
+        await until(rig, lambda seen: bool(seen.jobs))
+        image = 'image = "build/APP1.bin"\n'
+        changed = replaced(APP1_TABLE + image, "" if goes else APP1_TABLE + "protected = true\n")
+        edit(rig, lambda text: changed(text).replace("[boards.left]", "[boards.desk]"))
+        await reload(rig)
+        (job,) = await rig.jobs()
+        assert isinstance(job.status, Cancelled), job.text
+        assert ("is no longer in the configuration" if goes else "is protected now") in job.text
+        assert hold_of(await status(rig), "desk") == "mine"
 
 
 async def test_boards_toml_that_is_edited_by_hand_counts(root: Path) -> None:

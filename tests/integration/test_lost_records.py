@@ -107,6 +107,16 @@ async def test_a_journal_that_was_lost_holds_all_boards_until_a_person_releases_
         assert await rig.partition_of("right", len(NEW)) != NEW
 
 
+async def test_that_a_journal_was_lost_is_said_until_the_last_board_is_released(root: Path) -> None:
+    await stopped(root)
+    gone(root / "state" / "journal.sqlite3")
+    async with running(root) as rig:
+        await rig.client.call(api.Release(boards=("left",)))
+        assert "journal" in troubles(await rig.client.call(api.GetStatus()))
+        await rig.client.call(api.Release(boards=("right",)))
+        assert not troubles(await rig.client.call(api.GetStatus()))
+
+
 async def test_a_doctor_that_comes_first_does_not_let_the_loss_be_forgotten(root: Path) -> None:
     await stopped(root)
     gone(root / "state" / "journal.sqlite3")
@@ -192,6 +202,7 @@ async def test_a_boards_toml_that_is_gone_disarms_all_boards(root: Path, since: 
         await rig.until(lambda snapshot: any(build.sha256 == sha256(NEW) for build in snapshot.artifacts))
         assert await rig.partition_of("left", len(NEW)) != NEW
         await rig.client.call(api.Arm(boards=("left", "right")))
+        assert not troubles(await rig.client.call(api.GetStatus())), "a person has done what was asked for"
     async with running(root) as rig:
         snapshot = await rig.client.call(api.GetStatus())
         assert not snapshot.daemon.troubles

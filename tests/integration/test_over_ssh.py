@@ -13,7 +13,7 @@ import pytest
 import flashdeck
 from far_bench import FarBench, far_bench
 from flashdeck import api
-from flashdeck.errors import ConnectionFailedError, ExitCode, RequestError
+from flashdeck.errors import ConnectionFailedError, ExitCode, RemoteError, RequestError
 from flashdeck.job_state import Done
 from flashdeck.model import JobState
 from flashdeck.ssh import SshHost
@@ -107,6 +107,22 @@ def test_what_is_wrong_on_the_way_is_said(there: FarBench, host: str, code: int,
     assert run.code == code, run.err
     assert message in run.json["error"]["message"]
     assert hint in run.json["error"]["hint"]
+
+
+async def test_a_key_whose_forced_command_may_only_look_changes_nothing(there: FarBench) -> None:
+    """Whatever its owner asks for: another command, a wide connection, or a way past the bridge."""
+    assert there.cli("--host", "visitor", "boards", "--json").json["boards"][0]["name"] == "left"
+    run = there.cli("--host", "visitor", "hold", "left")
+    assert run.code == ExitCode.NO_PERMISSION
+    assert "this connection is read-only: 'hold' is refused" in run.err
+    async with await SshHost("visitor", "visitor", ("touch", "pwned;")).connect(client="test") as client:
+        assert client.welcome.read_only
+        with pytest.raises(RemoteError):
+            await client.call(api.Hold(boards=("left",)))
+    assert not (there.home / "pwned").exists()
+    async with await there.connect() as client:
+        assert not client.welcome.read_only
+        assert (await client.call(api.GetBoards())).boards[0].hold is None
 
 
 def test_where_ssh_is_not_installed_that_is_said(there: FarBench, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ import argparse
 import importlib
 import importlib.util
 import json
+import os
 import re
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from standing_bench import StandingBench, standing_bench
 
 ROOT = Path(__file__).resolve().parents[2]
 RECIPES = ROOT / "config/recipes"
-FILES = sorted(path.relative_to(RECIPES) for path in RECIPES.rglob("*") if path.is_file())
+FILES = sorted(path.relative_to(RECIPES) for path in RECIPES.rglob("*") if path.is_file() and path.suffix != ".pyc")
 IMAGE = firmware("3.0.0")
 
 
@@ -178,12 +179,17 @@ def runner(monkeypatch: pytest.MonkeyPatch) -> Any:
     core = SimpleNamespace(RunnerCaps=RunnerCaps, ZephyrBinaryRunner=ZephyrBinaryRunner)
     monkeypatch.setitem(sys.modules, "runners", ModuleType("runners"))
     monkeypatch.setitem(sys.modules, "runners.core", core)
-    spec = importlib.util.spec_from_file_location("flashdeck_runner", RECIPES / "zephyr/flashdeck_runner.py")
+    return loaded("flashdeck_runner").FlashdeckBinaryRunner
+
+
+def loaded(name: str) -> Any:
+    """A module of the recipe for Zephyr."""
+    spec = importlib.util.spec_from_file_location(name, RECIPES / "zephyr" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.FlashdeckBinaryRunner
+    return module
 
 
 def test_zephyrs_runner_flashes_what_was_built(
@@ -200,6 +206,22 @@ def test_zephyrs_runner_flashes_what_was_built(
     with pytest.raises(subprocess.CalledProcessError) as caught:
         kind.create(config, parser.parse_args(["--partition=app9"])).run("flash")
     assert caught.value.returncode == 4
+    only_linked = RunnerConfig(build_dir=str(project), elf_file=str(project / "build/APP1.bin"))
+    kind.create(only_linked, args).run("flash")
+
+
+def test_west_takes_what_the_last_build_wrote(tmp_path: Path) -> None:
+    """A signed image of earlier is not what was built."""
+    module = loaded("west_flashdeck")
+    command = module.FlashdeckCommand()
+    for age, name in enumerate(("zephyr.bin", "zephyr.hex", "zephyr.elf")):
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (2000 - age, 2000 - age))
+    assert command.image_in(tmp_path).name == "zephyr.hex"
+    (tmp_path / "zephyr.signed.hex").touch()
+    for written, taken in ((2000 - module.ONE_BUILD - 1, "zephyr.hex"), (2000 - module.ONE_BUILD, "zephyr.signed.hex")):
+        os.utime(tmp_path / "zephyr.signed.hex", (written, written))
+        assert command.image_in(tmp_path).name == taken
 
 
 # Runners of GitHub and GitLab

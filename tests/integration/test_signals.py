@@ -9,7 +9,7 @@ import pty
 import signal
 import subprocess
 import sys
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from itertools import chain
 from pathlib import Path
@@ -211,10 +211,10 @@ class Starting:
 
 
 @contextmanager
-def starting(root: Path) -> Generator[Starting]:
+def starting(root: Path, program: Sequence[str] = ("-X", "importtime", "-m", "flashdeckd")) -> Generator[Starting]:
     prepare(root, boards=LEFT, bench=board("left"))
     with subprocess.Popen(  # noqa: S603 - ours
-        (sys.executable, "-X", "importtime", "-m", "flashdeckd", *chain.from_iterable(PLACES.items())),
+        (sys.executable, *program, *chain.from_iterable(PLACES.items())),
         cwd=root,
         stdin=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -248,3 +248,29 @@ def test_while_it_starts_others_do_no_harm(root: Path) -> None:
                 daemon.process.send_signal(number)
         daemon.process.send_signal(signal.SIGTERM)
         assert daemon.ended() == 0
+
+
+STUCK = """
+import sys, threading
+from flashdeckd import service, signals
+
+def begin(*_):
+    print("reads the configuration", file=sys.stderr, flush=True)
+    threading.Event().wait()
+
+service.begin, signals.START_SECONDS = begin, 0.01
+from flashdeckd.__main__ import main
+main()
+"""
+"""A daemon whose disk never gives the configuration."""
+
+
+@pytest.mark.parametrize("number", ENDING)
+def test_a_start_that_never_comes_to_its_end_does_not_hold_up_that_of_the_daemon(
+    root: Path, number: signal.Signals
+) -> None:
+    with starting(root, ("-c", STUCK)) as daemon:
+        daemon.until("reads the configuration")
+        daemon.process.send_signal(number)
+        assert daemon.ended() == 0
+    assert not (root / "s").exists()

@@ -112,7 +112,9 @@ async def test_a_build_does_not_overtake_an_erase_that_waits_for_its_board(rig: 
     rig.build(ONE)
     await rig.wait(data=ONE)
     await rig.unplug("left")
-    (job,) = (await rig.client.call(api.Erase(partition="app1"))).jobs
+    reply = await rig.client.call(api.Erase(partition="app1"))
+    (job,) = reply.jobs
+    assert reply.notes == ("app1: builds are offered until you flash one",)
     rig.build(TWO)
     await rig.until(lambda s: any(a.disposition is Disposition.OFFERED for a in s.artifacts))
     await rig.plug("left")

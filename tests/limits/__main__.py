@@ -7,15 +7,12 @@ and are not asked for again until the mutant or a file of its tests has changed.
 
 import argparse
 import sys
-import tempfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
-from queue import SimpleQueue
 
-from limits.copies import Copy, Verdict
+from limits.copies import Copies, Copy, Verdict
 from limits.limits import Limit, limits
 from limits.mutants import Change, mutant
 from limits.results import Results, digest
@@ -51,9 +48,8 @@ def main() -> int:
     trials = list(_trials(chosen))
     results = Results(_RESULTS, fresh=options.fresh)
     missing = [trial for trial in trials if trial.tests and results.of(str(trial), trial.digest) is None]
-    with tempfile.TemporaryDirectory(prefix="flashdeck-limits-") as place:
-        copies = [Copy(Path(place) / str(number)) for number in range(options.processes if missing else 0)]
-        if missing and not _pass_as_it_is(copies[0], missing, options.seconds):
+    with Copies.made(options.processes if missing else 0) as copies:
+        if missing and not all(copies.tried(lambda copy, all_: _pass_as_it_is(copy, all_, options.seconds), [missing])):
             return 2
         _judge(missing, copies, results, options.seconds)
     unnoticed = [trial for trial in trials if results.of(str(trial), trial.digest) is not Verdict.FAILED]
@@ -86,22 +82,13 @@ def _pass_as_it_is(copy: Copy, trials: Sequence[Trial], seconds: float) -> bool:
     return verdict is Verdict.PASSED
 
 
-def _judge(trials: Sequence[Trial], copies: Sequence[Copy], results: Results, seconds: float) -> None:
-    free: SimpleQueue[Copy] = SimpleQueue()
-    for copy in copies:
-        free.put(copy)
+def _judge(trials: Sequence[Trial], copies: Copies, results: Results, seconds: float) -> None:
+    def judged(copy: Copy, trial: Trial) -> Verdict:
+        return copy.with_files(trial.files, trial.tests, seconds=seconds)
 
-    def judged(trial: Trial) -> Verdict:
-        copy = free.get()
-        try:
-            return copy.with_files(trial.files, trial.tests, seconds=seconds)
-        finally:
-            free.put(copy)
-
-    with ThreadPoolExecutor(max_workers=max(len(copies), 1)) as pool:
-        for trial, verdict in zip(trials, pool.map(judged, trials), strict=True):
-            results.keep(str(trial), trial.digest, verdict)
-            _note(f"{trial}: {verdict}")
+    for trial, verdict in zip(trials, copies.tried(judged, trials), strict=True):
+        results.keep(str(trial), trial.digest, verdict)
+        _note(f"{trial}: {verdict}")
 
 
 def _say(text: str) -> None:

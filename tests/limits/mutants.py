@@ -8,6 +8,7 @@ number for itself sets it for the mutant, too.
 import ast
 from collections.abc import Mapping
 from enum import StrEnum
+from functools import cache
 from pathlib import Path
 
 from limits.limits import Limit, Value
@@ -42,7 +43,7 @@ def mutant(limit: Limit, change: Change, product: Mapping[str, Module]) -> dict[
 def _mutant(limit: Limit, change: Change, product: Mapping[str, Module], *, spoken: bool) -> dict[Path, str]:
     changed: dict[Path, str] = {}
     for module in product.values():
-        if limit.name.module != module.name and not _names(module, limit.name.name):
+        if limit.name.module != module.name and limit.name.name not in _used_by(module):
             continue
         replacement = _Replacement(limit, change, bindings(module, product), module.name, spoken=spoken)
         source = replacement.visit(ast.parse(ast.unparse(module.source)))
@@ -51,11 +52,12 @@ def _mutant(limit: Limit, change: Change, product: Mapping[str, Module], *, spok
     return changed
 
 
-def _names(module: Module, name: str) -> bool:
-    return any(
-        (isinstance(node, ast.alias) and node.name == name) or (isinstance(node, ast.Attribute) and node.attr == name)
-        for node in ast.walk(module.source)
-    )
+@cache
+def _used_by(module: Module) -> frozenset[str]:
+    """Return the names that a module may have from others."""
+    nodes = list(ast.walk(module.source))
+    imported = {node.name for node in nodes if isinstance(node, ast.alias)}
+    return frozenset(imported | {node.attr for node in nodes if isinstance(node, ast.Attribute)})
 
 
 class _Replacement(ast.NodeTransformer):

@@ -7,7 +7,8 @@ from typing import Final
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 _PRODUCT: Final = ("shared", "daemon", "tui")
-_TESTS: Final = ("tests/unit", "tests/integration", "tests/tui")
+_TESTS: Final = ("tests/unit", "tests/tui", "tests/integration")
+"""The quickest first: one that fails is the last that is run for a mutant."""
 
 
 @dataclass(frozen=True, slots=True)

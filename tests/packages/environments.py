@@ -1,6 +1,7 @@
 """flashdeck as one of the programs that users have has installed it, and its commands there."""
 
 import json
+import signal
 import socket
 import subprocess
 import sys
@@ -73,6 +74,22 @@ class Installed:
         )
         assert "Traceback" not in ended.stdout + ended.stderr, (words, ended.stderr)
         return Run(ended.returncode, ended.stdout, ended.stderr)
+
+    @contextmanager
+    def going_on(self, *words: str) -> Generator[str]:
+        """Run a command that goes on until it is ended, for as long as the block lasts; the first line of it."""
+        self.ran += 1
+        line = [str(self.bin / "flashdeck"), *words]
+        with subprocess.Popen(
+            line, env=self.variables, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+        ) as process:
+            try:
+                assert process.stdout is not None
+                yield process.stdout.readline()
+                process.terminate()
+                assert process.wait(SECONDS) == 128 + signal.SIGTERM
+            finally:
+                process.kill()
 
     @contextmanager
     def daemon(self, bench: Path, config: Path, state: Path) -> Generator[Path]:

@@ -1,9 +1,11 @@
 """All commands of one installation: their help, their answers where nobody listens, the loop on an emulated board."""
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.request import ProxyHandler, build_opener
 
 import click
 
@@ -15,8 +17,14 @@ from packages.environments import Installed
 from pseudo_terminal import OnTerminal
 from rig import CONFIG, board, firmware
 
-WORDS = {"install": ["--dry-run"], "uninstall": ["--dry-run"], "completion": ["bash"], "demo": ["--help"]}
-"""The words for commands that would change this machine, or that want a certain word."""
+WORDS = {
+    "install": ["--dry-run"],
+    "uninstall": ["--dry-run"],
+    "completion": ["bash"],
+    "demo": ["--help"],
+    "serve": ["--bind", "192.0.2.1"],
+}
+"""The words for commands that would change this machine, go on, or want a certain word."""
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 DAEMON_NEEDED = (["doctor"], ["demo", "--once"], ["install"])
 """Commands that come to nothing without the daemon's libraries, whatever listens."""
@@ -40,8 +48,17 @@ def every_command_answers(of: Installed, extras: Sequence[Extra]) -> None:
         assert of("doctor", program="flashdeckd").code == 0
     else:
         lacks_the_daemon(of)
-    if Extra.TUI not in extras:
+    if not has_screen(extras):
         lacks_the_screen(of)
+    if Extra.WEB in extras:
+        the_page_is_there(of)
+    else:
+        lacks_the_page(of)
+
+
+def has_screen(extras: Sequence[Extra]) -> bool:
+    """Return whether the screen is there: it is a part of what a browser shows, too."""
+    return not {Extra.TUI, Extra.WEB}.isdisjoint(extras)
 
 
 def words(name: str, command: click.Command) -> list[str]:
@@ -70,6 +87,29 @@ def lacks_the_screen(of: Installed) -> None:
     seen = on_terminal(of)
     assert "the screen needs textual, which is not installed" in seen
     assert hint(seen)
+
+
+def lacks_the_page(of: Installed) -> None:
+    """It says what it lacks, though the screen may be there."""
+    run = of("serve")
+    assert run.code == ExitCode.OTHER
+    assert "the screen in a browser needs" in run.err
+    assert "aiohttp" in run.err
+    assert hint(run.err)
+
+
+def the_page_is_there(of: Installed) -> None:
+    """A browser would get the page and what it loads."""
+    with of.going_on("serve", "--json") as said:
+        url = json.loads(said)["url"]
+        direct = build_opener(ProxyHandler({}))
+        with direct.open(url) as page:
+            text = page.read().decode()
+        places = re.findall(r'(?:src|href)="((?:static/|page)[^"]+)"', text)
+        assert places
+        for place in places:
+            with direct.open(url + place) as file:
+                assert file.read()
 
 
 def hint(said: str) -> str:
@@ -131,9 +171,9 @@ def the_loop_works(of: Installed, extras: Sequence[Extra]) -> None:
         assert len(of(*at, "history", "--jsonl").jsonl) == 1
         assert of(*at, "virtual", "list").code == 0
         assert of(*at, "doctor", "left").code == 0
-        if Extra.TUI in extras:
+        if has_screen(extras):
             assert "left" in on_terminal(of, *at, keys=b"q", after=b"left")
-    if Extra.TUI not in extras:
+    if not has_screen(extras):
         return  # the demo takes a while, and asks for no more than what was just seen
     demo = of("demo", "--once", "--json")
     assert demo.code == 0, demo

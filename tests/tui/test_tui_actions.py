@@ -1,89 +1,32 @@
 """Each action, from the key to the call that reaches the daemon."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from dataclasses import replace as altered
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import pytest
 from msgspec.structs import replace
-from textual.pilot import Pilot
 from textual.widgets import Input
 
 from flashdeck import api
 from flashdeck.errors import ErrorKind, RemoteError
 from flashdeck.job_state import Blocked
-from flashdeck.model import Disposition, Snapshot
-from flashdeck_tui.actions import ACTIONS, Action, Context, Needs, registry
-from flashdeck_tui.app import FlashdeckApp
+from flashdeck.model import Disposition
+from flashdeck_tui.actions.action import Action, Context, Needs
+from flashdeck_tui.actions.boards import USUAL_REASON
+from flashdeck_tui.actions.registry import ACTIONS, registry
+from flashdeck_tui.key_names import KeyNames
 from flashdeck_tui.link import LinkState, LinkStatus
 from flashdeck_tui.screens.help import HelpScreen
 from flashdeck_tui.screens.main import LONGEST_FILTER
-from flashdeck_tui.screens.questions import AskScreen, ChooseScreen, ConfirmScreen
+from flashdeck_tui.screens.questions import ChooseScreen, ConfirmScreen, PathScreen
 from flashdeck_tui.store import Selection
-from flashdeck_tui.widgets.key_bar import KeyBar
 from flashdeck_tui.widgets.rows import Rows
+from tui_hands import Screen, opened
 from tui_scene import ARTIFACT, BENCH, NEWEST, FakeLink, board, job, make_app
 
 LEFT, LEFT_APP1 = Selection(board="left"), Selection(board="left", partition="app1")
 OFFLINE = LinkState(LinkStatus.DISCONNECTED, "no flashdeckd listens on /s", "start it: flashdeckd")
-
-
-class Screen:
-    """The application under the hands of a test."""
-
-    def __init__(self, app: FlashdeckApp, link: FakeLink, pilot: Pilot[int]) -> None:
-        self.app = app
-        self.link = link
-        self.pilot = pilot
-
-    @property
-    def calls(self) -> list[api.Params[Any]]:
-        return self.link.calls
-
-    @property
-    def said(self) -> list[str]:
-        """What was said in passing, or complained about."""
-        return [notice.message for notice in cast("Any", self.app)._notifications]
-
-    async def select(self, selection: Selection) -> None:
-        rows = self.app.main.query_one("#jobs" if selection.job else "#boards", Rows)
-        rows.focus()
-        await self.pilot.pause()
-        rows.select(selection)
-        await self.settle()
-        assert self.app.main.selection == selection
-
-    async def press(self, *keys: str) -> None:
-        for key in keys:
-            await self.pilot.press(key)
-            await self.settle()
-
-    async def settle(self) -> None:
-        """Until what was begun has got as far as it can without a person."""
-        await self.pilot.pause()
-        await self.pilot.pause()
-
-    async def done(self) -> None:
-        """Until every action has come to its end."""
-        workers = cast("Any", self.app.workers)
-        await workers.wait_for_complete([worker for worker in workers if worker.group == "actions"])
-        await self.settle()
-
-    def enabled(self) -> set[str]:
-        return {key.action for key in self.app.main.query_one(KeyBar).keys if key.enabled}
-
-
-@asynccontextmanager
-async def opened(
-    snapshot: Snapshot | None = BENCH, *, state: LinkState | None = None, hands: Any = None
-) -> AsyncGenerator[Screen]:
-    app, link = make_app(snapshot, state=state, hands=hands)
-    async with app.run_test(size=(80, 24)) as pilot:
-        app.refresh_views()
-        await pilot.pause()
-        yield Screen(app, link, pilot)
 
 
 async def test_flash_of_the_newest_build_is_two_keys() -> None:
@@ -107,7 +50,7 @@ async def test_flash_of_a_file_sends_its_bytes_and_never_its_path(tmp_path: Path
     async with opened() as screen:
         await screen.select(LEFT_APP1)
         await screen.press("f", "down", "enter")
-        assert isinstance(screen.app.screen, AskScreen)
+        assert isinstance(screen.app.screen, PathScreen)
         screen.app.screen.query_one(Input).value = str(file)
         await screen.press("enter")
         await screen.done()
@@ -145,7 +88,7 @@ async def test_a_refused_build_is_not_among_the_choices() -> None:
     async with opened(replace(BENCH, artifacts=(refused,))) as screen:
         await screen.select(LEFT_APP1)
         await screen.press("f", "enter")
-        assert isinstance(screen.app.screen, AskScreen)
+        assert isinstance(screen.app.screen, PathScreen)
 
 
 async def test_the_name_of_a_board_is_no_glob() -> None:
@@ -167,7 +110,7 @@ async def test_cancel_of_a_running_job_asks_first() -> None:
         assert not screen.calls
         await screen.press("c", "y")
         assert screen.calls == [api.Cancel(job=8)]
-        assert screen.said == ["Job 8: cancelled by hand."]
+        assert screen.said == ["Job 8 (app1 of bench-1): cancelled by hand."]
 
 
 async def test_cancel_of_a_waiting_job_loses_nothing_and_asks_nothing() -> None:
@@ -197,21 +140,20 @@ async def test_retry_looks_at_a_blocked_job_again() -> None:
 async def test_hold_and_release() -> None:
     async with opened() as screen:
         await screen.select(LEFT)
-        await screen.press("h")
-        (call,) = screen.calls
-        assert isinstance(call, api.Hold)
-        assert call.boards == ("left",)
-        assert call.reason
+        await screen.press("H", "enter")
+        assert screen.calls == [api.Hold(boards=("left",), reason=USUAL_REASON)]
+        assert screen.said == ["left is on hold: by hand."]
         await screen.select(Selection(board="lab"))
-        await screen.press("e")
+        await screen.press("L")
         assert screen.calls[1:] == [api.Release(boards=("lab",))]
+        assert screen.said[1:] == ["lab is released."]
 
 
 async def test_a_fault_of_a_bootloader_is_released() -> None:
     doubted = tuple(replace(b, doubts=("it is not read",) if b.name == "left" else ()) for b in BENCH.boards)
     async with opened(replace(BENCH, boards=doubted)) as screen:
         await screen.select(LEFT)
-        await screen.press("e")
+        await screen.press("L")
         assert screen.calls == [api.Release(boards=("left",))]
 
 
@@ -219,9 +161,9 @@ async def test_disarm_and_arm() -> None:
     disarmed = tuple(replace(b, armed=b.name != "lab") for b in BENCH.boards)
     async with opened(replace(BENCH, boards=disarmed)) as screen:
         await screen.select(LEFT)
-        await screen.press("d")
+        await screen.press("Z")
         await screen.select(Selection(board="lab"))
-        await screen.press("a")
+        await screen.press("A")
         assert screen.calls == [api.Disarm(boards=("left",)), api.Arm(boards=("lab",))]
 
 
@@ -231,9 +173,8 @@ async def test_disarm_and_arm() -> None:
         (LEFT, "c", "No job of this board runs or waits."),
         (Selection(board="right", partition="app1", job=6), "c", "Job 6 is over: failed."),
         (Selection(board="bench-1", partition="app1", job=8), "r", "Job 8 is not over: writing."),
-        (Selection(board="lab"), "h", "lab is already on hold: the scope is on it, Eva."),
-        (LEFT, "e", "left is not on hold."),
-        (LEFT, "a", "left is already armed: new builds are flashed."),
+        (LEFT, "L", "left is not on hold."),
+        (LEFT, "A", "left is already armed: new builds are flashed."),
         (Selection(device="1-5"), "f", "Select a board first."),
     ],
 )
@@ -250,12 +191,11 @@ async def test_what_can_not_be_done_says_why(selection: Selection, key: str, why
 async def test_without_a_connection_every_order_says_how_to_get_one() -> None:
     async with opened(state=OFFLINE) as screen:
         await screen.select(LEFT)
-        orders = [action for action in ACTIONS if action.needs is not Needs.NOTHING]
-        assert len(orders) == 7
+        orders = [action for action in ACTIONS if action.needs is not Needs.NOTHING and action.key]
         for action in orders:
             await screen.press(action.key)
-        assert screen.said == ["Not connected: start it: flashdeckd"] * 7
-        assert screen.enabled() == {"filter", "help", "next-problem", "quit"}
+        assert screen.said == ["Not connected: start it: flashdeckd"] * len(orders)
+        assert screen.enabled() == {"filter", "help", "next-problem", "quit", "mark", "queue", "log"}
         assert not screen.calls
 
 
@@ -266,7 +206,7 @@ async def test_what_the_daemon_refuses_is_shown_with_its_hint() -> None:
         )
         await screen.select(LEFT_APP1)
         await screen.press("f", "enter")
-        assert screen.said == ["linked for [/]0x08080000\nbuild it for app1"]
+        assert screen.said == ["Flash failed: linked for [/]0x08080000; build it for app1"]
 
 
 @pytest.mark.parametrize("state", [OFFLINE, LinkState(LinkStatus.CONNECTED)], ids=lambda state: state.status)
@@ -281,11 +221,11 @@ async def test_the_panels_share_the_room_that_a_notice_takes_or_leaves(state: Li
 
 async def test_a_larger_terminal_shows_at_once_what_there_was_no_room_for() -> None:
     async with opened() as screen:
-        rows = screen.app.main.query_one("#boards", Rows)
-        few = rows.count
+        panel = screen.app.main.query_one("#log")
+        few = panel.size.height
         await screen.pilot.resize_terminal(80, 60)
         await screen.settle()
-        assert rows.count > few
+        assert panel.size.height > few
 
 
 def boards_shown(screen: Screen) -> list[str]:
@@ -301,11 +241,13 @@ async def test_n_goes_from_problem_to_problem_and_round() -> None:
             seen.append(screen.app.main.selection)
         assert seen == [
             Selection(board="right", partition="app1"),
-            Selection(board="twin"),
             Selection(board="twin", partition="app1"),
             Selection(board="lab"),
             Selection(board="right", partition="app1"),
+            Selection(board="twin", partition="app1"),
         ]
+        await screen.press("N")
+        assert screen.app.main.selection == Selection(board="right", partition="app1")
         assert not screen.calls
         assert not screen.said
 
@@ -324,7 +266,7 @@ async def test_a_filter_is_typed_kept_changed_and_cleared() -> None:
         await screen.press("enter")
         assert screen.app.main.query_one("#boards").has_focus
         note = screen.app.main.query_one("#boards", Rows).note
-        assert note == "/LA: 1 of 6"
+        assert note == "1 of 6 boards: /LA"
         await screen.press("n")
         assert screen.app.main.selection == Selection(board="lab")
         await screen.press("slash", "backspace", "backspace", *"failed", "enter")
@@ -367,80 +309,23 @@ async def test_escape_in_a_question_leaves_the_filter_alone() -> None:
         assert boards_shown(screen) == ["lab"]
 
 
-async def test_the_log_stands_still_and_follows() -> None:
-    async with opened() as screen:
-        log = screen.app.main.log_panel
-        assert log.auto_scroll
-        await screen.press("l")
-        assert not log.auto_scroll
-        await screen.press("l")
-        assert log.auto_scroll
-
-
-@pytest.mark.parametrize("key", ["l", "o"])
-async def test_a_log_that_has_no_room_says_so(key: str) -> None:
+async def test_tab_goes_past_a_log_that_has_no_room() -> None:
     app, _ = make_app(BENCH)
     async with app.run_test(size=(60, 12)) as pilot:
-        screen = Screen(app, cast("FakeLink", app.link), pilot)
+        screen = Screen(app, cast("FakeLink", app.fleet.hosts[0].link), pilot)
         app.refresh_views()
         await screen.select(LEFT)
-        await screen.press(key)
-        assert screen.said == ["There is no room for the log. Make the terminal higher."]
-        assert app.main.log_panel.auto_scroll
-        assert not app.main.log_panel.board
         await screen.press("tab", "tab")
-        assert app.main.query_one("#boards").has_focus, "Tab goes past it"
+        assert app.main.query_one("#boards").has_focus
 
 
-async def test_the_log_of_one_board_needs_a_board_and_that_of_all_does_not() -> None:
+@pytest.mark.parametrize("key", ["l", "o", "e", "a", "d"])
+async def test_keys_that_had_an_effect_have_none_any_more(key: str) -> None:
     async with opened() as screen:
-        await screen.select(Selection(device="1-5"))
-        await screen.press("o")
-        assert screen.said == ["Select a board first."]
         await screen.select(LEFT)
-        await screen.press("o")
-        await screen.select(Selection(device="1-5"))
-        await screen.press("o")
-        assert not screen.app.main.log_panel.board
-        assert len(screen.said) == 1
-
-
-async def test_the_log_is_written_to_a_new_file_and_never_over_an_old_one(tmp_path: Path) -> None:
-    file = tmp_path / "bench.log"
-    async with opened() as screen:
-        lines = len(screen.app.store.log)
-        assert lines
-        for _ in range(2):
-            await screen.press("w")
-            assert isinstance(screen.app.screen, AskScreen)
-            screen.app.screen.query_one(Input).value = str(file)
-            await screen.press("enter")
-            await screen.done()
-            await screen.settle()
-        assert len(file.read_text().splitlines()) == lines
-        assert f"{lines} lines written" in screen.said[0]
-        assert "cannot be written: File exists" in screen.said[1]
-        assert not screen.calls
-
-
-async def test_a_home_directory_that_is_not_there_is_told() -> None:
-    async with opened() as screen:
-        await screen.press("w")
-        assert isinstance(screen.app.screen, AskScreen)
-        screen.app.screen.query_one(Input).value = "~nobody-like-this/bench.log"
-        await screen.press("enter")
-        await screen.done()
-        assert "no such home directory" in screen.said[0]
-
-
-async def test_the_log_of_one_board_and_of_all() -> None:
-    async with opened() as screen:
-        log = screen.app.main.log_panel
-        await screen.select(Selection(board="bench-1"))
-        await screen.press("o")
-        assert [line for line in log.lines if line] == ["22:13:17 bench-1: flashing 1.0.2 (100352 bytes) into app1"]
-        await screen.press("o")
-        assert len(log.lines) > 4
+        await screen.press(key)
+        assert screen.app.screen is screen.app.main
+        assert (screen.calls, screen.said) == ([], [])
 
 
 async def test_help_has_every_action_and_why_not() -> None:
@@ -461,8 +346,8 @@ async def test_the_palette_has_every_action_and_runs_it() -> None:
         await screen.select(Selection(board="lab"))
         commands = {command.title: command for command in screen.app.get_system_commands(screen.app.screen)}
         assert len(commands) == len(ACTIONS) - 1  # all but the palette itself
-        assert commands["Hold (h)"].help.startswith("Not now: lab is already on hold")
-        commands["Release (e)"].callback()
+        assert commands["Arm (A)"].help.startswith("Not now: lab is already armed")
+        commands["Release (L)"].callback()
         await screen.settle()
         assert screen.calls == [api.Release(boards=("lab",))]
         await screen.press("ctrl+p")
@@ -472,7 +357,7 @@ async def test_the_palette_has_every_action_and_runs_it() -> None:
 async def test_a_click_on_a_key_is_as_good_as_the_key() -> None:
     async with opened() as screen:
         await screen.select(Selection(board="lab"))
-        await screen.pilot.click("KeyBar", offset=(1 + len("f Flash  c Cancel  r Retry  h Hold  "), 0))
+        await screen.pilot.click("KeyBar", offset=(1 + len("f Flash  "), 0))
         await screen.settle()
         assert screen.calls == [api.Release(boards=("lab",))]
 
@@ -494,7 +379,8 @@ async def test_quit_leaves_with_0() -> None:
 
 
 class BenchHands:
-    headline = "make -C firmware"
+    def headline(self, _keys: KeyNames) -> str:
+        return "make -C firmware"
 
     def __init__(self) -> None:
         self.built: list[str] = []
@@ -504,14 +390,14 @@ class BenchHands:
             self.built.append(context.selection.board)
             await context.call(api.Release(boards=(context.selection.board,)))
 
-        return (Action(id="build", key="b", title="Build", description="Build it.", needs=Needs.BOARD, run=build),)
+        return (Action(id="build", key="B", title="Build", description="Build it.", needs=Needs.BOARD, run=build),)
 
 
 async def test_the_hands_on_a_bench_come_first_and_act() -> None:
     hands = BenchHands()
     async with opened(hands=hands) as screen:
         await screen.select(LEFT)
-        await screen.press("b")
+        await screen.press("B")
         assert hands.built == ["left"]
         assert screen.calls == [api.Release(boards=("left",))]
         assert "make -C firmware" in str(screen.app.main.query_one("#headline").render())
@@ -521,18 +407,18 @@ def test_no_two_actions_share_a_key_or_an_id() -> None:
     with pytest.raises(ValueError, match="share f"):
         registry([altered(ACTIONS[0], id="other")])
     with pytest.raises(ValueError, match="share flash"):
-        registry([altered(ACTIONS[0], key="z")])
+        registry([altered(ACTIONS[0], key="e")])
     assert registry()[0].id == "flash"
 
 
 async def test_the_selection_outlives_an_update_of_everything() -> None:
     async with opened() as screen:
         await screen.select(Selection(board="lab", partition="app1"))
-        screen.app.store.take(replace(BENCH, boards=BENCH.boards[2:]))
+        screen.app.fleet.hosts[0].store.take(replace(BENCH, boards=BENCH.boards[2:]))
         screen.app.refresh_views()
         await screen.settle()
         assert screen.app.main.selection == Selection(board="lab", partition="app1")
-        screen.app.store.take(replace(BENCH, boards=(), devices=()))
+        screen.app.fleet.hosts[0].store.take(replace(BENCH, boards=(), devices=()))
         screen.app.refresh_views()
         await screen.settle()
         assert screen.app.main.selection == Selection()

@@ -1,12 +1,16 @@
 """How columns and heights are shared out."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
+from flashdeck.screen_keys import DEFAULT_KEYS
 from flashdeck.text import clean
+from flashdeck_tui.actions.registry import registry
+from flashdeck_tui.key_choice import NEEDED, WIDE_BAR, KeyHint, fitting, needed, wrapped
+from flashdeck_tui.middle import Middle
 from flashdeck_tui.widgets.columns import GAP, Column, Want, allot, fit, widths
-from flashdeck_tui.widgets.key_bar import KeyHint, wrapped
 from flashdeck_tui.widgets.log_panel import folded
 
 COLUMNS = (Column("A", most=10), Column("B", least=5, drop=1), Column("C", drop=2), Column("LAST", least=10))
@@ -55,14 +59,14 @@ def test_no_line_is_given_twice_or_lost(space: int, wants: list[Want]) -> None:
 def test_a_folded_log_line_fits_and_loses_nothing(text: str, width: int) -> None:
     parts = folded(text, width)
     assert all(cell_len(part) <= width for part in parts)
-    assert parts[0] + "".join(part[9:] for part in parts[1:]) == text
+    assert parts[0] + "".join(part[13:] for part in parts[1:]) == text
 
 
 def test_a_log_line_is_folded_between_words_where_there_are_any() -> None:
-    line = "12:00:00 left: plug in board left again: lost in its write phase"
-    assert folded(line, 40) == ["12:00:00 left: plug in board left ", "         again: lost in its write phase"]
-    path = "12:00:00 " + "x" * 60
-    assert folded(path, 40) == ["12:00:00 " + "x" * 31, "         " + "x" * 29]
+    line = "12:00:00.123 left: plug in board left again: lost in its write phase"
+    assert folded(line, 44) == ["12:00:00.123 left: plug in board left ", "             again: lost in its write phase"]
+    path = "12:00:00.123 " + "x" * 60
+    assert folded(path, 44) == ["12:00:00.123 " + "x" * 31, "             " + "x" * 29]
 
 
 def test_no_key_is_broken_in_two() -> None:
@@ -70,3 +74,21 @@ def test_no_key_is_broken_in_two() -> None:
     lines = wrapped(keys, 30)
     assert [key for line in lines for key in line] == keys
     assert all(sum(key.width for key in line) + 2 * (len(line) - 1) <= 30 for line in lines)
+
+
+def test_the_keys_that_do_something_have_room_first_and_the_last_one_always() -> None:
+    keys = [KeyHint(str(n), "x", "ten cells", enabled=n != 1) for n in range(8)]
+    (line,) = fitting(keys, WIDE_BAR)
+    assert [key.action for key in line] == ["0", "2", "3", "4", "5", "7"]
+    assert [[key.action for key in line] for line in fitting(keys, WIDE_BAR - 1)] == [list("012345"), list("67")]
+    assert [[key.action for key in line] for line in fitting(keys, 5)] == [["0"], ["7"]]
+
+
+@pytest.mark.parametrize("middle", Middle)
+def test_every_place_has_its_keys_and_the_way_to_all_others(middle: Middle) -> None:
+    hints = [KeyHint(action.id, action.key_label, action.title, enabled=True) for action in registry() if action.key]
+    found = needed(hints, middle)
+    demo = {name for name in DEFAULT_KEYS if name.startswith("demo-")}
+    assert [key.action for key in found] == [name for name in NEEDED[middle] if name not in demo]
+    assert set(NEEDED[middle]) <= set(DEFAULT_KEYS)
+    assert found[-1].action == "help"

@@ -16,10 +16,13 @@ from flashdeck.whereabouts import Whereabouts
 from flashdeck_tui import app as app_module
 from flashdeck_tui import terminal
 from flashdeck_tui.app import AGES, END_WITHIN, FRAME, FlashdeckApp
+from flashdeck_tui.fleet import fleet_at
 from flashdeck_tui.store import ENDED_JOBS, RATE_SECONDS, Selection, Store
 from flashdeck_tui.terminal import GONE, LOOK_AGAIN, end_at_hang_up
-from flashdeck_tui.views import DOUBTS, LONG_TEXT, RECENT_JOBS, details, job_rows
-from tui_scene import NOW, RUNNING, board, event, job
+from flashdeck_tui.views.cells import LONG_TEXT
+from flashdeck_tui.views.details import DOUBTS, details
+from flashdeck_tui.views.jobs import RECENT_JOBS, job_rows
+from tui_scene import KEYS, NOW, RUNNING, board, event, job
 
 
 def test_the_screen_looks_at_the_store_each_frame_and_at_ages_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -35,12 +38,13 @@ def test_the_screen_looks_at_the_store_each_frame_and_at_ages_now_and_then(monke
 
     monkeypatch.setattr(FlashdeckApp, "set_interval", look_every)
     monkeypatch.setattr(FlashdeckApp, "run_worker", run)
+    monkeypatch.setattr(FlashdeckApp, "_is_main_visible", True)
     monkeypatch.setattr(FlashdeckApp, "refresh_views", lambda _app: shown.append(now))  # pyright: ignore[reportUnknownLambdaType, reportUnknownArgumentType]
-    app = FlashdeckApp(Path("socket"), clock=lambda: now)
+    app = FlashdeckApp(fleet_at(Path("socket")), clock=lambda: now)
     app.on_mount()
     ((seconds, look),) = looks
     assert seconds == FRAME
-    vars(app).update(_shown=app.store.revision, _shown_at=NOW)
+    vars(app).update(_shown=app.fleet.revision, _lines_shown=app.fleet.log_count, _shown_at=NOW)
     for now in (NOW, NOW + AGES * 0.99, NOW + AGES):  # noqa: B007 - the clock reads it
         look()
     assert shown == [NOW + AGES]
@@ -54,7 +58,7 @@ def test_a_screen_that_hears_of_no_signal_ends_within_its_time(monkeypatch: pyte
         asked.append(within)
         yield
 
-    async def over(_app: FlashdeckApp) -> None:
+    async def over(_app: FlashdeckApp, **_options: object) -> None:
         pass
 
     monkeypatch.setattr(terminal, "ended_by", ended_by)
@@ -106,10 +110,10 @@ def test_so_many_faults_of_a_bootloader_are_shown_and_so_much_of_each() -> None:
     store = Store()
     doubts = (*(f"fault {number}" for number in range(DOUBTS)), "one more")
     store.take(event(board=board("left", doubts=doubts)))
-    text = "\n".join(line.text for line in details(store, Selection(board="left"), NOW))
+    text = "\n".join(line.text for line in details(store, Selection(board="left"), NOW, KEYS))
     assert f"fault {DOUBTS - 1};" in text
     assert "one more" not in text
     for length, whole in ((LONG_TEXT, True), (LONG_TEXT + 1, False)):
         store.take(event(board=board("left", doubts=("d" * length,))))
-        text = "\n".join(line.text for line in details(store, Selection(board="left"), NOW))
+        text = "\n".join(line.text for line in details(store, Selection(board="left"), NOW, KEYS))
         assert ("d" * LONG_TEXT in text) is whole

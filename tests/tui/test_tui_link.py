@@ -12,13 +12,14 @@ import pytest
 from flashdeck import api, stream
 from flashdeck.api import LOG_PAGE
 from flashdeck.errors import ConnectionFailedError
+from flashdeck.flash_map import FlashMap
 from flashdeck.model import BoardState, DaemonState, Presence
 from flashdeck.value import Value
 from flashdeck_tui.link import Link, LinkStatus, start_command
 from flashdeck_tui.pauses import FIRST_PAUSE, LONGEST_PAUSE
 from flashdeck_tui.store import Store
 from flashdeckd.server.connection import Connection
-from flashdeckd.server.server import Server
+from flashdeckd.server.server import Handler, Server
 from flashdeckd.state.hub import Hub
 from tui_scene import NOW
 
@@ -33,7 +34,7 @@ def new_hub(instance: str = "one", *, virtual: bool = False) -> Hub:
 
 
 @asynccontextmanager
-async def serving(hub: Hub, socket: Path) -> AsyncGenerator[None]:
+async def serving(hub: Hub, socket: Path, maps: Handler | None = None) -> AsyncGenerator[None]:
     """The real server with the few methods that the link needs."""
 
     async def logs(params: api.GetLogs, _connection: Connection) -> Value:
@@ -42,7 +43,8 @@ async def serving(hub: Hub, socket: Path) -> AsyncGenerator[None]:
     async def hold(params: api.Hold, _connection: Connection) -> Value:
         return api.BoardList(boards=(BOARD,), devices=()) if params.boards == (BOARD.name,) else api.Empty()
 
-    async with Server(hub, {api.GetLogs: logs, api.Hold: hold}).listening(socket):
+    more = {} if maps is None else {api.GetMaps: maps}
+    async with Server(hub, {api.GetLogs: logs, api.Hold: hold, **more}).listening(socket):
         yield
 
 
@@ -194,3 +196,30 @@ def test_the_command_to_start_a_daemon_is_exact(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.delenv("FLASHDECK_SOCKET", raising=False)
     assert start_command(Path("/run/user/1000/flashdeck/flashdeckd.sock")) == "flashdeckd"
     assert start_command(Path("/tmp/a b/s")) == "flashdeckd --socket '/tmp/a b/s'"
+
+
+async def test_maps_for_which_a_snapshot_has_no_room_are_asked_for(socket: Path) -> None:
+    store, hub, asked = Store(), new_hub(), list[tuple[str, ...]]()
+    names = ("left", "one", "two", "three")
+    for name in names[1:]:
+        hub.publish_board(BoardState(name=name, profile="product", presence=Presence.ABSENT))
+    hub.draw_maps_with(lambda _: (FlashMap(board="left"),))
+
+    async def maps(params: api.GetMaps, _connection: Connection) -> Value:
+        asked.append(params.boards)
+        return api.MapList(maps=(FlashMap(board=params.boards[0], job=7),), left=params.boards[1:])
+
+    async with serving(hub, socket, maps), linked(socket, store, Pauses()) as link:
+        await until(lambda: link.connected)
+        assert asked == [names[1:], names[2:], names[3:]]
+        assert {name: store.map_of(name).job for name in names} == {"left": 0, "one": 7, "two": 7, "three": 7}
+        hub.publish_map(FlashMap(board="left", job=8))
+        await until(lambda: store.map_of("left").job == 8)
+
+
+async def test_a_daemon_that_tells_no_maps_is_not_asked_for_any(socket: Path) -> None:
+    store = Store()
+    async with serving(new_hub(), socket), linked(socket, store, Pauses()) as link:
+        await until(lambda: link.connected)
+        assert link.state.reason == ""
+        assert store.maps == {}

@@ -11,11 +11,12 @@ from textual.pilot import Pilot
 from textual.selection import Selection
 
 from flashdeck.model import LogLevel, LogLine
+from flashdeck_tui.fleet import Fleet, FleetHost
+from flashdeck_tui.fleet_log import PANEL_LINES
 from flashdeck_tui.link import Link
-from flashdeck_tui.store import LOG_LINES
 from flashdeck_tui.widgets.log_panel import LogPanel
 from glass import Glass
-from tui_scene import NOW, SOCKET, FakeLink, event, filled_store
+from tui_scene import NOW, FakeLink, event, filled_store
 
 FIRST = 1000
 """The number of the first line, so that all have as many digits."""
@@ -37,7 +38,7 @@ class Bench:
         """Takes that many lines at once, and draws them."""
         for number in range(self.next, self.next + count):
             line = LogLine(id=number, time=NOW, level=LogLevel.INFO, text=f"line {number}{text}", board=board)
-            self.app.store.take(event(log=line))
+            self.app.fleet.hosts[0].store.take(event(log=line))
         self.next += count
         await self.draw()
 
@@ -63,7 +64,7 @@ class Bench:
 @asynccontextmanager
 async def opened() -> AsyncGenerator[Bench]:
     store = filled_store()
-    app = Glass(SOCKET, link=cast("Link", FakeLink(store)), store=store, clock=lambda: NOW)
+    app = Glass(Fleet((FleetHost("", store, cast("Link", FakeLink(store))),)), clock=lambda: NOW)
     async with app.run_test(size=(80, 60)) as pilot:
         bench = Bench(app, pilot)
         await bench.draw()
@@ -74,13 +75,13 @@ async def opened() -> AsyncGenerator[Bench]:
 @pytest.mark.parametrize("text", ["", LONG], ids=["short", "folded"])
 async def test_it_follows_past_the_limit(text: str) -> None:
     async with opened() as bench:
-        for count in (LOG_LINES - 10, 9, 1, 1, 1, 7, 300, LOG_LINES + 5, 1):
+        for count in (PANEL_LINES - 10, 9, 1, 1, 1, 7, 300, PANEL_LINES + 5, 1):
             await bench.log(count, text)
             numbers = bench.numbers()
             assert numbers == list(range(bench.next - len(numbers), bench.next)), f"after {bench.next - FIRST}"
             assert len(numbers) >= 3
-            assert len(bench.panel.lines) <= LOG_LINES
-        assert "following" in str(bench.panel.border_title)
+            assert len(bench.panel.lines) <= PANEL_LINES
+        assert "stays" not in str(bench.panel.border_title)
 
 
 @pytest.mark.parametrize("text", ["", LONG], ids=["short", "folded"])
@@ -88,24 +89,25 @@ async def test_it_stands_still_past_the_limit_until_its_lines_are_gone(
     text: str,
 ) -> None:
     async with opened() as bench:
-        await bench.log(LOG_LINES + 20, text)
-        await bench.pilot.press("l")
+        await bench.log(PANEL_LINES + 20, text)
+        bench.panel.follow(follow=False)
         shown = bench.shown()
-        for count in (1, 1, 40, 200):
+        for count in (1, 1, 20, 60):
             await bench.log(count, text)
             assert bench.shown() == shown
-        await bench.log(LOG_LINES, text)
+        await bench.log(PANEL_LINES, text)
         kept = bench.numbers()
         assert kept == list(range(kept[0], kept[0] + len(kept)))
         assert kept[-1] < bench.next - len(kept), "it does not follow"
-        await bench.pilot.press("l")
+        bench.panel.focus()
+        await bench.pilot.press("end")
         await bench.draw()
         assert bench.numbers()[-1] == bench.next - 1
 
 
 async def test_one_line_at_a_time_moves_it_by_one() -> None:
     async with opened() as bench:
-        await bench.log(LOG_LINES + 3)
+        await bench.log(PANEL_LINES + 3)
         for _ in range(30):
             before = bench.numbers()
             await bench.log(1)
@@ -115,9 +117,8 @@ async def test_one_line_at_a_time_moves_it_by_one() -> None:
 @pytest.mark.parametrize("follows", [True, False], ids=["following", "standing still"])
 async def test_another_width_folds_anew_and_stays_at_its_line(follows: bool) -> None:
     async with opened() as bench:
-        await bench.log(LOG_LINES + 200, LONG)
+        await bench.log(PANEL_LINES + 200, LONG)
         if not follows:
-            await bench.pilot.press("l")
             bench.panel.focus()
             await bench.pilot.press("pageup", "pageup")
             await bench.draw()
@@ -135,26 +136,13 @@ async def test_another_width_folds_anew_and_stays_at_its_line(follows: bool) -> 
 
 async def test_what_is_selected_stays_selected() -> None:
     async with opened() as bench:
-        await bench.log(LOG_LINES)
+        await bench.log(PANEL_LINES)
         place = bench.panel.lines.index(next(line for line in bench.panel.lines if f"line {bench.next - 9}" in line))
-        bench.app.main.selections = {bench.panel: Selection(Offset(0, place), Offset(18, place))}
+        bench.app.main.selections = {bench.panel: Selection(Offset(0, place), Offset(22, place))}
         before = bench.app.main.get_selected_text()
         assert before is not None
         assert f"line {bench.next - 9}" in before
         await bench.log(5)
         assert bench.app.main.get_selected_text() == before
-        await bench.log(LOG_LINES)
+        await bench.log(PANEL_LINES)
         assert not bench.app.main.get_selected_text(), "it was let go"
-
-
-async def test_one_board_of_many_lines_follows() -> None:
-    async with opened() as bench:
-        await bench.log(LOG_LINES, board="left")
-        await bench.log(50, board="right")
-        bench.panel.show_board(bench.app.store, "left")
-        await bench.draw()
-        assert bench.numbers()[-1] == bench.next - 51
-        for _ in range(3):
-            await bench.log(40, board="left")
-            await bench.log(40, board="right")
-            assert bench.numbers()[-1] == bench.next - 41

@@ -11,11 +11,14 @@ from flashdeck import __version__
 from flashdeck.api import GetStatus, Hold
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.model import Disposition, Presence
-from flashdeck_tui import views
 from flashdeck_tui.link import Link, LinkStatus
 from flashdeck_tui.store import Selection, Store
+from flashdeck_tui.views.details import details, title_of
+from flashdeck_tui.views.header import header, notices
+from flashdeck_tui.views.jobs import job_rows
+from flashdeck_tui.views.log import log_text
 from stand_in_daemon import RELEASE, TEXT, StandIn, stand_in
-from tui_scene import NOW
+from tui_scene import KEYS, NOW, fleet_of, listed_rows
 
 
 @asynccontextmanager
@@ -37,12 +40,15 @@ async def until(reached: Callable[[], Any]) -> None:
 
 def everything(store: Store, link: Link) -> list[str]:
     """All that the screen could show."""
-    rows = [*views.board_rows(store, NOW), *views.job_rows(store, NOW)]
+    rows = [*listed_rows(store), *job_rows(store, NOW)]
     cells = [phrase.text for row in rows for phrase in row.cells]
-    lines = [line.text for row in rows for line in views.details(store, row.key, NOW)]
-    titles = [views.title_of(store, row.key) for row in rows]
-    about = [phrase.text for phrase in (*views.header(store, link.state, "s"), *views.notices(store, link.state, NOW))]
-    return [*cells, *lines, *titles, *about, *map(views.log_text, store.log)]
+    lines = [line.text for row in rows for line in details(store, row.key, NOW, KEYS)]
+    titles = [title_of(store, row.key) for row in rows]
+    about = [
+        phrase.text
+        for phrase in (*header(fleet_of(store, link.state), KEYS), *notices(fleet_of(store, link.state), NOW, 80))
+    ]
+    return [*cells, *lines, *titles, *about, *map(log_text, store.log)]
 
 
 @pytest.mark.parametrize("later", [False, True], ids=["same", "later"])
@@ -80,7 +86,7 @@ async def test_a_log_that_the_daemon_does_not_have_costs_the_screen_nothing_else
                 await link.call(Hold(boards=("left",)))
             assert refused.value.kind is ErrorKind.PROTOCOL_MISMATCH
             assert link.connected
-            assert views.details(store, Selection(board="left"), NOW)
+            assert details(store, Selection(board="left"), NOW, KEYS)
             assert (await link.call(GetStatus())).boards
 
 
@@ -91,6 +97,6 @@ async def test_a_daemon_of_another_protocol_is_named_with_us() -> None:
         store = Store()
         async with linked(daemon, store) as link:
             await until(lambda: link.state.status is LinkStatus.DISCONNECTED)
-            (told, *_) = views.notices(store, link.state, NOW)
+            (told, *_) = notices(fleet_of(store, link.state), NOW, 80)
             assert RELEASE in told.text
             assert f"flashdeck {__version__}" in told.text

@@ -1,15 +1,17 @@
 """The whole screen as a picture. After a wanted change: `pytest tests/tui --snapshot-update`, then look at each."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import pytest
 from msgspec.structs import replace
 from textual.pilot import Pilot
 
+import flash_map_scene
+from flashdeck.model import Snapshot
 from flashdeck_tui.app import FlashdeckApp
 from flashdeck_tui.link import LinkState, LinkStatus
 from flashdeck_tui.store import Selection
-from flashdeck_tui.widgets.rows import Rows
+from many_boards import bench
 from tui_scene import BENCH, DAEMON, RUNNING, SOCKET, make_app, running
 
 SIZES = [(60, 20), (80, 24), (120, 40)]
@@ -33,7 +35,7 @@ def shown(*keys: str, select: Selection | None = None) -> Any:
         app.refresh_views()
         await pilot.pause()
         if select is not None:
-            app.main.query_one("#boards", Rows).select(select)
+            app.main.select(select)
         await pilot.press(*keys)
         await pilot.pause()
         app.refresh_views()
@@ -97,3 +99,41 @@ def test_a_board_that_hangs(snap_compare: Compare, size: tuple[int, int]) -> Non
     app, _ = make_app(replace(BENCH, jobs=(*(job for job in BENCH.jobs if job.id != hung.id), hung)))
     select = Selection(board="bench-1", partition="app1")
     assert snap_compare(app, terminal_size=size, run_before=shown(select=select))
+
+
+def named(value: object) -> str:
+    """Return the name of a parameter in that of a picture."""
+    return "x".join(map(str, cast("tuple[object, ...]", value))) if isinstance(value, tuple) else str(value)
+
+
+@pytest.mark.parametrize(
+    ("count", "size", "keys"),
+    [
+        (0, (80, 24), ()),
+        (1, (80, 24), ("right",)),
+        (8, (80, 24), ()),
+        (24, (60, 20), ()),
+        (24, (80, 24), ()),
+        (100, (80, 24), ("space", "space", "z", "z", "z")),
+        (100, (200, 50), ("s",)),
+        (100, (200, 50), ("w",)),
+        (24, (80, 24), ("2",)),
+    ],
+    ids=named,
+)
+def test_so_many_boards(snap_compare: Compare, count: int, size: tuple[int, int], keys: tuple[str, ...]) -> None:
+    app, _ = make_app(bench(count))
+    assert snap_compare(app, terminal_size=size, run_before=shown(*keys))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("scene", [flash_map_scene.BUSY, flash_map_scene.DONE], ids=["busy", "done"])
+def test_the_flash_map(snap_compare: Compare, scene: Snapshot, size: tuple[int, int]) -> None:
+    app, _ = make_app(scene)
+    assert snap_compare(app, terminal_size=size, run_before=shown("m", select=Selection(board="bench-1")))
+
+
+def test_the_flash_map_of_a_failed_job_in_the_terminals_own_colours(snap_compare: Compare) -> None:
+    app, _ = make_app(flash_map_scene.FAILED)
+    app.theme = "ansi-dark"
+    assert snap_compare(app, terminal_size=(80, 24), run_before=shown("m", select=Selection(board="bench-1")))

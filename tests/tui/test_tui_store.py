@@ -43,10 +43,17 @@ def test_an_event_replaces_the_whole_of_one_thing() -> None:
 def test_every_change_moves_the_revision() -> None:
     store = Store()
     seen = {store.revision}
-    for change in (BENCH, event(board=board("left")), event(job=job(99)), event(log=line(1))):
+    for change in (BENCH, event(board=board("left")), event(job=job(99))):
         store.take(change)
         assert store.revision not in seen
         seen.add(store.revision)
+
+
+def test_a_line_of_the_log_is_counted_apart() -> None:
+    store = filled_store()
+    revision, count = store.revision, store.log_count
+    store.take(event(log=line(1_000_000)))
+    assert (store.revision, store.log_count) == (revision, count + 1)
 
 
 def test_a_new_snapshot_forgets_what_is_gone() -> None:

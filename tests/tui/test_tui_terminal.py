@@ -1,5 +1,7 @@
 """The process as a whole on a real pseudo-terminal: refusing, drawing, and ending with its terminal."""
 
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -106,6 +108,25 @@ def test_a_terminal_that_can_not_draw_is_refused_in_a_line(name: str | None, wor
     assert "TERM" in said
     assert str(name or "") in said
     app.close()
+
+
+def test_a_demo_whose_terminal_went_before_it_began_does_not_play_by_itself(tmp_path: Path) -> None:
+    leader, follower = pty.openpty()
+    os.close(leader)
+    try:
+        ended = subprocess.run(
+            (sys.executable, "-m", "flashdeck_tui", "demo"),
+            stdin=follower,
+            stdout=follower,
+            stderr=follower,
+            env={**os.environ, "TMPDIR": str(tmp_path)},
+            timeout=PATIENCE,
+            check=False,
+        )
+    finally:
+        os.close(follower)
+    assert ended.returncode == 129
+    assert not list(tmp_path.iterdir()), "no demo was begun"
 
 
 def test_what_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

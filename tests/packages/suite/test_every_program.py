@@ -12,7 +12,13 @@ from packages.every_command import every_command_answers, the_loop_works
 from packages.workshop import Workshop
 
 PROGRAMS = {"pip": by_pip, "pipx": by_pipx, "uv tool": by_uv_tool}
-EXTRAS = {"base": (), "daemon": (Extra.DAEMON,), "tui": (Extra.TUI,), "both": (Extra.DAEMON, Extra.TUI)}
+EXTRAS = {
+    "base": (),
+    "daemon": (Extra.DAEMON,),
+    "tui": (Extra.TUI,),
+    "both": (Extra.DAEMON, Extra.TUI),
+    "web": (Extra.DAEMON, Extra.WEB),
+}
 
 
 @pytest.mark.parametrize("extras", EXTRAS.values(), ids=EXTRAS)

@@ -59,12 +59,14 @@ def test_the_sdist_builds_the_same_wheel(workshop: Workshop, tmp_path: Path) -> 
     assert sums(tmp_path / "dist")[workshop.wheel.name] == sums(workshop.wheel.parent)[workshop.wheel.name]
 
 
-def test_all_that_is_needed_is_in_it_and_nothing_else(workshop: Workshop) -> None:
+def test_all_that_is_needed_is_in_it_and_nothing_else(workshop: Workshop, tmp_path: Path) -> None:
+    """The sources are copied once more: what runs in the workshop's clone leaves byte code there."""
+    distribution.copy_sources(tmp_path)
     found = names(workshop.wheel)
     tops = {name.partition("/")[0] for name in found}
     (information,) = tops - set(PACKAGES.values())
     assert re.fullmatch(r"flashdeck-[\d.]+\.dist-info", information)
-    files = {path.relative_to(workshop.clone).as_posix() for path in workshop.clone.rglob("*") if path.is_file()}
+    files = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
     wanted = {
         f"{inside}{name.removeprefix(place)}"
         for place, inside in PLACES.items()
@@ -87,7 +89,7 @@ def test_it_says_what_it_is(workshop: Workshop) -> None:
     assert min(versions, key=lambda each: int(each[2:])) == f"{OLDEST[0]}.{OLDEST[1]}"
     assert said["Requires-Python"] == f">={OLDEST[0]}.{OLDEST[1]}"
     assert said["License-Expression"] == "MIT"
-    assert said.get_all("Provides-Extra") == ["daemon", "tui"]
+    assert said.get_all("Provides-Extra") == ["daemon", "tui", "web"]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert said["Version"] == project["version"]
     assert said.get_all("Project-URL") is None, "name only addresses that are true"

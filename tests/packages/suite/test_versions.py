@@ -29,19 +29,19 @@ REQUIREMENTS: list[str] = [
 ]
 LOWEST = {found[1]: found[2] for each in REQUIREMENTS if (found := _RANGE.fullmatch(each))}
 """The oldest allowed version of each library."""
-BOTH = (Extra.DAEMON, Extra.TUI)
+ALL = tuple(Extra)
 
 
 @pytest.mark.parametrize(("version", "resolution"), CASES, ids=map(" ".join, CASES))
 def test_what_is_allowed_works(version: str, resolution: str, workshop: Workshop, home: Path, counted: Counted) -> None:
     # All are named, because only of what is named uv takes the oldest; theirs are whatever goes with them.
-    words = ("--resolution", resolution, requirement(workshop.wheel, BOTH), *REQUIREMENTS)
+    words = ("--resolution", resolution, requirement(workshop.wheel, ALL), *REQUIREMENTS)
     installed = counted(by_uv_pip(workshop, home, *words, python=PYTHONS[version]))
     if resolution != "highest":
         for name, found in versions(installed).items():
             assert f"{found}.".startswith(f"{LOWEST[name]}."), f"{name}: the oldest that is allowed is {found}"
-    every_command_answers(installed, BOTH)
-    the_loop_works(installed, BOTH)
+    every_command_answers(installed, ALL)
+    the_loop_works(installed, ALL)
 
 
 def versions(installed: Installed) -> dict[str, str]:

@@ -17,7 +17,17 @@ from flash_rig import image
 from flashdeck.config import Board, Config
 from flashdeck.errors import BlockedError, FlashdeckError
 from flashdeck.job_state import Done, JobStatus, Queued, Superseded, Verified, WaitFor, Waiting, Written
-from flashdeck.model import BoardHold, Contents, DaemonState, HoldBy, JobState, Origin, Presence
+from flashdeck.model import (
+    ArtifactState,
+    BoardHold,
+    Contents,
+    DaemonState,
+    Disposition,
+    HoldBy,
+    JobState,
+    Origin,
+    Presence,
+)
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.board_file_mark import BoardFileMark
 from flashdeckd.boards.enrolment import Enrolment
@@ -33,10 +43,11 @@ from flashdeckd.jobs.taken_boards import TakenBoards
 from flashdeckd.requests.by_build import rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.requests.queueing import MAX_GONE_BACK, note_asked
+from flashdeckd.state.health import Health
 from flashdeckd.state.hub import LONGEST_LINE, Hub
 from flashdeckd.state.journal import Journal
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
-from job_states import BLOCKED, CANCELLED, DONE, RUNNING, WRITTEN
+from job_states import BLOCKED, CANCELLED, DONE, FAILED, RUNNING, WRITTEN
 from lane_rig import PROFILE, FakePorts
 
 CONFIG = Config(
@@ -54,7 +65,9 @@ class Scene:
         self.journal = journal
         self.spool = spool
         self.board_file = board_file
-        self.enrolment = Enrolment(bench, hub, None, board_file, BoardFileMark(board_file.parent, board_file))
+        self.enrolment = Enrolment(
+            bench, hub, None, board_file, BoardFileMark(board_file.parent, board_file), health=Health(hub)
+        )
 
 
 @asynccontextmanager
@@ -140,6 +153,40 @@ async def test_what_was_complete_on_its_board_lacks_its_start_alone_after_a_rest
     assert await restored(tmp_path, begun) == [after]
 
 
+@pytest.mark.parametrize("before", [DONE, FAILED, CANCELLED], ids=["done", "failed", "cancelled"])
+async def test_a_build_that_comes_again_to_a_disarmed_board_is_shown_as_offered(
+    tmp_path: Path, before: JobStatus
+) -> None:
+    """A, B, and A again: what became of A the first time says nothing of the second."""
+    first, second = job(1, before, started_at=1.0), job(2, DONE, started_at=2.0)
+    contents = Contents(sha256=second.sha256, size=1, flashed_at=2.0, verified=Verified.NO, job=2, complete=True)
+    async with opened(tmp_path) as scene:
+        await scene.journal.save_job(first)
+        await scene.journal.save_job(second)
+        await scene.journal.save_contents("left", "app1", contents)
+    async with opened(tmp_path) as scene:
+        assert shown_as_offered(scene, first, Disposition.OFFERED, seen_at=3.0) == first.sha256
+        assert shown_as_offered(scene, first, Disposition.QUEUED, seen_at=3.0) == first.sha256
+        # This build's own job, and one that already waited when the build came.
+        assert shown_as_offered(scene, first, Disposition.QUEUED, seen_at=first.created_at) == ""
+        assert shown_as_offered(scene, first, Disposition.UNCHANGED, seen_at=3.0) == ""
+
+
+def shown_as_offered(scene: Scene, brought: JobState, disposition: Disposition, *, seen_at: float) -> str:
+    """Return the build that `left` is shown as offered, where the newest one is the image of a job."""
+    build = ArtifactState(
+        sha256=brought.sha256,
+        size=1,
+        source="APP1.bin",
+        profile="product",
+        partition="app1",
+        seen_at=seen_at,
+        disposition=disposition,
+    )
+    scene.hub.publish_artifact(build)
+    return next(each.offered for each in scene.bench.state_of("left").partitions if each.name == "app1")
+
+
 async def test_boards_that_are_disarmed_at_once_are_all_disarmed_after_a_restart(scene: Scene) -> None:
     enrolment = scene.enrolment
     await asyncio.gather(enrolment.arm(["left"], armed=False), enrolment.arm(["right"], armed=False))
@@ -205,6 +252,21 @@ async def test_what_is_seen_last_counts_where_an_adoption_looks_at_the_same_time
     await asyncio.gather(earlier, later)
     assert [scene.bench.state_of(name).presence for name in ("left", "right")] == [Presence.ABSENT, Presence.ABSENT]
     assert scene.hub.devices == ()
+
+
+async def test_a_board_whose_new_name_cannot_be_recorded_stays_where_it_is(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by seed 109 of the simulation: it was shown as absent."""
+    await scene.bench.see(frozenset({device(1, "A1")}))
+
+    async def fail(*_: object) -> None:
+        raise FlashdeckError("the disk is full")
+
+    monkeypatch.setattr(Journal, "rename_boards", fail)
+    with pytest.raises(FlashdeckError, match="full"):
+        await scene.bench.rename_boards({"left": "desk"}, CONFIG, "mark")
+    assert scene.bench.state_of("left").presence is Presence.DFU
 
 
 @pytest.mark.parametrize(("ago", "started"), [(1, False), (3600, None), (-3600, None)])

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flashdeck.config import Board, Config, Pins, Profile, UsbId
+from flashdeck.config import Board, Config, Partition, Pins, Profile, UsbId
 from flashdeck.errors import RequestError
-from flashdeck.geometry import Geometry, Region, parse_sectors
+from flashdeck.geometry import Geometry, Range, Region, parse_sectors
 from flashdeck.model import DeviceMode, Presence
 from flashdeckd.boards.adoption import find_profile
 from flashdeckd.usb.device import InterfaceClass, UnreadDevice, UsbDevice
@@ -375,3 +375,16 @@ def test_of_two_profiles_with_one_usb_id_a_device_is_of_the_one_whose_flash_it_s
             find_profile("", replace(device(1, "A"), setting_names=names), both)
     named = find_profile("product", replace(device(1, "A"), setting_names=(shown,)), both)
     assert named is PROFILE, "who names a profile means it"
+
+
+@pytest.mark.parametrize("name", ["", "product"])
+def test_a_device_is_no_board_of_a_profile_that_speaks_otherwise(name: str) -> None:
+    plain = replace(device(1, "A"), dfu_version=0x0110)
+    with pytest.raises(RequestError, match="speaks plain DFU, without addresses, and the partitions of product have"):
+        find_profile(name, plain, config())
+    settings = replace(PROFILE, partitions={"app1": Partition(name="app1", span=Range(0, 8192), alternate=0)})
+    known = Config(profiles={"product": settings})
+    assert find_profile(name, plain, known) is settings
+    with pytest.raises(RequestError, match="has addresses, and the partitions of product have alternate settings"):
+        find_profile(name, replace(plain, dfu_version=0x011A), known)
+    assert find_profile(name, device(1, "A"), known) is settings, "nothing tells how it speaks"

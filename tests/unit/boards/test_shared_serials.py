@@ -8,6 +8,7 @@ from typing import cast
 
 import pytest
 
+from asked_times import asked_times
 from flashdeck.config import Board
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.model import Presence
@@ -114,6 +115,7 @@ async def test_a_device_that_is_to_be_adopted_and_hangs_is_asked_once_and_holds_
     monkeypatch.setattr(enrolment, "IDENTIFY_SECONDS", 0.01)
     let_go, asked = asyncio.Event(), list[int]()
     loop = asyncio.get_running_loop()
+    times = asked_times(monkeypatch)
 
     def hang(*_: object) -> str:
         asked.append(1)
@@ -128,4 +130,5 @@ async def test_a_device_that_is_to_be_adopted_and_hangs_is_asked_once_and_holds_
             with pytest.raises(FlashdeckError, match="does not answer"):
                 await scene.enrolment.adopt("1-3", "product", "new")
         assert asked == [1]
+        assert times.timeouts.count(0.01) == 2
         let_go.set()

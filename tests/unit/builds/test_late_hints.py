@@ -13,10 +13,11 @@ from flashdeckd.builds import post as post_module
 from flashdeckd.builds.gate import Fingerprint
 from flashdeckd.builds.lease import Writing
 from flashdeckd.builds.post import UNPROVED_SETTLE
-from flashdeckd.builds.status_clock import TICK
 from flashdeckd.builds.watch import Watch
+from flashdeckd.host.clock import tick
 
 SETTLE = 0.5
+TICK = tick()
 OLD = (10**18, 10**18)
 """A time of access and one of modification, long ago."""
 HALF, WHOLE = b"half", b"half and half"

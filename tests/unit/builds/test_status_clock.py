@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flashdeckd.builds.status_clock import CLOCK_STEP, TICK, StatusClock
+from flashdeckd.builds.status_clock import CLOCK_STEP, WHOLE_SECONDS, StatusClock
 
-EPOCH = 1_700_000_000.0
+EPOCH = 1_700_000_000.25
+TICK = 0.004
 STARTED = 100.0
 
 
@@ -16,7 +17,7 @@ class Machine:
     def __init__(self) -> None:
         self.now = STARTED
         self.set_by = 0.0
-        self.clock = StatusClock()
+        self.clock = StatusClock(TICK)
         self.rested(0)  # a first look, long ago
 
     @property
@@ -46,7 +47,7 @@ def test_a_late_look_knows_how_long_the_file_has_rested(machine: Machine) -> Non
 
 
 def test_the_first_look_of_all_knows_nothing(machine: Machine) -> None:
-    machine.clock = StatusClock()
+    machine.clock = StatusClock(TICK)
     assert machine.rested(machine.stamp() - 10**9) == 0
 
 
@@ -96,6 +97,13 @@ def test_clocks_that_could_not_be_read_together_say_nothing_and_hide_nothing(mac
     machine.set_by += 3600
     assert machine.rested(changed, reading=1.1 * CLOCK_STEP) == 0
     assert machine.rested(changed) == 0
+
+
+@pytest.mark.parametrize("rested", [0.9, 1.5])
+def test_a_file_system_that_keeps_whole_seconds_is_believed_a_second_less(machine: Machine, rested: float) -> None:
+    changed = machine.stamp()
+    machine.now += rested
+    assert machine.rested(changed // 10**9 * 10**9) == pytest.approx(max(0.0, rested + 0.25 - WHOLE_SECONDS), abs=1e-5)
 
 
 events = st.lists(

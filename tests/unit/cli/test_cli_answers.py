@@ -11,6 +11,7 @@ from canned_daemon import NOW, SHA, CannedDaemon, board, job
 from cli_run import Cli
 from flashdeck import api
 from flashdeck.errors import ErrorKind, ExitCode, RefusedError
+from flashdeck.flash_map import FlashMap, SectorRun, SectorState
 from flashdeck.job_state import Done, Failed, Failure, JobResult, Phase, Running, Verified, WaitFor, Waiting
 from flashdeck.model import BoardHold, BoardState, Contents, DeviceState, LogLevel, LogLine, PartitionState, Presence
 
@@ -245,6 +246,56 @@ def test_plan_of_steps_in_many_places_stays_short(daemon: CannedDaemon, cli: Cli
         ["an unknown step", "1", "0x00000000", "0x00000000", "1 B"],
         ["1 erase, 1 block, 1 request (more where a busy board is asked again), 8 KiB left alone"],
     ]
+
+
+PLACES = (
+    api.PartitionPlace(name="bootloader", address=0x08000000, size=0x20000),
+    api.PartitionPlace(name="app1", address=0x08020000, size=0x60000),
+)
+RUNS = (
+    SectorRun(address=0x08000000, size=0x2000, count=16, state=SectorState.PROTECTED),
+    SectorRun(address=0x08020000, size=0x2000, count=3, state=SectorState.TO_ERASE),
+    SectorRun(address=0x08026000, size=0x2000, count=5, state=SectorState.EQUAL),
+    SectorRun(address=0x08030000, size=0x2000, count=40, state=SectorState.UNTOUCHED),
+    SectorRun(address=0x08080000, size=0x2000, count=64, state=SectorState.VERIFIED),
+)
+
+
+def map_of_a_plan(daemon: CannedDaemon, cli: Cli) -> list[str]:
+    shown = FlashMap(board="left", partition="app1", runs=RUNS)
+    plan = api.BoardPlan(board="left", partition="app1", sha256=SHA, steps=steps(), map=shown, places=PLACES)
+    daemon.answers[api.Plan] = api.PlanList(plans=(plan,))
+    assert cli("plan", "app1", "--json").json["plans"][0]["map"]["runs"][1] == {
+        "address": 0x08020000,
+        "size": 0x2000,
+        "count": 3,
+        "state": "to-erase",
+    }
+    lines = cli("plan", "app1").out.splitlines()
+    return lines[1 : next(at for at, line in enumerate(lines) if line.startswith("STEP"))]
+
+
+def test_plan_draws_the_flash_sector_by_sector(daemon: CannedDaemon, cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert map_of_a_plan(daemon, cli) == [
+        "0x08000000  LLLLLLLLLLLLLLLL                  bootloader  16 x 8 KiB",
+        "0x08020000  xxx=====........................  app1  48 x 8 KiB",
+        "0x08060000  ................",
+        "0x08080000  ✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓  no partition  64 x 8 KiB",
+        "0x080c0000  ✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓✓",
+        "L protected  . untouched  = equal  x to be erased  ✓ verified",
+    ]
+
+
+@pytest.mark.parametrize("columns", [40, 60, 120])
+def test_the_map_of_a_plan_fits_into_any_terminal_and_any_locale(
+    daemon: CannedDaemon, cli: Cli, monkeypatch: pytest.MonkeyPatch, columns: int
+) -> None:
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setenv("LC_ALL", "C")
+    lines = map_of_a_plan(daemon, cli)
+    assert all(len(line) <= columns and line.isascii() for line in lines)
+    assert sum(line.count("v") for line in lines if line.startswith("0x")) == 64
 
 
 def test_plan_that_is_blocked_everywhere_exits_with_13(daemon: CannedDaemon, cli: Cli) -> None:

@@ -7,7 +7,8 @@ import threading
 from collections.abc import Generator
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from pathlib import Path
+from typing import Any, cast
 
 import pytest
 
@@ -93,14 +94,27 @@ def test_it_ends_where_nobody_takes_what_the_daemon_says(between: Bridge) -> Non
     assert not between.thread.is_alive()
 
 
-def test_no_more_is_read_at_a_time_than_is_kept(between: Bridge) -> None:
-    writing = threading.Thread(target=between.daemon.sendall, args=(bytes(8 * PIECE),))
-    writing.start()
-    sizes: list[int] = []
-    while sum(sizes) < 8 * PIECE:
-        sizes.append(len(os.read(between.sink, 16 * PIECE)))
-    writing.join(PATIENCE)
-    assert max(sizes) <= PIECE
+def test_no_more_is_read_at_a_time_than_is_kept(tmp_path: Path) -> None:
+    up, down, told = list[int](), list[int](), threading.Event()
+
+    class Stream:
+        """A socket that ends once it is told of the end."""
+
+        def recv(self, size: int) -> bytes:
+            down.append(size)
+            told.wait(PATIENCE)
+            return b""
+
+        def sendall(self, data: bytes) -> None:
+            up.append(len(data))
+
+        def shutdown(self, _: int) -> None:
+            told.set()
+
+    (tmp_path / "asked").write_bytes(bytes(2 * PIECE + 1))
+    with (tmp_path / "asked").open("rb") as source, open(os.devnull, "wb") as nowhere:  # noqa: PTH123 - a device
+        carry(cast("socket.socket", Stream()), source=source.fileno(), sink=nowhere.fileno())
+    assert (up, down) == ([PIECE, PIECE, 1], [PIECE])
 
 
 def test_a_daemon_that_hangs_is_waited_for_so_long(monkeypatch: pytest.MonkeyPatch) -> None:

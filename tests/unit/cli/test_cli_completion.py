@@ -1,9 +1,12 @@
 """What a shell completes: against the canned daemon, by the protocol of its script."""
 
 import os
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
+import click
 import pytest
 
 from canned_daemon import CannedDaemon, board, job
@@ -13,8 +16,13 @@ from flashdeck import api
 from flashdeck.api import VirtualBoardState
 from flashdeck.job_state import SETTLED, STATUSES, Unknown, name_of
 from flashdeck.model import DeviceState, PartitionState
-from flashdeck_tui.cli.root import COMMANDS
-from flashdeck_tui.tab_key import live_words
+from flashdeck_tui.cli.commands.virtual.fault import FAULTS
+from flashdeck_tui.cli.root import COMMANDS, root
+from flashdeck_tui.tab_key import far_words, live_words
+from flashdeck_tui.tab_key.far_words import MOST_HOSTS
+from flashdeck_tui.tab_key.far_words import PATIENCE as FAR_PATIENCE
+from flashdeck_tui.tab_key.going_on import GoingOn, Word
+from flashdeckd.virtual.faults import Fault
 from job_states import DONE, FAILED, RUNNING
 
 HOSTILE = ("$(touch harm)", "-rf", "a b", "x;y", "\x1b[31m")
@@ -217,3 +225,114 @@ def test_who_presses_tab_waits_so_long_and_reads_so_much(
     fill(daemon)
     monkeypatch.setattr(live_words, "LONGEST_ANSWER", 100)
     assert complete("hold", "") == []
+
+
+NO_LIST = {
+    *("adopt --name", "follow --settle", "history --since", "history --until", "hold --reason", "init --alt"),
+    *("init --app", "init --chip", "init --device", "init --enter-hint", "init --image", "init --name"),
+    *("install --user", "take --for", "uninstall --user", "virtual dump --address", "virtual dump --size"),
+    *("virtual fault --address", "logs --grep", "serve --bind"),
+}
+"""Values that are no members of a list: names that a person makes up, times, sizes, what only init finds out."""
+
+
+def takes_words(parameter: click.Parameter) -> bool:
+    """True if the values of a parameter are words, and neither numbers, files nor what the daemon knows."""
+    is_flag = isinstance(parameter, click.Option) and (parameter.is_flag or parameter.count)
+    return not is_flag and not isinstance(parameter.type, click.IntRange | click.FloatRange | click.Path | click.Choice)
+
+
+def test_each_word_of_a_list_is_completed() -> None:
+    missing = set[str]()
+    for path, context in every_command():
+        for parameter in context.command.params:
+            if takes_words(parameter) and parameter.name != "host" and not parameter.shell_complete(context, ""):
+                missing.add(f"{path} {parameter.opts[0]}")
+    assert missing == NO_LIST
+
+
+def every_command() -> Iterator[tuple[str, click.Context]]:
+    left = [("", root.make_context("flashdeck", ["status"]))]
+    while left:
+        path, context = left.pop()
+        command = context.command
+        if not isinstance(command, click.Group):
+            yield path, context
+            continue
+        for name in command.list_commands(context):
+            found = command.get_command(context, name)
+            assert found is not None
+            left.append((f"{path} {name}".strip(), click.Context(found, parent=context, info_name=name)))
+
+
+def test_the_faults_of_an_emulated_board_are_completed(complete: Complete) -> None:
+    assert {fault.value for fault in Fault} == set(FAULTS)
+    assert complete("virtual", "fault", "left", "silent") == ["silent-erase", "silent-write"]
+    assert complete("init", "--enter", "t") == ["touch-1200"]
+
+
+@pytest.fixture
+def far_complete(daemon: CannedDaemon, complete: Complete, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Complete:
+    """Completes where machines called bench and lab have the canned daemon; slow never answers, off is not there."""
+    there = f"{sys.executable} -c 'import sys; from flashdeck_tui.cli import main; sys.exit(main())' connect --stdio"
+    monkeypatch.delenv("FLASHDECK_SOCKET")
+    (tmp_path / "ssh").write_text(
+        "#!/bin/sh\nfor word; do host=$last last=$word; done\n"
+        "case $host in slow) exec sleep 600 ;; off) exit 255 ;; esac\n"
+        f"unset _FLASHDECK_COMPLETE\necho noise >&2\nFLASHDECK_SOCKET={daemon.socket} exec {there}\n"
+    )
+    (tmp_path / "ssh").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(far_words, "PATIENCE", PATIENCE)
+    fill(daemon)
+    return complete
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("--host bench hold l", ["left"]),
+        ("hold --host bench bench/", ["bench/left", "bench/right"]),
+        ("hold --host ann@bench ann@bench/l", ["@bench/left"]),  # bash begins a word there
+        ("hold --host ssh://bench:22 ssh://bench:22/l", ["22/left"]),
+        ("--host bench --host lab hold ", ["bench/left", "bench/right", "lab/left", "lab/right"]),
+        ("--host bench --host off release --board bench/r", ["bench/right"]),
+        ("--host bench --host lab flash ", ["app1", "app2"]),
+        ("--host bench retry ", ["2", "1"]),
+        ("--host bench --host lab retry ", []),
+        ("--host off hold ", []),
+        ("--host -oProxyCommand=x hold ", []),
+    ],
+)
+def test_boards_of_other_machines_are_completed_as_they_are_typed(
+    far_complete: Complete, words: str, expected: list[str]
+) -> None:
+    assert far_complete(*words.split(" ")) == expected
+
+
+def test_a_machine_that_does_not_answer_in_time_proposes_nothing_and_leaves_nothing(
+    far_complete: Complete, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(far_words, "PATIENCE", 0.05)
+    assert far_complete("--host", "slow", "hold", "") == []
+
+
+def test_so_many_machines_are_asked_and_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[tuple[str, float]] = []
+
+    @contextmanager
+    def way(argv: Sequence[str]) -> Generator[str]:
+        yield argv[-2]
+
+    def words(connection: str, _kinds: object, until: float) -> dict[str, list[Word]]:
+        asked.append((connection, until))
+        return {"boards": [Word("left")]}
+
+    monkeypatch.setattr(far_words, "_running", way)
+    monkeypatch.setattr(far_words, "words_of", words)
+    monkeypatch.setattr(far_words.time, "monotonic", lambda: 0.0)
+    hosts = tuple(f"ann@box{number}" for number in range(MOST_HOSTS + 1))
+    found = live_words.names(GoingOn(kinds=("boards",), hosts=hosts))
+    assert [word.text for word in found] == [f"{host}/left" for host in hosts[:-1]]
+    assert asked == [(host, FAR_PATIENCE) for host in hosts[:-1]]

@@ -43,6 +43,14 @@ def test_a_good_configuration(offline: Cli, tmp_path: Path) -> None:
     }
 
 
+def test_with_virtual_it_is_the_configuration_of_emulated_boards(offline: Cli, tmp_path: Path) -> None:
+    write(tmp_path / "config" / "flashdeck" / "flashdeck.toml", "wrong")
+    path = write(tmp_path / "config" / "flashdeck-virtual" / "flashdeck.toml", GOOD)
+    assert str(path) in offline("--virtual", "config", "check").out
+    assert "product" in offline("config", "show", "--virtual").out
+    assert offline("config", "check").code == 11
+
+
 def test_show_fills_in_defaults_and_reads_back(offline: Cli, tmp_path: Path) -> None:
     path = write(tmp_path / "c.toml", GOOD)
     run = offline("config", "show", "--config", str(path))

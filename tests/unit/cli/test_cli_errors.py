@@ -1,11 +1,15 @@
 """Errors: the line and the hint on stderr, the object on stdout, the exit code."""
 
+import os
+import socket
+
 import pytest
 
 from canned_daemon import CannedDaemon
 from cli_run import Cli
 from flashdeck import api
 from flashdeck.errors import EXIT_CODES, ErrorKind, FlashdeckError
+from flashdeck.paths import socket_places
 
 PROMISED = {
     "other": 1, "bad-request": 2, "unreachable": 3, "already-running": 1, "protocol-mismatch": 8, "no-such-board": 4,
@@ -78,6 +82,27 @@ def test_a_socket_that_is_named_beats_the_environment(daemon: CannedDaemon, cli:
     assert cli("--socket", f"{runtime_dir}/nobody", "boards").code == 3
 
 
+def test_where_several_daemons_run_it_is_said_which_one_answers(
+    daemon: CannedDaemon, cli: Cli, runtime_dir: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    daemon.answers[api.GetBoards] = api.BoardList(boards=(), devices=())
+    assert "several daemons" not in cli("boards").err, "the one that $FLASHDECK_SOCKET names is meant"
+    monkeypatch.delenv("FLASHDECK_SOCKET")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", runtime_dir)
+    first, *_, last = socket_places(environ=os.environ)
+    for place in (first, last):
+        place.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    first.symlink_to(daemon.socket)
+    assert "several daemons" not in cli("boards").err
+    with socket.socket(socket.AF_UNIX) as other:
+        other.bind(str(last))
+        other.listen()
+        run = cli("boards")
+        assert run.code == 0
+        assert f"warning: several daemons run; this is the one at {first}, --socket chooses {last}" in run.err
+        assert "several daemons" not in cli("--socket", str(first), "boards").err, "it was chosen"
+
+
 @pytest.mark.parametrize(
     ("command", "word"),
     [
@@ -144,9 +169,9 @@ def test_the_help_lists_all_commands(offline: Cli) -> None:
     assert not [line for line in commands if line.endswith("...")], "a sentence that ends in its middle"
     listed = [line.split()[0] for line in commands if not line.startswith("   ")]
     promised = (
-        "init status boards jobs history flash plan rollback verify read erase reset wait follow cancel retry logs "
-        "hold release take arm disarm suggest adopt doctor report config install uninstall completion demo virtual "
-        "connect"
+        "init status boards jobs history flash plan rollback verify read erase reset wait follow cancel retry move "
+        "logs hold release take arm disarm suggest adopt doctor report config install uninstall completion demo "
+        "virtual connect serve"
     )
     assert " ".join(listed) == promised
     assert "130 interrupted" in run.out

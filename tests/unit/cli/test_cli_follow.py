@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from asyncio.subprocess import Process
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -13,12 +14,14 @@ import msgspec
 import pytest
 
 from asked_times import asked_times
-from canned_daemon import CannedDaemon, board
+from canned_daemon import CannedDaemon, board, job
 from cli_run import Cli
 from flashdeck.api import CHUNK
+from flashdeck.client import Client
 from flashdeck.errors import FlashdeckError
 from flashdeck.followed_file import TAKEN, BuildBegins, BuildPiece, FileNote, FollowLine
 from flashdeck.image_formats import MAX_IMAGE
+from flashdeck.model import DaemonState, Event, Snapshot
 from flashdeck_tui.cli import followed as followed_module
 from flashdeck_tui.cli.commands import follow
 from flashdeck_tui.cli.commands.follow import LONGEST_SETTLE, SHORTEST_SETTLE
@@ -107,11 +110,20 @@ async def test_a_real_process_hands_on_a_real_file_and_ends_with_us(tmp_path: Pa
         assert (await builds.next()).data == b"newest"
 
 
-async def test_a_process_that_does_not_end_is_ended_after_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_process_has_so_long_to_end_and_so_much_to_say_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = asked_times(monkeypatch)
+    limits: list[int] = []
+    real = asyncio.create_subprocess_exec
+
+    async def start(*words: str, limit: int, **how: Any) -> Process:
+        limits.append(limit)
+        return await real(*words, limit=limit, **how)
+
+    monkeypatch.setattr(asyncio, "create_subprocess_exec", start)
     async with followed(Path("/nowhere/APP1.bin"), 0.05, print):
         pass
     assert asked.timeouts == [END_SECONDS]
+    assert limits == [LONGEST_LINE]
 
 
 @pytest.mark.parametrize(
@@ -135,13 +147,63 @@ def test_a_partition_that_nobody_has_is_said_at_once(daemon: CannedDaemon, cli: 
     assert "did you mean app1?" in run.err
 
 
+class AtOnce:
+    """Hands on what it is given, and counts how many wait for it at once."""
+
+    def __init__(self, *given: object) -> None:
+        self.given: asyncio.Queue[Any] = asyncio.Queue()
+        self.waiting, self.most, self.handed = 0, 0, 0
+        for each in given:
+            self.given.put_nowait(each)
+
+    def __aiter__(self) -> "AtOnce":
+        return self
+
+    async def __anext__(self) -> Any:
+        if self.handed and not self.waiting:
+            self.handed -= 1
+            self.given.task_done()  # who waits again is done with what came before
+        self.waiting += 1
+        self.most = max(self.most, self.waiting)
+        try:
+            got = await self.given.get()
+            self.handed += 1
+            return got
+        finally:
+            self.waiting -= 1
+
+    next = __anext__
+
+
+async def test_builds_and_changes_are_each_waited_for_once() -> None:
+    """A second one who waits would be handed what then nobody sees."""
+    boards = Snapshot(
+        seq=1, daemon=DaemonState(version="1", pid=1, instance="i", host="h", started_at=0.0), boards=(board(),)
+    )
+    changes, builds = AtOnce(boards), AtOnce()
+    client = cast("Client", SimpleNamespace(follow=lambda: changes))
+    pushing = follow._Pushing("app1", (), "ann@box:/fw/APP1.bin", as_jsonl=False)  # pyright: ignore[reportPrivateUsage] - its loop
+    with click.Context(click.Command("follow")):
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(pushing.push_all(client, cast("FollowedFile", builds)))
+            for number in range(5):
+                changes.given.put_nowait(Event(seq=number, job=job(number)))
+                await changes.given.join()
+            task.cancel()
+    assert (builds.most, changes.most) == (1, 1)
+
+
+def test_a_path_need_not_be_utf_8() -> None:
+    source = follow.source_of(Path(os.fsdecode(b"/fw/\xff.bin")))
+    assert source.encode().endswith(":/fw/\N{REPLACEMENT CHARACTER}.bin".encode())
+
+
 def test_where_the_extra_is_missing_that_is_said(
     daemon: CannedDaemon, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     daemon.on_loop(lambda: daemon.hub.publish_board(board()))
     told = json.dumps({"error": {"kind": "other", "message": "watchfiles is not installed", "hint": "pip install it"}})
-    monkeypatch.setattr(followed_module.sys, "executable", "/bin/sh")
-    monkeypatch.setattr(followed_module, "_PROGRAM", ("-c", f"echo '{told}'"))
+    monkeypatch.setattr(followed_module, "_PROGRAM", ("/bin/sh", "-c", f"echo '{told}'"))
     run = cli("follow", "app1", "APP1.bin")
     assert run.code == 1
     assert "watchfiles is not installed" in run.err

@@ -53,6 +53,14 @@ def test_where_only_a_virtual_bench_runs_that_is_said_with_the_option(
         assert socket in run.out
 
 
+@pytest.mark.parametrize("words", ["suggest", "init --yes ."])
+def test_a_command_that_looks_without_a_daemon_says_that_a_virtual_bench_runs(
+    daemon: CannedDaemon, offline: Cli, runtime_dir: str, words: str
+) -> None:
+    bench_at(runtime_dir, "flashdeck-virtual", daemon)
+    assert "a virtual bench runs: `flashdeck --virtual` talks to it" in offline(*words.split()).err
+
+
 @pytest.mark.usefixtures("daemon")
 def test_virtual_takes_nothing_that_the_environment_names(cli: Cli) -> None:
     assert cli("status").code == 0

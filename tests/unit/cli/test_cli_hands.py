@@ -8,6 +8,7 @@ from flashdeck import api
 from flashdeck.errors import ErrorKind, RequestError
 from flashdeck.job_state import Blocked, Cancelled, Canceller, Done, Failed, Failure, Phase, Running
 from flashdeck.model import BoardHold, LogLevel, Presence
+from flashdeck.queue_order import QueueMove
 from flashdeck.value import Value
 
 
@@ -93,6 +94,19 @@ def test_retry_exits_like_flash(daemon: CannedDaemon, cli: Cli) -> None:
     failure = Failure(kind=ErrorKind.STALL, message="it stalled")
     daemon.answers[api.Retry] = job(9, status=Failed(failure=failure))
     assert cli("retry", "8").code == 5
+
+
+def test_move_prints_the_queue_in_its_new_order(daemon: CannedDaemon, cli: Cli) -> None:
+    daemon.answers[api.MoveJob] = api.QueueOrder(jobs=(job(9), job(8)))
+    run = cli("move", "9", "first")
+    assert run.code == 0
+    assert [line.split()[0] for line in run.out.splitlines()] == ["JOB", "9", "8"]
+    assert [each["id"] for each in cli("move", "9", "up", "--json").json["jobs"]] == [9, 8]
+    assert daemon.called(api.MoveJob) == [
+        api.MoveJob(job=9, to=QueueMove.FIRST),
+        api.MoveJob(job=9, to=QueueMove.UP),
+    ]
+    assert cli("move", "9", "sideways").code == 2
 
 
 def test_arm_and_disarm(daemon: CannedDaemon, cli: Cli) -> None:

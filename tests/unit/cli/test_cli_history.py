@@ -9,7 +9,7 @@ from canned_daemon import NOW, CannedDaemon, job
 from cli_run import Cli
 from flashdeck import api
 from flashdeck.errors import ErrorKind, RequestError
-from flashdeck.job_state import Phase, PhaseTimes
+from flashdeck.job_state import JobKind, Phase, PhaseTimes
 from flashdeck_tui.cli.when import LONGEST, parse_when
 from job_states import DONE
 
@@ -30,6 +30,15 @@ def test_it_shows_when_and_how_long_each_phase_took(daemon: CannedDaemon, cli: C
     printed = cli("history", "--json").json
     assert printed["jobs"][0]["times"]["erase"] == 1.24
     assert (printed["since"], printed["kept"]) == (NOW - 100, 10_000)
+
+
+def test_each_row_says_what_was_done(daemon: CannedDaemon, cli: Cli) -> None:
+    kinds = (JobKind.RESET, JobKind.ERASE, JobKind.READ)
+    rows = tuple(job(9 - at, kind=kind, status=DONE, sha256="", version="") for at, kind in enumerate(kinds))
+    daemon.answers[api.GetHistory] = api.HistoryPage(jobs=rows, since=NOW)
+    lines = cli("history").out.splitlines()[1:]
+    for line, word in zip(lines, ("leave DFU mode", "erase", "read"), strict=True):
+        assert f" {word} " in line
 
 
 def test_it_asks_for_pages_until_it_has_enough(daemon: CannedDaemon, cli: Cli) -> None:
@@ -70,6 +79,7 @@ def test_a_board_that_never_was_is_4(daemon: CannedDaemon, cli: Cli) -> None:
         ("2h", NOON - timedelta(hours=2)),
         ("3d", NOON - timedelta(days=3)),
         ("90s", NOON - timedelta(seconds=90)),
+        ("2026-01-30T13:05:07.".ljust(LONGEST, "0"), NOON.replace(day=30, hour=13, minute=5, second=7)),
     ],
 )
 def test_a_time_is_written_as_people_write_it(text: str, meant: datetime) -> None:
@@ -81,7 +91,11 @@ def test_a_time_zone_that_is_named_counts() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "yesterday", "25:00", "2026-02-30", "-2h", "999999d" * 9, "9" * (LONGEST + 1), "٣h"]
+    "text",
+    [
+        *("", "yesterday", "25:00", "2026-02-30", "-2h", "999999d" * 9, "٣h"),
+        "2026-01-30T13:05:07.".ljust(LONGEST + 1, "0"),
+    ],
 )
 def test_what_is_no_time_is_refused_with_what_is(cli: Cli, text: str) -> None:
     with pytest.raises(ValueError, match="is not a time"):

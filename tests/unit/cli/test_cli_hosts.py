@@ -1,27 +1,37 @@
 """`--host` before and behind a command: a stand-in for ssh runs the other side here, against the canned daemon."""
 
+import json
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
+import click
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from asked_times import asked_times
 from canned_daemon import CannedDaemon, board, job
 from cli_run import Cli
 from flashdeck import api
-from flashdeck.errors import ConnectionFailedError, ErrorKind, ExitCode, FlashdeckError
+from flashdeck.errors import ConnectionFailedError, ErrorKind, ExitCode, FlashdeckError, RequestError
 from flashdeck.job_state import Failure
 from flashdeck.model import DeviceState, LogLevel, LogLine
 from flashdeck.outcome import BoardResult, Outcome
 from flashdeck_tui.cli import many_hosts
 from flashdeck_tui.cli.answers import History
 from flashdeck_tui.cli.connect import NEVER_AGAIN, Again, sessions
+from flashdeck_tui.cli.group import CommandGroup
+from flashdeck_tui.cli.host_boards import boards_there, machines_meant
 from flashdeck_tui.cli.remote import LOCAL, MOST_HOSTS
 from flashdeck_tui.cli.root import COMMANDS, root
 from flashdeck_tui.pauses import FIRST_PAUSE, LONGEST_PAUSE_FAR
+from job_states import DONE
+from schema_check import document, faults
 
+WHOLE = document("cli.schema.json")
 CONNECT = "import sys; from flashdeck_tui.cli import main; sys.exit(main())"
 CONFIG = f"""
 include = ["project.toml"]
@@ -101,7 +111,6 @@ def test_a_socket_of_this_machine_is_none_of_another(far: Cli) -> None:
         ("take", "left", "--", "true"),
         ("adopt", "1-4"),
         ("logs", "-f"),
-        (),
     ],
 )
 def test_one_machine_at_a_time_is_enough_for_these(far: Cli, words: tuple[str, ...]) -> None:
@@ -115,7 +124,15 @@ def test_what_is_done_here_takes_no_other_machine(far: Cli, name: str) -> None:
     run = far("--host", "bench", *name.split())
     assert run.code == ExitCode.USAGE
     assert f"'flashdeck {name}' works on this machine only" in run.err
+    assert f"ssh -t MACHINE flashdeck {name}" in run.err
     assert "no such option" in far(*name.split(), "--host", "bench").err.lower()
+
+
+def test_what_is_done_here_takes_none_whoever_asks_for_it_first() -> None:
+    group = CommandGroup(package="flashdeck_tui.cli.commands.config", names=("check",))
+    command = group.get_command(click.Context(group), "check")  # as whoever walks through the commands by groups alone
+    assert command is not None
+    assert "host" not in {parameter.name for parameter in command.params}
 
 
 def test_every_other_command_takes_one() -> None:
@@ -149,6 +166,137 @@ def test_the_doctor_of_another_machine_never_looks_at_this_one(far: Cli) -> None
 
 def test_a_file_of_another_machine_is_named_by_its_full_path(far: Cli) -> None:
     assert "relative path" in far("config", "trust", "fw.toml", "--host", "bench").err
+
+
+# Boards as HOST/BOARD
+
+
+SELECTING = (
+    ("hold", api.Hold, ("hold", "{0}")),
+    ("release", api.Release, ("release", "{0}")),
+    ("arm", api.Arm, ("arm", "{0}")),
+    ("disarm", api.Disarm, ("disarm", "--board", "{0}")),
+    ("boards", api.GetBoards, ("boards", "{0}")),
+    ("jobs", api.GetJobs, ("jobs", "{0}")),
+    ("history", api.GetHistory, ("history", "{0}")),
+    ("logs", api.GetLogs, ("logs", "{0}")),
+    ("plan", api.Plan, ("plan", "app1", "--board", "{0}")),
+    ("flash", api.Flash, ("flash", "app1", "--board", "{0}")),
+    ("verify", api.Verify, ("verify", "app1", "--board", "{0}")),
+    ("erase", api.Erase, ("erase", "app1", "--board", "{0}")),
+    ("reset", api.ResetBoards, ("reset", "{0}")),
+    ("rollback", api.PlanRollback, ("rollback", "app1", "{0}", "--dry-run")),
+    ("wait", api.Wait, ("wait", "app1", "--board", "{0}")),
+    ("doctor", api.Examine, ("doctor", "{0}")),
+    ("take", api.Take, ("take", "{0}", "--", "true")),
+    ("read", api.ReadPartition, ("read", "app1", "a.bin", "--board", "{0}")),
+)
+"""Each command that takes boards, what it asks of the daemon, and its words."""
+
+
+@pytest.mark.parametrize(("asks", "words"), [each[1:] for each in SELECTING], ids=[name for name, _, _ in SELECTING])
+@pytest.mark.parametrize("typed", ["lab/left", "la?/left", "lab/*"])
+def test_a_board_of_one_of_several_machines_is_typed_as_it_is_printed(
+    daemon: CannedDaemon, far: Cli, asks: type[api.Params[Any]], words: tuple[str, ...], typed: str
+) -> None:
+    daemon.on_loop(lambda: daemon.hub.publish_board(board()))
+    daemon.answers[asks] = FlashdeckError("that was asked", kind=ErrorKind.OTHER)
+    far("--host", "bench", "--host", "lab", *(word.format(typed) for word in words))
+    assert [call.boards for call in daemon.called(asks)] == [(typed.partition("/")[2],)], "and of no other machine"
+
+
+def test_every_command_with_boards_is_among_those() -> None:
+    context = root.make_context("flashdeck", ["status"])
+    taking = set[str]()
+    for name in set(COMMANDS) - LOCAL - {"config", "virtual"}:
+        command = root.get_command(context, name)
+        assert command is not None
+        if any("--board" in parameter.opts for parameter in command.params):
+            taking.add(name)
+    assert taking - {"follow"} == {name for name, _, _ in SELECTING}
+
+
+def test_rows_and_words_go_by_the_same_names(daemon: CannedDaemon, far: Cli) -> None:
+    daemon.answers[api.Hold] = api.BoardList(boards=(board(),), devices=())
+    run = far("hold", "lab/left", "--host", "bench", "--host", "lab", "--json")
+    assert [each["name"] for each in run.json["boards"]] == ["lab/left"]
+    assert run.code == ExitCode.OK
+    alone = far("hold", "lab/left", "--host", "lab", "--json")
+    assert alone.code == ExitCode.OK, "what was printed may be typed with one --host, too"
+    assert [call.boards for call in daemon.called(api.Hold)] == [("left",), ("left",)]
+
+
+@pytest.mark.parametrize("hosts", [(), ("--host", "bench"), ("--host", "bench", "--host", "lab")])
+def test_a_board_of_a_machine_that_is_not_asked_is_none(daemon: CannedDaemon, far: Cli, hosts: tuple[str, ...]) -> None:
+    run = far("hold", "elsewhere/left", *hosts)
+    assert run.code == ExitCode.NOT_FOUND
+    assert "'elsewhere/left' is a board of a machine that is not asked" in run.err
+    assert ("asked: bench" if hosts else "--host HOST") in run.err
+    assert daemon.called(api.Hold) == []
+
+
+@given(
+    st.lists(st.sampled_from(["a", "b", "ssh://u@c:22"]), min_size=1, unique=True),
+    st.lists(st.tuples(st.sampled_from(["", "a", "b", "*", "ssh://*"]), st.sampled_from(["left", "*"])), min_size=1),
+)
+def test_no_machine_is_ever_asked_for_all_boards_where_some_are_named(
+    hosts: list[str], named: list[tuple[str, str]]
+) -> None:
+    patterns = tuple(f"{at}/{name}" if at else name for at, name in named)
+    with suppress(RequestError):
+        assert all(boards_there(host, patterns) for host in machines_meant(tuple(hosts), patterns))
+    assert machines_meant(tuple(hosts), ()) == tuple(hosts)
+
+
+# Machines that fail
+
+
+FAILING = (
+    *((api.Hold, ("hold", "left")), (api.GetBoards, ("boards",)), (api.GetJobs, ("jobs",))),
+    *((api.GetHistory, ("history",)), (api.Plan, ("plan", "app1")), (api.GetLogs, ("logs",))),
+    *((api.Flash, ("flash", "app1")), (api.Wait, ("wait", "app1")), (None, ("status",))),
+)
+OK_ANSWERS: dict[object, Any] = {
+    api.Hold: api.BoardList(boards=(), devices=()),
+    api.GetBoards: api.BoardList(boards=(), devices=()),
+    api.GetJobs: api.JobList(jobs=(), notes=()),
+    api.GetHistory: api.HistoryPage(),
+    api.Plan: api.PlanList(plans=()),
+    api.GetLogs: api.LogPage(lines=(), next=0),
+    api.Flash: api.JobList(jobs=(job(1, status=DONE),)),
+    api.Wait: api.WaitResult(boards=()),
+}
+
+
+@pytest.mark.parametrize(("asks", "words"), FAILING, ids=[words[0] for _, words in FAILING])
+def test_a_machine_that_fails_is_a_row_of_the_object(
+    daemon: CannedDaemon, far: Cli, asks: type[api.Params[Any]] | None, words: tuple[str, ...]
+) -> None:
+    if asks is not None:
+        daemon.answers[asks] = OK_ANSWERS[asks]
+    run = far(*words, "--host", "bench", "--host", "off", "--json")
+    assert run.code == ExitCode.SOME_FAILED
+    (failed,) = run.json["failed_hosts"]
+    assert (failed["host"], failed["code"]) == ("off", ExitCode.UNREACHABLE)
+    assert failed["error"]["kind"] == ErrorKind.UNREACHABLE
+    assert "off has no command" in failed["error"]["message"]
+    assert failed["error"]["hint"]
+    assert faults(run.json["failed_hosts"], WHOLE, WHOLE["failed_hosts"]) == []
+
+
+def test_lines_of_several_machines_end_with_those_that_failed(daemon: CannedDaemon, far: Cli) -> None:
+    daemon.answers[api.GetLogs] = api.LogPage(lines=(LogLine(id=1, time=1.0, level=LogLevel.INFO, text="t"),), next=1)
+    lines = far("logs", "--host", "bench", "--host", "off", "--jsonl").out.splitlines()
+    first, last = map(json.loads, lines)
+    assert first["log"]["text"] == "t"
+    assert [each["host"] for each in last["failed_hosts"]] == ["off"]
+
+
+def test_where_all_fail_each_has_its_row_beside_the_error(daemon: CannedDaemon, far: Cli) -> None:
+    daemon.answers[api.Hold] = FlashdeckError("there is no board nope", kind=ErrorKind.NO_SUCH_BOARD)
+    run = far("hold", "nope", "--host", "bench", "--host", "off", "--json")
+    assert "error" in run.json
+    assert [(each["host"], each["code"]) for each in run.json["failed_hosts"]] == [("bench", 4), ("off", 3)]
 
 
 # Answers joined

@@ -9,8 +9,11 @@ import pytest
 from account_rig import account_in
 from cli_run import Cli
 from first_steps_rig import APP1, APP2, device
+from flashdeck.errors import RequestError
 from flashdeck.first_board.found import ScanLine
 from flashdeck_tui.cli.commands import init
+from flashdeck_tui.cli.global_options import own_words
+from flashdeck_tui.cli.root import root
 from flashdeck_tui.first_steps import doing, session, sources
 from flashdeck_tui.first_steps.draft import MAX_PROFILE
 from flashdeck_tui.installer import needed_steps
@@ -101,6 +104,15 @@ def test_a_dry_run_is_the_file_and_a_script(offline: Cli, machine: ThisMachine) 
     assert not needed_steps.RULES.exists()
 
 
+def test_the_printed_commands_reach_the_same_daemon() -> None:
+    for words, begins in (
+        (["--virtual", "init"], ("flashdeck", "--virtual")),
+        (["--socket", "/a b", "init"], ("flashdeck", "--socket", "/a b")),
+        (["init"], ("flashdeck",)),
+    ):
+        assert own_words(root.make_context("flashdeck", words)) == begins
+
+
 def test_what_needs_root_is_said_and_the_rest_goes_on(
     offline: Cli, machine: ThisMachine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -113,6 +125,21 @@ def test_what_needs_root_is_said_and_the_rest_goes_on(
     assert run.code == 3
     assert "needs root: write" in run.err
     assert "'flashdeck install' tries this again" in run.err
+
+
+def test_who_cannot_install_is_told_before_anything_is_asked(
+    offline: Cli, machine: ThisMachine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As who begins with sudo."""
+    del machine
+
+    def refuses(_account: str, *, system: bool) -> ThisMachine:
+        del system
+        raise RequestError("flashdeckd never runs as root", hint="run it without sudo")
+
+    monkeypatch.setattr(init, "look", refuses)
+    run = offline(*WORDS)
+    assert (run.code, run.err) == (2, "error: flashdeckd never runs as root\nhint: run it without sudo\n")
 
 
 def test_a_name_is_only_so_long(offline: Cli, machine: ThisMachine) -> None:

@@ -40,6 +40,7 @@ ANSWERS: Mapping[type[api.Params[Any]], Any] = {
     api.Rollback: SETTLED,
     api.Take: api.LeaseToken(token="t", boards=("left",)),  # noqa: S106 - a test's
     api.Retry: SETTLED.jobs[0],
+    api.MoveJob: api.QueueOrder(jobs=SETTLED.jobs),
     api.Cancel: SETTLED.jobs[0],
     api.Plan: api.PlanList(
         plans=(
@@ -112,6 +113,7 @@ WORDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "wait": (("app1", "--json"),),
     "cancel": (("1", "--json"),),
     "retry": (("1", "--json"), ("1", "--jsonl")),
+    "move": (("1", "up", "--json"),),
     "logs": (("--json",), ("--jsonl",), ("--level", "debug", "--json")),
     "hold": (("left", "--json"),),
     "release": (("left", "--json"),),
@@ -175,19 +177,22 @@ def test_every_command_that_takes_json_is_in_the_schema_and_was_tried() -> None:
     takers = {"as_json", "as_jsonl"}
     found = {name for name, command in _commands(root) if any(p.name in takers for p in command.params)}
     assert found == set(COMMANDS) | {"config show"} == set(document("cli.schema.json")["commands"])
-    assert set(WORDS) == set(COMMANDS) - {"demo", "follow", "init"}
+    assert set(WORDS) == set(COMMANDS) - {"demo", "follow", "init", "serve"}
     lines = {name for name, command in _commands(root) if any(p.name == "as_jsonl" for p in command.params)}
     assert lines == {name for name, printed in COMMANDS.items() if printed.jsonl is not None}
     assert lines - {"follow"} == {name for name, each in WORDS.items() if any("--jsonl" in words for words in each)}
 
 
-def _commands(group: click.Group, before: str = "") -> Iterator[tuple[str, click.Command]]:
-    context = click.Context(group)
+def _commands(
+    group: click.Group, before: str = "", parent: click.Context | None = None
+) -> Iterator[tuple[str, click.Command]]:
+    # As on a command line: a command's options depend on where it stands, and it is made but once.
+    context = click.Context(group, parent, before.strip() or "flashdeck")
     for name in group.list_commands(context):
         command = group.get_command(context, name)
         assert command is not None
         if isinstance(command, click.Group):
-            yield from _commands(command, f"{before}{name} ")
+            yield from _commands(command, f"{before}{name} ", context)
         else:
             yield before + name, command
 

@@ -24,10 +24,10 @@ from flashdeck.text import MAX_MESSAGE
 from flashdeck_tui.cli import progress
 from flashdeck_tui.cli.commands import jobs, logs
 from flashdeck_tui.cli.commands.logs import FOLLOW_SECONDS
-from flashdeck_tui.cli.commands.plan import MOST_PIECES, folded
 from flashdeck_tui.cli.commands.report import MAX_RECORDINGS, Gathered, fetch
 from flashdeck_tui.cli.output import one_line
 from flashdeck_tui.cli.progress import LOOK_SECONDS, REDRAW, Bars
+from flashdeck_tui.plan_steps import MOST_PIECES, folded
 from flashdeck_tui.tab_key import live_words
 from flashdeck_tui.tab_key.going_on import GoingOn
 from flashdeck_tui.tab_key.live_words import JOBS, LONGEST_ANSWER, PATIENCE

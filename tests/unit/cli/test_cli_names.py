@@ -111,6 +111,7 @@ def test_what_is_near_to_nothing_is_referred_to_the_help(offline: Cli) -> None:
     assert "hint: see 'flashdeck --help'" in offline("xyzzy").err
     assert "hint: see 'flashdeck virtual --help'" in offline("virtual", "xyzzy").err
     assert "hint: see 'flashdeck status --help'" in offline("status", "--xyzzy").err
+    assert "hint: see 'flashdeck disarm --help'" in offline("disarm", "left", "--once").err, "not --socket"
     assert offline("\x1b[31mx").err.isascii() is False, "made harmless"
 
 

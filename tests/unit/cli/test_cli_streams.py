@@ -2,6 +2,7 @@
 
 import asyncio
 import fcntl
+import io
 import json
 import os
 import pty
@@ -25,6 +26,7 @@ from flashdeck import api
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.job_state import Done, Failed, Failure, Phase, Running, WaitFor, Waiting
 from flashdeck.model import BoardHold, DeviceState, JobState, LogLevel, LogLine
+from flashdeck_tui.terminal import size_of
 from job_states import FAILED
 
 PROGRAM = [sys.executable, "-c", "import sys; from flashdeck_tui.cli import main; sys.exit(main())"]
@@ -100,6 +102,19 @@ def test_colour_on_a_terminal_only(daemon: CannedDaemon, spawn: Callable[..., Ch
     assert "\x1b" not in spawn("boards", ("stdout",), TERM="dumb").screen()
     daemon.answers[api.GetBoards] = FlashdeckError("no", kind=ErrorKind.BLOCKED)
     assert spawn("boards", ("stderr",)).screen() == "\x1b[31merror:\x1b[0m no\r\n"
+
+
+def test_a_terminal_whose_locale_has_only_ascii_is_sent_nothing_else(
+    daemon: CannedDaemon, spawn: Callable[..., Child]
+) -> None:
+    device = DeviceState(port="1-9", usb_id="0483:df11", product="Größe 測…")
+    daemon.answers[api.GetBoards] = api.BoardList(boards=(), devices=(device,))
+    shown = spawn("boards", ("stdout",), LC_ALL="C").screen()
+    assert "Gro?e ??~" in shown, "as wide as it was"
+    assert shown.isascii()
+    assert device.product in spawn("boards", ("stdout",), LC_ALL="C.UTF-8").screen()
+    piped, _ = spawn("boards", LC_ALL="C").process.communicate(timeout=SECONDS)
+    assert device.product in piped.decode(), "data stays as it is"
 
 
 def test_json_on_a_terminal_stays_json(daemon: CannedDaemon, spawn: Callable[..., Child]) -> None:
@@ -414,12 +429,13 @@ def test_hostile_words_are_not_echoed(offline: Cli) -> None:
 
 @given(st.lists(st.lists(st.text(max_size=12), min_size=3, max_size=3), max_size=5))
 def test_columns_are_aligned_whatever_is_in_them(rows: list[list[str]]) -> None:
-    from flashdeck_tui.cli.table import columns, table  # noqa: PLC0415 - the pure part
+    from flashdeck_tui.cell_width import cell_width  # noqa: PLC0415 - as below
+    from flashdeck_tui.cli.table import table  # noqa: PLC0415 - the pure part
 
     marked = [["|" + cell.replace("|", "") for cell in row] for row in rows]
     lines = table(["|A", "|B", "|C"], marked).split("\n")
     assert len(lines) == len(rows) + 1, "a row is a line"
-    places = [[columns(line[:at]) for at, ch in enumerate(line) if ch == "|"] for line in lines]
+    places = [[cell_width(line[:at]) for at, ch in enumerate(line) if ch == "|"] for line in lines]
     assert all(place == places[0] for place in places)
     for line in lines:
         assert_harmless(line)
@@ -456,3 +472,17 @@ def test_what_needs_no_daemon_imports_none_of_it(words: str, tmp_path: Path) -> 
     assert not imported & {"flashdeckd", "usb", "pyudev", "watchfiles", "textual", "sqlite3"}
     if "flash" not in words and words != "--help":
         assert "asyncio" not in imported, "nothing here talks to a socket"
+
+
+def test_the_size_is_that_of_the_terminal_that_is_written_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "__stdout__", None)  # as where JSON goes into a file
+    for name in ("COLUMNS", "LINES"):
+        monkeypatch.delenv(name, raising=False)
+    leader, follower = pty.openpty()
+    with os.fdopen(leader, "rb"), os.fdopen(follower, "w") as terminal:
+        termios.tcsetwinsize(terminal, (20, 50))
+        assert size_of(terminal) == (50, 20)
+        monkeypatch.setenv("COLUMNS", "60")
+        assert size_of(terminal) == (60, 20)
+    monkeypatch.delenv("COLUMNS")
+    assert size_of(io.StringIO()) == (80, 24)

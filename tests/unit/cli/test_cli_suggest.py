@@ -19,7 +19,7 @@ from flashdeck.config import Config
 from flashdeck.config_file import load
 from flashdeck.errors import ConfigError
 from flashdeck.geometry import Range, parse_sectors
-from flashdeck.model import DeviceMode, DeviceState, WayIntoDfu
+from flashdeck.model import ConfigurationState, DeviceMode, DeviceState, WayIntoDfu
 from flashdeck.text import clean
 from flashdeck_tui.cli.suggestion import MOST_RUNNING, WIDTH, suggestions, to_toml
 from flashdeckd.host.files import matching
@@ -43,8 +43,20 @@ serial = "S9"
 """
 
 
+@pytest.fixture(autouse=True)
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Whose path is shown as ~."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
 def offer(daemon: CannedDaemon, *devices: DeviceState) -> None:
     daemon.answers[api.GetBoards] = api.BoardList(boards=(), devices=devices)
+    has_real_boards(daemon)
+
+
+def has_real_boards(daemon: CannedDaemon) -> None:
+    daemon.on_loop(lambda: daemon.hub.publish_daemon(replace(daemon.hub.daemon, virtual=False)))
 
 
 def filled_in(text: str) -> str:
@@ -138,6 +150,25 @@ def on_a_screen(text: str) -> None:
     assert max(map(len, lines)) <= WIDTH
 
 
+def test_the_file_and_the_commands_are_those_of_the_daemon_that_was_asked(
+    daemon: CannedDaemon, cli: Cli, tmp_path: Path
+) -> None:
+    offer(daemon, ONE)
+    assert cli("suggest").out.startswith(
+        "# For ~/config/flashdeck/flashdeck.toml; after that: flashdeck config reload\n"
+    )
+    its_own = tmp_path / "own.toml"
+    its_own.write_text(PROFILES)
+    read_from = ConfigurationState(files=(str(its_own),), read_at=0.0)
+    daemon.on_loop(lambda: daemon.hub.publish_daemon(replace(daemon.hub.daemon, virtual=True, configuration=read_from)))
+    run = cli("suggest", "--socket", str(daemon.socket))
+    begins = f"flashdeck --socket {daemon.socket}"
+    text = run.out.replace("\n#", "")
+    assert f"For ~/own.toml; after that: {begins} config reload " in text
+    assert "[profiles" not in text, "it has one of that id"
+    assert f"{begins} adopt 1-4.2" in text
+
+
 def test_a_board_whose_map_is_known_takes_one_screen_and_names_its_chip(
     daemon: CannedDaemon, cli: Cli, tmp_path: Path
 ) -> None:
@@ -172,13 +203,11 @@ def test_examples_lie_in_the_flash_that_is_known(
 
 
 def test_builds_become_partitions_and_what_lies_below_them_the_bootloader(
-    daemon: CannedDaemon, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    daemon: CannedDaemon, cli: Cli, tmp_path: Path, home: Path
 ) -> None:
-    home = tmp_path / "home"
     write(
         home, {"fw/APP1/Debug/APP1.elf": elf(), "fw/APP2/Debug/APP2.elf": elf(base=APP2), "fw/other.bin": raw(base=0)}
     )
-    monkeypatch.setenv("HOME", str(home))
     offer(daemon, KNOWN)
     run = cli("suggest", str(home / "fw"))
     on_a_screen(run.out)
@@ -255,6 +284,15 @@ def test_a_plain_dfu_device_has_alternate_settings(daemon: CannedDaemon, cli: Cl
     assert profile.partitions["app"].alternate == 0
 
 
+def test_a_plain_dfu_device_is_no_board_of_a_profile_with_addresses(
+    daemon: CannedDaemon, cli: Cli, tmp_path: Path
+) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text(PROFILES)
+    offer(daemon, replace(ONE, dfu_version=0x0110, setting_names=("internal flash",)))
+    assert "[profiles.product2]" in cli("suggest", "--config", str(config)).out
+
+
 def test_what_is_running_is_named_where_nothing_is_in_dfu_mode(daemon: CannedDaemon, cli: Cli) -> None:
     running = DeviceState(
         port="1-7",
@@ -270,6 +308,12 @@ def test_what_is_running_is_named_where_nothing_is_in_dfu_mode(daemon: CannedDae
     assert text.count("is running") == MOST_RUNNING
     assert tomllib.loads(run.out) == {}
     assert len(cli("suggest", "--json").json["running"]) == MOST_RUNNING + 1
+
+
+def test_a_long_comment_is_broken_where_a_screen_ends(daemon: CannedDaemon, cli: Cli) -> None:
+    wordy = DeviceState(port="1-7", usb_id="0483:5740", product="a " * 60, mode=DeviceMode.RUNNING)
+    daemon.answers[api.GetBoards] = api.BoardList(boards=(), devices=(), running=(wordy,))
+    assert max(map(len, cli("suggest").out.splitlines())) in {WIDTH - 1, WIDTH}
 
 
 def test_builds_of_this_machine_are_none_for_a_board_of_another(cli: Cli, tmp_path: Path) -> None:

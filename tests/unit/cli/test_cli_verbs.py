@@ -97,6 +97,24 @@ def test_a_file_that_exists_is_only_replaced_where_that_is_said(daemon: CannedDa
     assert file.read_bytes() == READ
 
 
+@pytest.mark.parametrize(
+    ("name", "options", "says"),
+    [
+        ("-", (), "is no name of a file"),
+        ("nowhere/a.bin", (), "there is no directory"),
+        (".", ("--overwrite",), "is a directory"),
+    ],
+)
+def test_a_file_that_cannot_be_is_said_before_any_board_is_asked(
+    daemon: CannedDaemon, cli: Cli, name: str, options: tuple[str, ...], says: str
+) -> None:
+    daemon.answers[api.ReadPartition] = ends(Done(result=RESULT), JobKind.READ, sha256=SHA, size=len(READ))
+    run = cli("read", "app1", name, *options)
+    assert run.code == 2
+    assert says in run.err
+    assert daemon.called(api.ReadPartition) == []
+
+
 def test_a_file_that_appears_meanwhile_is_not_replaced(daemon: CannedDaemon, cli: Cli, tmp_path: Path) -> None:
     file = tmp_path / "a.bin"
 

@@ -66,7 +66,7 @@ def test_the_table_says_of_each_board_how_far_it_is(daemon: CannedDaemon, cli: C
     lines = run.out.splitlines()
     assert ["up to date" in lines[1], "not up to date" in lines[2], "not yet" in lines[3]] == [True] * 3
     assert lines[2].endswith("it stalled (reset the board)")
-    assert lines[3].endswith("waiting: it is running (press the button)")
+    assert lines[3].endswith('waiting: it is running (at the board: "press the button")')
 
 
 @pytest.mark.parametrize(
@@ -151,11 +151,13 @@ def test_what_a_board_waits_for_is_said_while_it_is_waited_for(daemon: CannedDae
     daemon.answers[api.Wait] = wait
     run = cli("wait", "app1", "--board", "l*")
     assert run.err.splitlines() == [
-        "left app1: waiting: it is running (press the button)",
+        'left app1: waiting: it is running (at the board: "press the button")',
         "left app1: failed: it stalled (reset the board)",
         "error: left app1: it stalled",
         "hint: reset the board",
     ]
     daemon.answers[api.Wait] = api.WaitResult(boards=(row("right", LATE),))
     run = cli("wait", "app1", "--board", "right")
-    assert run.err.splitlines()[0] == "right app1: waiting: it is running (press the button)", "as it was before"
+    assert run.err.splitlines()[0] == 'right app1: waiting: it is running (at the board: "press the button")', (
+        "as it was before"
+    )

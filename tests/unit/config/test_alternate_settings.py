@@ -100,3 +100,21 @@ def test_mistakes_are_named_with_a_way_out(tmp_path: Path, text: str, problem: s
         read(tmp_path, text)
     assert problem in caught.value.message
     assert hint in caught.value.advice
+
+
+@pytest.mark.parametrize(
+    ("partition", "now", "is_protected"),
+    [
+        ("firmware", BOOT + FIRMWARE, False),
+        ("firmware", BOOT.replace("alt = 1", "alt = 0"), True),
+        ("boot", BOOT.replace("boot", "other"), True),
+        ("firmware", BOOT.replace("alt = 1", 'alt = "boot"'), True),
+        ("firmware", FIRMWARE, False),
+    ],
+    ids=["another one", "its own", "by another name", "by a name in place of a number", "none"],
+)
+def test_another_profile_protects_an_alternate_setting(
+    tmp_path: Path, partition: str, now: str, *, is_protected: bool
+) -> None:
+    before = read(tmp_path, PROFILE + BOOT + FIRMWARE).profiles["gadget"].partitions[partition]
+    assert read(tmp_path, PROFILE + now).profiles["gadget"].protects(before) is is_protected

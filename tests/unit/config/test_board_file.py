@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flashdeck.config import MAX_SERIAL, Board, Config, Pins
-from flashdeck.config_file import default_config, load
+from flashdeck.config_file import board_file_damage, default_config, load
 from flashdeck.config_show import to_toml
 from flashdeck.errors import ConfigError, ErrorKind, FlashdeckError, RequestError
 from flashdeck.paths import board_file_path
@@ -260,3 +260,13 @@ def test_whatever_a_device_says_is_read_back(
         config = load(main)
     assert adopted(config) == boards
     assert (config.disarmed, config.once) == (disarmed, once)
+
+
+@pytest.mark.timeout(20)
+def test_a_pipe_in_its_place_is_said_and_not_waited_for(tmp_path: Path) -> None:
+    main = tmp_path / "flashdeck.toml"
+    main.write_text(MAIN)
+    os.mkfifo(board_file_path(main))
+    assert board_file_damage(board_file_path(main)) == ""
+    with pytest.raises(ConfigError, match=r"boards\.toml: is not a file"):
+        load(main)

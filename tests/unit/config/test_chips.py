@@ -364,7 +364,8 @@ def test_anything_else_is_not_found(part: str) -> None:
         ("GD32F104C8", "GD32F103C8"),
         ("STM32F405RB", "STM32F405RG"),
         ("STM32F103C7", "STM32F103C8"),
-        ("STM32H563", "STM32H563AG"),
+        ("STM32H563", "STM32H563xG"),
+        ("stm32f407xx", "STM32F407xE"),
     ],
 )
 def test_the_nearest_names_are_suggested(part: str, nearest: str) -> None:

@@ -31,6 +31,7 @@ from flashdeck.config import (
     VerifyPolicy,
 )
 from flashdeck.config_file import default_config, load
+from flashdeck.config_screen import Notify, ScreenTable, ThemeName
 from flashdeck.config_show import to_builtins, to_toml
 from flashdeck.config_tables import BoardTable, ConfigTable, DaemonTable, PartitionTable, ProfileTable
 from flashdeck.errors import ConfigError, ExitCode
@@ -107,7 +108,7 @@ def test_the_example_is_a_valid_configuration() -> None:
 
 def test_the_example_shows_every_key_that_works() -> None:
     text = data_file("flashdeck.example.toml").read_text()
-    tables = (ConfigTable, DaemonTable, ProfileTable, PartitionTable, BoardTable)
+    tables = (ConfigTable, DaemonTable, ProfileTable, PartitionTable, BoardTable, ScreenTable)
     keys = [key.name for table in tables for key in keys_of(table)]
     assert [key for key in keys if not re.search(rf"^#?{key} = |^\[(.*\.)?{key}\b", text, re.MULTILINE)] == []
 
@@ -394,7 +395,21 @@ MISTAKES = [
     ("[hosts.lab]\ncommand = []", "[hosts.lab] command: is empty", "name the program"),
     ('[hosts.lab]\ncommand = ["-c", "flashdeck"]', "[hosts.lab] command: -c is no program", "the program first"),
     ("[hosts.lab]\nport = 22", "[hosts.lab] port: unknown key", ""),
-    ("[tui]\n", "tui: is not supported by this version", "leave it out"),
+    ('[tui]\ntheme = "drak"', '[tui] theme: "drak" is not a value it may have', 'use "dark" or "light"'),
+    ("[tui]\nkeyz = {}", "[tui] keyz: unknown key", "did you mean keys?"),
+    ('[tui]\nnotify = "osc"', '[tui] notify: "osc" is not a value it may have', '"osc9"'),
+    ('[tui]\nmouse = "no"', '[tui] mouse: "no" is text', "true or false"),
+    ('[tui.keys]\nhodl = "f6"', '[tui.keys] hodl: there is no action "hodl"', "did you mean hold?"),
+    ('[tui.keys]\nhold = "F13"', '[tui.keys] hold: there is no key "F13"', "did you mean f"),
+    ('[tui.keys]\nhold = "ctrl+shift+x"', '[tui.keys] hold: there is no key "ctrl+shift+x"', "did you mean ctrl+"),
+    ('[tui.keys]\nhold = "½½"', '[tui.keys] hold: there is no key "½½"', "as it is typed"),
+    ('[tui.keys]\nhold = "j"', '[tui.keys] hold: "j" moves in lists', "choose another key"),
+    ('[tui.keys]\nhold = "ctrl+i"', "which terminals send as tab", "choose another key"),
+    ('[tui.keys]\nhold = "ctrl+m"', '"ctrl+m" is what terminals send for "enter"', 'write "enter"'),
+    ('[tui.keys]\nhold = "ctrl+c"', '"ctrl+c" copies and quits', "choose another key"),
+    ('[tui.keys]\nhold = "f"', '[tui.keys] hold: "f" is the key of flash, too', "give hold or flash another key"),
+    ('[tui.keys]\nhold = "f6"\nflash = "f6"', '"f6" is the key of', "another key"),
+    ("[tui.keys]\nhold = 6", "[tui.keys] hold: 6 is a number", "text in quotes"),
     ('[hooks]\nverdict = ["true"]', "[hooks] verdict: is not supported by this version", "leave it out"),
     (PROFILE + "trust_cash = true", "[profiles.product] trust_cash: unknown key", "did you mean trust_cache?"),
     (PROFILE + 'trust_cache = "yes"', 'trust_cache: "yes" is text', "true or false"),
@@ -591,6 +606,32 @@ def test_what_is_shown_reads_back_to_the_same(main: Path, parts: tuple[str, ...]
     assert {**to_builtins(again), "files": []} == {**to_builtins(config), "files": []}
 
 
+def test_two_actions_may_exchange_their_keys(main: Path) -> None:
+    text = '[tui.keys]\nhold = "f"\nflash = "f6"\nquit = "none"\n'
+    assert read(main, text).screen.keys == {"hold": "f", "flash": "f6", "quit": "none"}
+
+
+screens = st.fixed_dictionaries(
+    {},
+    optional={
+        "theme": st.sampled_from([*ThemeName]),
+        "ascii": st.booleans(),
+        "mouse": st.booleans(),
+        "notify": st.sampled_from([*Notify]),
+        "keys": st.dictionaries(
+            st.sampled_from(["hold", "flash", "next-problem"]), st.sampled_from(["f6", '"', "\\", "none"]), max_size=1
+        ),
+    },
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(screen=screens)
+def test_any_settings_of_the_screen_survive_being_shown(main: Path, screen: dict[str, Any]) -> None:
+    config = read(main, tomli_w.dumps({"tui": screen}))
+    assert shown_again(config, main).screen == config.screen
+
+
 printable = st.text(st.characters(codec="utf-8", categories=["L", "N", "P", "S"]), min_size=1, max_size=30)
 names = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,31}", fullmatch=True)
 
@@ -704,6 +745,7 @@ def test_an_empty_configuration_says_that_there_is_no_file() -> None:
         "once": [],
         "hooks": {},
         "hosts": {},
+        "tui": {"mouse": True, "notify": "off"},
     }
 
 

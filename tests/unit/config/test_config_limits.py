@@ -109,13 +109,14 @@ def test_a_part_number_may_have_so_many_characters() -> None:
         assert ("the nearest are" in caught.value.hint) is hinted
 
 
-@pytest.mark.parametrize("part", ["STM32H563", "STM32F40"])
+@pytest.mark.parametrize("part", ["STM32H563RZ", "STM32F40"])
 def test_so_many_near_names_are_proposed(part: str) -> None:
     with pytest.raises(ConfigError) as caught:
         find_chip(part)
     near = caught.value.hint.removeprefix("the nearest are ").partition("; ")[0].split(", ")
     assert len(near) == NEAREST
-    assert set(near) <= set(chip_names())
+    for name in near:
+        find_chip(name)
 
 
 def test_a_run_of_sectors_has_its_bounds() -> None:

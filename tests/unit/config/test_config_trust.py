@@ -6,6 +6,7 @@ import msgspec
 import pytest
 
 from flashdeck.config import Config, Enter, EnterCommand, Guard, Hooks, Host
+from flashdeck.config_change import changes, succeeding
 from flashdeck.config_file import load
 from flashdeck.config_record import ConfigRecord, hooks_record, hosts_record, record_from, record_of
 from flashdeck.config_trust import (
@@ -441,3 +442,62 @@ def test_of_so_many_confirmed_files_the_last_are_remembered(project: Project) ->
     again = confirming(record, "/1.toml", Included(project.config.profiles))
     assert len(again.confirmed) == CONFIRMED_FILES
     assert again.confirmed["/1.toml"].keys() == {"product"}
+
+
+def test_a_partition_that_is_renamed_keeps_its_guards(project: Project) -> None:
+    project.change('image = "APP1.bin"', 'guards = ["fits", "reset", "stack", "mcuboot"]')
+    project.record = project.confirmed()
+    project.change("partitions.app1]", "partitions.application]")
+    project.change(', "mcuboot"]', "]")
+    for _ in range(2):
+        config, (told,) = project.look()
+        assert Guard.MCUBOOT in config.profiles["product"].partitions["application"].guards
+        assert 'would be without "mcuboot"' in told.lines[0]
+
+
+@pytest.mark.parametrize(
+    "board",
+    [
+        '[boards.other]\nserial = "A1"\nport = "1-4"\n',
+        '[boards.other]\nport = "1-2"\n',
+        '[boards.other]\nserial = "A1"\n',
+    ],
+    ids=["with a port, too", "by its port alone", "by its serial alone"],
+)
+def test_a_board_is_the_same_where_it_is_told_by_less_or_more(project: Project, board: str) -> None:
+    project.main.write_text('include = ["fw/flashdeck.toml"]\n')
+    project.write(PROJECT + '[boards.left]\nprofile = "product"\nserial = "A1"\nport = "1-2"\n')
+    project.record = project.confirmed()
+    text = PROJECT.replace("product", "renamed").replace("protected = true\n", "")
+    project.write(f'{text}{board}profile = "renamed"\n')
+    config, (told,) = project.look()
+    assert config.boards["other"].profile.partitions["bootloader"].protected
+    assert told.boards == ("other",)
+
+
+def test_a_board_that_was_away_for_a_while_keeps_what_protected_it(project: Project) -> None:
+    project.main.write_text('include = ["fw/flashdeck.toml"]\n')
+    board = '[boards.left]\nprofile = "product"\nserial = "A1"\n'
+    project.write(PROJECT + board)
+    project.record = project.confirmed()
+    project.write("")
+    away = record_of(project.config)
+    project.record = succeeding(project.record, away, changes(project.record, away))
+    project.write((PROJECT + board).replace("product", "renamed").replace("protected = true\n", ""))
+    config, (told,) = project.look()
+    assert config.boards["left"].profile.partitions["bootloader"].protected
+    assert told.boards == ("left",)
+
+
+@pytest.mark.parametrize(("before", "after"), [("0", '"@Bootloader"'), ('"@Bootloader"', "0")])
+def test_an_alternate_setting_that_is_told_otherwise_stays_protected(project: Project, before: str, after: str) -> None:
+    project.write(
+        '[profiles.product]\ndfu = "0483:df11"\n'
+        f'[profiles.product.partitions.boot]\nalt = {before}\nsize = "8K"\nprotected = true\n'
+    )
+    project.record = project.confirmed()
+    project.change(f"alt = {before}", f"alt = {after}")
+    project.change("protected = true\n", "")
+    config, (told,) = project.look()
+    assert config.profiles["product"].partitions["boot"].protected
+    assert len(told.lines) == 1

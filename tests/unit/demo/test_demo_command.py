@@ -63,5 +63,5 @@ def test_a_missing_interface_is_answered_with_the_command_that_adds_it(monkeypat
     monkeypatch.setattr(command, "is_terminal", is_terminal)
     with pytest.raises(FlashdeckError, match="textual") as caught:
         command.run(once=False, json=False)
-    assert "[daemon,tui]" in caught.value.hint
+    assert "[daemon,tui" in caught.value.hint
     assert "--once" in caught.value.hint

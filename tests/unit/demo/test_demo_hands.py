@@ -2,6 +2,7 @@ import asyncio
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -10,11 +11,14 @@ from flashdeck import api, config_file, paths
 from flashdeck.client import Client
 from flashdeck.errors import FlashdeckError
 from flashdeck.model import BoardState, Presence
-from flashdeck_tui.actions import Action, Context, registry
+from flashdeck_tui.actions.action import Action, Context
+from flashdeck_tui.actions.registry import registry
 from flashdeck_tui.demo.demo_actions import DemoActions
 from flashdeck_tui.demo.demo_bench import DemoBench
 from flashdeck_tui.demo.firmware import Firmware
-from flashdeck_tui.link import LinkState, LinkStatus
+from flashdeck_tui.fleet import Fleet, FleetHost
+from flashdeck_tui.keymap import key_names
+from flashdeck_tui.link import Link, LinkState, LinkStatus
 from flashdeck_tui.store import Selection, Store
 from needed_tools import need_compiler
 
@@ -27,6 +31,9 @@ class Person:
         self.store.boards = {"classic": BoardState(name="classic", profile="product", presence=presence)}
         self.link = LinkState(LinkStatus.CONNECTED)
         self.selection = Selection(board="classic")
+        self.targets = (self.selection,)
+        self.host = FleetHost("", self.store, cast("Link", SimpleNamespace(state=self.link)))
+        self.fleet = Fleet((self.host,))
         self.calls: list[api.Params[Any]] = []
         self.told: list[str] = []
 
@@ -67,9 +74,9 @@ def test_the_hands_get_along_with_all_other_actions(hands: DemoActions) -> None:
 @pytest.mark.parametrize(
     ("key", "call", "presence"),
     [
-        ("u", api.VirtualUnplug(boards=("classic",)), Presence.APP),
-        ("p", api.VirtualPlug(boards=("classic",)), Presence.ABSENT),
-        ("s", api.VirtualPress(boards=("classic",)), Presence.APP),
+        ("U", api.VirtualUnplug(boards=("classic",)), Presence.APP),
+        ("P", api.VirtualPlug(boards=("classic",)), Presence.ABSENT),
+        ("S", api.VirtualPress(boards=("classic",)), Presence.APP),
     ],
 )
 async def test_each_hand_does_its_one_thing_to_the_selected_board(
@@ -87,7 +94,7 @@ async def test_a_build_is_one_changed_line_and_lands_where_the_daemon_looks(
     hands: DemoActions, firmware: Firmware
 ) -> None:
     source, person = firmware.source.read_text(), Person()
-    await action(hands, "b").run(context(person))
+    await action(hands, "B").run(context(person))
     assert firmware.source.read_text() == source.replace("demo 1.0.0", "demo 1.0.1")
     assert b"demo 1.0.1\0" in firmware.output.read_bytes()
     assert person.told == ["Building demo 1.0.1."]
@@ -102,12 +109,12 @@ async def test_one_build_at_a_time(hands: DemoActions, firmware: Firmware, monke
         return await build()
 
     monkeypatch.setattr(firmware, "build", slowly)
-    running = asyncio.create_task(cast("Any", action(hands, "b").run(context(Person()))))
+    running = asyncio.create_task(cast("Any", action(hands, "B").run(context(Person()))))
     await asyncio.sleep(0)
-    assert action(hands, "b").why_not(context(Person()))
+    assert action(hands, "B").why_not(context(Person()))
     go_on.set()
     await running
-    assert action(hands, "b").why_not(context(Person())) is None
+    assert action(hands, "B").why_not(context(Person())) is None
 
 
 async def test_a_build_that_fails_shows_the_compilers_complaint(hands: DemoActions, firmware: Firmware) -> None:
@@ -115,11 +122,11 @@ async def test_a_build_that_fails_shows_the_compilers_complaint(hands: DemoActio
     with (firmware.source.parent / "main.c").open("a") as source:
         source.write("no such declaration;\n")
     with pytest.raises(FlashdeckError, match="does not build") as caught:
-        await action(hands, "b").run(context(Person()))
+        await action(hands, "B").run(context(Person()))
     assert "main.c" in caught.value.hint
     assert "error" in caught.value.hint
     assert not firmware.output.exists()
 
 
 def test_the_headline_has_the_command_on_a_line_of_its_own(hands: DemoActions, firmware: Firmware) -> None:
-    assert hands.headline.splitlines()[-1] == firmware.shell_command
+    assert hands.headline(key_names(registry(hands.actions()))).splitlines()[-1] == firmware.shell_command

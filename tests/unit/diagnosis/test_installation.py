@@ -8,7 +8,7 @@ import pytest
 from diagnosis_rig import PROFILE
 from flashdeck.config import Config, UsbId
 from flashdeck.diagnosis import Severity
-from flashdeck.model import ConfigurationState
+from flashdeck.model import ConfigurationState, Trouble
 from flashdeckd.diagnosis.installation import Machine, configuration_findings, findings, inspect
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
 
@@ -74,9 +74,11 @@ def test_root_needs_no_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_parts_that_do_not_work_are_errors(tmp_path: Path) -> None:
     node(tmp_path, DEVICE)
-    machine = inspect(CONFIG, [DEVICE], ["libusb: none can be loaded"], nodes=tmp_path, rules=[])
+    trouble = Trouble(part="libusb", text="none can be loaded", hint="install it", since=0)
+    machine = inspect(CONFIG, [DEVICE], [trouble], nodes=tmp_path, rules=[])
     (found,) = (each for each in findings(machine) if each.code == "degraded")
     assert (found.seen, found.severity) == ("libusb: none can be loaded", Severity.ERROR)
+    assert found.mend == "install it"
 
 
 @pytest.mark.parametrize(

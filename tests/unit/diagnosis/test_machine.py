@@ -203,6 +203,8 @@ def test_a_socket_where_nobody_listens_is_told(around: Surroundings, tmp_path: P
 
 def test_what_is_kept_is_told_and_a_disk_that_is_full(around: Surroundings, monkeypatch: pytest.MonkeyPatch) -> None:
     written(around.state_dir / "journal.sqlite3", "x" * 2048)
+    written(around.state_dir / "log.sqlite3", "x" * 4096)
+    written(around.state_dir / "log.sqlite3-wal", "x" * 1024)
     written(around.state_dir / "spool" / ("a" * 64), "y" * 1024)
     free = LEAST_FREE
 
@@ -211,7 +213,7 @@ def test_what_is_kept_is_told_and_a_disk_that_is_full(around: Surroundings, monk
 
     monkeypatch.setattr(files, "free_bytes", free_bytes)
     finding = one(storage.findings(around), "storage", Severity.GOOD)
-    assert "journal 2 KiB, 1 image in the spool, 1 KiB" in finding.seen
+    assert "journal 2 KiB, log 5 KiB, 1 image in the spool, 1 KiB" in finding.seen
     free -= 1
     assert "du -xh" in one(storage.findings(around), "disk-full").mend
 

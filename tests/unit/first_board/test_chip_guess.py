@@ -1,5 +1,7 @@
 """Chips from maps, strings and builds: real maps, odd ones, and lies."""
 
+import re
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -212,10 +214,24 @@ def test_a_profile_is_told_by_its_flash() -> None:
 def test_long_maps_are_cut_in_a_reason_and_never_in_a_configuration() -> None:
     runs = ",".join(f"{count}*{1 + count % 2}K{'g'}" for count in range(1, 60))
     device = plugged(f"@Internal Flash/0x08000000/{runs}")
-    assert len(guess_chips(device).note) < LONGEST_SECTORS + 200
+    (shown,) = re.findall(r"memory map \((.*)\)", guess_chips(device).note)
+    assert len(shown) == LONGEST_SECTORS
     text = sectors_shown(maps_of(device))
-    assert len(text) <= MAX_SECTORS_TEXT
     assert parse_sectors(text).regions[0].sector_size == 2048
+
+
+def test_sectors_are_whole_up_to_so_many_characters() -> None:
+    """Each run apart takes 17 characters, and one more where it has ten sectors; the comma behind the last is none."""
+    runs, tens = divmod(MAX_SECTORS_TEXT + 2, 17)
+
+    def shown(tens: int) -> str:
+        counts = [10] * tens + [1] * (runs - tens)
+        names = [f"@I/0x{0x08000000 + at * 0x10000:08x}/{count}*1Kg" for at, count in enumerate(counts)]
+        return sectors_shown(maps_of(plugged(*names)))
+
+    assert len(parse_sectors(shown(tens)).regions) == runs
+    assert len(shown(tens)) == len(shown(tens + 1)) == MAX_SECTORS_TEXT
+    assert shown(tens + 1).endswith("…")
 
 
 @settings(max_examples=60, deadline=None)

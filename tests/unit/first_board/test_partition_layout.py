@@ -14,10 +14,14 @@ from flashdeck.first_board.partition_layout import (
     LONGEST_NAME,
     MAX_PARTITIONS,
     PartitionLayout,
+    PlannedPartition,
+    free_name,
     lay_out,
+    partition_name,
 )
 from flashdeck.geometry import Geometry, Range, parse_sectors
 from flashdeck.memory_map import Access, MemoryMap, parse_memory_map
+from flashdeck.text import format_size
 from flashdeck.toml.spellings import is_name
 
 K = 1024
@@ -70,6 +74,39 @@ def test_the_first_case() -> None:
     ]
     assert [each.image for each in layout.partitions] == ["", "/fw/APP1.elf", "/fw/APP2.elf"]
     assert layout.left_out == layout.notes == ()
+    assert "app1 300 KiB of 384 KiB, app2 16 KiB of 512 KiB" in layout.room
+
+
+def test_a_build_that_fills_its_partition_has_no_room_to_tell_of() -> None:
+    assert lay_out([built("app", 0x08020000, 384 * K)], H563).room == ""
+    assert lay_out([], H563).room == ""
+
+
+def test_no_partition_grows_over_what_is_known_to_be_somebody_elses() -> None:
+    """Builds that were not chosen, data that gets no partition, and one of several programs in a merged file."""
+    chosen = [built("APP1", 0x08020000), built("APP2", 0x08080000)]
+    between = built("third", 0x08040000)
+    layout = lay_out(chosen, H563, [HONEST], [between])
+    assert told(layout)[1:] == [("app1", 0x08020000, 128 * K, False), ("app2", 0x08080000, 512 * K, False)]
+    assert layout.notes == ("app1 ends at 0x08040000, where third begins.",)
+    data = built("params", 0x080E0000, program=False)
+    assert told(lay_out([*chosen, data], H563))[-1] == ("app2", 0x08080000, 384 * K, False)
+    spans = [(0x08000000, 0x08004000), (0x08020000, 0x08024000), (0x08061000, 0x08062000)]
+    merged = built("all", 0x08000000, 0x62000, parts=spans)
+    assert told(lay_out(chosen[:1], H563, (), [merged]))[-1] == ("app1", 0x08020000, 256 * K, False)
+
+
+def test_bytes_of_others_below_the_end_of_a_build_are_said_to_be_overwritten() -> None:
+    inside, beside = built("old", 0x08022000), built("tail", 0x08027000)
+    layout = lay_out([built("app", 0x08020000, 0x6100)], H563, (), [inside, beside])
+    assert layout.notes == ("Flashing app overwrites bytes of old, tail.",)
+    assert told(layout)[-1] == ("app", 0x08020000, 384 * K, False)
+
+
+def test_another_build_of_the_same_program_says_nothing_new() -> None:
+    older = built("app", 0x08020000, 0x30000, at=1, parts=[(0x08020000, 0x08024000), (0x0804F000, 0x08050000)])
+    layout = lay_out([built("app", 0x08020000)], H563, (), [older])
+    assert (told(layout)[-1][2], layout.notes) == (384 * K, ())
 
 
 def test_one_program_at_the_very_start_is_what_the_rom_flashes() -> None:
@@ -83,6 +120,13 @@ def test_a_program_at_the_start_beside_others_is_the_bootloader_and_stays() -> N
     assert told(layout) == [("bootloader", 0x08000000, 64 * K, True), ("app", 0x08010000, 960 * K, False)]
     assert layout.partitions[0].build is not None
     assert layout.partitions[0].image == "", "it is shown, and never flashed"
+    assert "boot begins where the flash does, so it is taken for the bootloader" in layout.notes[0]
+
+
+def test_a_build_that_is_not_chosen_and_lies_below_is_said_to_be_protected() -> None:
+    app1, app2, boot = built("APP1", 0x08020000), built("APP2", 0x08080000), built("boot", 0x08000000)
+    (note,) = lay_out([app2], H563, others=[app1, boot]).notes
+    assert note == "APP1 in bootloader is protected: choose it, too, where it is to be flashed."
 
 
 def test_of_two_builds_for_one_place_the_newer_counts() -> None:
@@ -141,6 +185,13 @@ def test_beside_a_bootloader_a_program_does_not_reach_into_another_bank_without_
     assert told(beside) == [("bootloader", 0x08000000, 128 * K, True), ("app", 0x08020000, 384 * K, False)]
 
 
+def test_a_long_name_is_cut_also_where_a_number_makes_it_another() -> None:
+    name = partition_name(built("x" * (LONGEST_NAME + 1), 0x08020000))
+    assert name == "x" * LONGEST_NAME
+    assert partition_name(built(name, 0x08020000)) == name
+    assert free_name(name, {name}) == "x" * (LONGEST_NAME - 2) + "-2"
+
+
 def test_each_run_below_the_lowest_is_protected_by_itself() -> None:
     layout = lay_out([built("app", 0x08110000)], HOLE)
     assert told(layout) == [
@@ -166,7 +217,7 @@ def test_as_many_partitions_as_may_be_and_one_more() -> None:
 
 
 def test_nothing_is_planned_of_nothing() -> None:
-    assert lay_out([], H563) == PartitionLayout()
+    assert lay_out([], H563) == PartitionLayout(flash_start=0x08000000)
 
 
 GEOMETRIES = [H563, F407, HOLE, parse_sectors("7*3K@0x08000000, 2*16K")]
@@ -184,6 +235,35 @@ BUILDS = st.lists(
     max_size=6,
 )
 MAPS = st.sampled_from([(), (HONEST,), (parse_memory_map("@F/0x08004000/03*016Kg,01*064Kg,07*128Ka"),)])
+
+
+@settings(max_examples=150, deadline=None)
+@given(BUILDS, BUILDS, st.sampled_from(GEOMETRIES))
+def test_what_a_partition_has_beside_its_build_is_nobodys_as_far_as_is_known_and_is_told(
+    builds: list[FoundBuild], others: list[FoundBuild], geometry: Geometry
+) -> None:
+    layout = lay_out(builds, geometry, (), others)
+    own = {each.span.start for each in layout.partitions if each.build is not None}
+    foreign = [
+        (start, build)
+        for build in (*others, *(each.build for each in layout.left_out))
+        if build.best.start not in own
+        for start, _ in build.best.parts
+    ]
+    for each in layout.partitions:
+        if not each.build_size:
+            continue
+        needed = [span for sector in geometry.sectors() if (span := sector.span).overlaps(reach_of(each))]
+        for start, build in foreign:
+            if each.span.start < start < each.span.end:
+                assert start < needed[-1].end, "it does not grow over it"
+                assert any(f"Flashing {each.name} overwrites bytes of" in note for note in layout.notes), build
+        sizes = f"{each.name} {format_size(each.build_size)} of {format_size(each.span.size)}"
+        assert (sizes in layout.room) is (each.build_size < each.span.size)
+
+
+def reach_of(planned: PlannedPartition) -> Range:
+    return Range.sized(planned.span.start, planned.build_size)
 
 
 @settings(max_examples=150, deadline=None)

@@ -20,6 +20,8 @@ from flashdeck_tui.first_steps.asked_questions import MAX_ANSWER, Topic, WrongAn
 from flashdeck_tui.first_steps.dialogue import Await, BoardSetup, Edit, Step, edited
 
 MOST_TURNS = 14
+MOST_QUESTIONS = 4
+"""Questions that anybody is asked before the last yes, wrong answers and an editor apart."""
 LEAST_ENDS = 12
 """Dialogues, of all that are tried, that come to a file."""
 Draw = Callable[..., Any]
@@ -110,12 +112,17 @@ def one_dialogue(data: st.DataObject) -> str:
     with tempfile.TemporaryDirectory() as directory:
         talk = Talk(facts(Path(directory), *seen, builds=tuple(found)))
         talk.see(*plugged)
+        asked: set[Topic] = set()
         for _ in range(MOST_TURNS):
             step = next_step(talk)
             match step:
                 case None:
                     return "refused"
                 case BoardSetup():
+                    if step.other_ways is not None and talk.given.enter is None and draw(st.booleans()):
+                        with suppress(WrongAnswerError):
+                            talk.other_way(draw(st.sampled_from(_WAYS)))
+                        continue
                     check_setup(talk, step, talk.facts.config)
                     return "setup"
                 case Await():
@@ -127,6 +134,8 @@ def one_dialogue(data: st.DataObject) -> str:
                         continue
                     talk.given = edited(talk.facts, talk.given, None)
                 case _:
+                    asked.add(step.question.topic)
+                    assert len(asked) <= MOST_QUESTIONS
                     with suppress(WrongAnswerError):
                         talk.answer(typed_at(step.question.topic, draw))
     return "still asks"

@@ -32,9 +32,15 @@ def test_the_first_case_at_80_columns() -> None:
         *("0x08000000", "0x08020000", "0x08080000"),
         "0x080e0000",
     ]
-    assert "free" in lines[1]
+    assert "untouched" in lines[1]
     assert "protected" in lines[4]
     assert "bank 2" in lines[6]
+
+
+def test_the_first_case_at_40_columns() -> None:
+    lines = picture(PRODUCT, 40, UNICODE)
+    assert max(map(len, lines)) <= 39
+    assert lines[-4:-2] == ["  app1        0x08020000   384 KiB", "    bank 1  no image"]
 
 
 def test_plain_characters_are_ascii() -> None:

@@ -1,18 +1,33 @@
-"""A file is written where there is none, or one that says nothing; and what is typed at a prompt is bounded."""
+"""A file is written where there is none, or one that says nothing; what is typed or waited for has an end."""
 
+import asyncio
 import os
 import stat
+from collections.abc import Callable, Coroutine
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import click
 import pytest
+from msgspec.structs import replace
 
-from flashdeck.errors import FlashdeckError, RequestError
+from asked_times import asked_times
+from first_steps_rig import device
+from flashdeck.api import BoardList
+from flashdeck.config import Config
+from flashdeck.errors import ConfigError, ConnectionFailedError, FlashdeckError, RequestError
+from flashdeck.model import ConfigurationState, DaemonState
+from flashdeck.paths import default_config_path
+from flashdeck_tui.first_steps import doing, sources
 from flashdeck_tui.first_steps.blank_file import FILE_MODE, is_blank, write_new
-from flashdeck_tui.first_steps.doing import LOOK_AGAIN
-from flashdeck_tui.first_steps.sources import ASK_AGAIN
+from flashdeck_tui.first_steps.config_place import ConfigPlace
+from flashdeck_tui.first_steps.doing import LOOK_AGAIN, START_SECONDS
+from flashdeck_tui.first_steps.person import Agreement
+from flashdeck_tui.first_steps.sources import ASK_AGAIN, FromDaemon, Plugged
 from flashdeck_tui.first_steps.terminal_front import MAX_LINE, AtTerminal
+from flashdeck_tui.installer.steps import StepResult, StepState
 
 
 def test_a_new_file_has_its_directories_and_its_mode(tmp_path: Path) -> None:
@@ -72,10 +87,52 @@ def test_a_line_is_read_only_so_far_and_an_end_is_an_end(monkeypatch: pytest.Mon
     with pytest.raises(click.Abort):
         front.prompt("? ")
     monkeypatch.setattr("sys.stdin", Typed(b"maybe\nYES\n"))
-    assert front.agrees(["write it"])
+    assert front.agrees(["write it"], None) is Agreement.YES
     monkeypatch.setattr("sys.stdin", Typed(b"n\n"))
-    assert not front.agrees(["write it"])
+    assert front.agrees(["write it"], None) is Agreement.NO
 
 
-def test_what_is_waited_for_is_noticed_within_a_second() -> None:
-    assert max(ASK_AGAIN, LOOK_AGAIN) <= 1
+async def test_a_daemon_that_was_just_started_is_looked_for_so_long_and_so_often(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked = asked_times(monkeypatch)
+    monkeypatch.setattr(doing, "time", SimpleNamespace(monotonic=lambda: sum(asked.naps)))
+
+    async def connect(*, client: str) -> None:
+        raise ConnectionFailedError(f"no daemon answers {client}", hint="start one")
+
+    nowhere = SimpleNamespace(connect=connect, setup=SimpleNamespace(images=()))
+    steps = doing.Doing(cast("Any", nowhere), cast("Any", nowhere), cast("Any", None), print, may_ask=False)
+    steps.installed = (StepResult(step="start flashdeckd", state=StepState.DONE),)
+    with pytest.raises(ConnectionFailedError):
+        await steps.flash()
+    assert asked.naps == [LOOK_AGAIN] * round(START_SECONDS / LOOK_AGAIN)
+
+
+def test_a_daemon_is_asked_again_after_so_long_until_a_board_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    nothing = BoardList(boards=(), devices=())
+    answers = [nothing, nothing, BoardList(boards=(), devices=(device(),))]
+
+    async def call(_: object) -> BoardList:
+        return answers.pop(0)
+
+    def converse(work: Callable[[Any], Coroutine[Any, Any, Plugged]]) -> Plugged:
+        return asyncio.run(work(SimpleNamespace(call=call)))
+
+    monkeypatch.setattr(sources, "converse", converse)
+    asked = asked_times(monkeypatch)
+    assert FromDaemon().after(Plugged(())).devices == (device(),)
+    assert asked.naps == [ASK_AGAIN] * 2
+
+
+def test_a_configuration_that_is_gone_since_it_was_read_is_begun_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    main = default_config_path()
+    read = ConfigurationState(files=(str(main),), read_at=0.0)
+    daemon = DaemonState(version="1", pid=1, instance="i", host="h", started_at=0.0, configuration=read)
+    assert ConfigPlace.of(daemon) == ConfigPlace(main, Config(), has_main=False)
+    named = replace(daemon, configuration=ConfigurationState(files=(str(tmp_path / "named.toml"),), read_at=0.0))
+    with pytest.raises(ConfigError, match="no such file"):
+        ConfigPlace.of(named)

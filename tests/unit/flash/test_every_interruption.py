@@ -319,7 +319,7 @@ def told(what: str) -> Generator[None]:
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 def test_a_fault_at_any_transfer(scenario: Scenario, fault: Fault) -> None:
     transfers = scenario.transfers()
-    for at in part(range(1, transfers + 1), 5, f"{scenario}{fault}"):
+    for at in part(range(1, transfers + 1), 9, f"{scenario}{fault}"):
         case = Case(scenario)
         case.rig.bench.fault("board", fault, at, any_transfer=True)
         with told(f"{fault} at transfer {at} of {transfers} of {scenario}"):
@@ -337,7 +337,7 @@ class HostKilled(BaseException):
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=str)
 def test_the_host_killed_at_any_transfer(scenario: Scenario, *, sent: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """The board stays as that left it, powered and in the middle of a session; another process finds it so."""
-    for at in part(range(1, scenario.transfers() + 1), 3, str(scenario)):
+    for at in part(range(1, scenario.transfers() + 1), 5, str(scenario)):
         case = Case(scenario)
         alive = iter(range(at, 0, -1))
 
@@ -384,7 +384,7 @@ def cuts(operations: tuple[int, ...]) -> Iterator[tuple[int, float | None]]:
 @pytest.mark.parametrize("scenario", [each for each in SCENARIOS if not each.only_leave], ids=str)
 def test_power_lost_at_any_word_and_in_any_erase(scenario: Scenario) -> None:
     every = list(cuts(scenario.operations()))
-    for after, share in part(every, 5, str(scenario)):
+    for after, share in part(every, 9, str(scenario)):
         case = Case(scenario)
         case.rig.bench.cut_power("board", after, share)
         with told(f"power lost after {after} steps of {scenario}, {share} of the next one done"):

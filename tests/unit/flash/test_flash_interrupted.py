@@ -66,7 +66,7 @@ def used(model: Model) -> Rig:
     [(m, f) for m in MODELS for f in OPEN_FAULTS if (m, f) != (Model.USBX, Fault.ERROR_WRITE)],
 )
 def test_a_fault_at_any_request(model: Model, fault: Fault) -> None:
-    step = (3 if model is Model.USBX else 2) * sized(4, 1, 1)
+    step = (3 if model is Model.USBX else 2) * sized(8, 1, 1)
     for at in range(1, requests_of(model) + 1, step):
         rig, watcher = used(model), Watcher()
         rig.bench.fault("board", fault, at)

@@ -159,13 +159,13 @@ def test_a_plain_board_that_gives_out_too_little_cannot_be_compared() -> None:
 def test_the_first_byte_and_the_number_of_bytes_that_differ_are_found() -> None:
     wanted = Image.raw(bytes(4 * STRIDE))
     seen = bytearray(4 * STRIDE)
-    seen[STRIDE - 1] = seen[STRIDE] = seen[3 * STRIDE + 7] = 1
+    seen[STRIDE - 1] = seen[STRIDE] = seen[2 * STRIDE - 1] = seen[3 * STRIDE + 7] = 1
     found = difference(wanted, Image.raw(bytes(seen)))
     assert found is not None
-    assert (found.first, found.count) == (STRIDE - 1, 3)
+    assert (found.first, found.count) == (STRIDE - 1, 4)
     assert found.places == (
         Range(STRIDE - 1, STRIDE),
-        Range(STRIDE, STRIDE + 1),
+        Range(STRIDE, 2 * STRIDE),
         Range(3 * STRIDE + 7, 3 * STRIDE + 8),
     )
 

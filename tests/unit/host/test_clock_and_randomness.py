@@ -1,11 +1,13 @@
 """Time, randomness and the process: from the machine, or from whoever has taken its place."""
 
 import re
+import time
 from collections.abc import Callable
 
 import pytest
 
 from flashdeckd.host import clock, processes, randomness
+from flashdeckd.host.clock import LONGEST_TICK
 
 
 class VirtualTime:
@@ -53,6 +55,23 @@ def test_the_machines_time_goes_on() -> None:
     assert clock.monotonic() > before
     assert clock.now() > wall - 60
     assert re.fullmatch(r"[0-9]{8}T[0-9]{6}Z", clock.stamp())
+
+
+def test_a_tick_is_that_of_this_kernel_and_never_more_than_that_of_the_slowest(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert 0 < clock.tick() <= LONGEST_TICK
+    for seconds, tick in ((0.02, LONGEST_TICK), (0.001, 0.001)):
+
+        def resolution(_: int, seconds: float = seconds) -> float:
+            return seconds
+
+        monkeypatch.setattr(time, "clock_getres", resolution)
+        assert clock.tick() == tick
+
+    def unknown(_: int) -> float:
+        raise OSError("no such clock")
+
+    monkeypatch.setattr(time, "clock_getres", unknown)
+    assert clock.tick() == LONGEST_TICK
 
 
 def test_names_are_unique_unless_somebody_else_throws_the_dice(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Commands: how they end, what they are given, and that nothing of them is left."""
 
 import asyncio
+import errno
 import os
 import signal
 import sys
@@ -164,6 +165,21 @@ async def test_no_descriptor_is_left_behind() -> None:
     before = our_files()
     await asyncio.gather(shell("echo one"), shell("sleep 1000", seconds=0.05), shell("kill -9 $$"))
     assert our_files() == before
+
+
+async def test_one_that_cannot_be_watched_is_not_left_running(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    fifo = fifo_in(tmp_path, "open")
+    reader = asyncio.get_running_loop().run_in_executor(None, read_to_the_end, fifo)
+    begun = fifo_in(tmp_path, "begun")
+
+    def fails(_: int) -> int:
+        read_to_the_end(begun)
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(os, "pidfd_open", fails)
+    with pytest.raises(OSError, match="Too many open files"):
+        await shell(f"exec 3>{fifo}; echo >{begun}; sleep 600")
+    assert await reader == b""
 
 
 def test_a_program_is_found_where_it_would_be_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,8 +2,10 @@
 
 import os
 import stat
+import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -103,8 +105,21 @@ def test_a_file_that_cannot_be_written_is_told(tmp_path: Path) -> None:
     assert "file" in result.reason
 
 
-def test_a_step_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_step_may_take_so_long(monkeypatch: pytest.MonkeyPatch) -> None:
     assert STEP_SECONDS > 60  # somebody types a password
+    asked: list[float] = []
+    real: Any = subprocess.run
+
+    def run(*words: Any, timeout: float, **how: Any) -> Any:
+        asked.append(timeout)
+        return real(*words, timeout=timeout, **how)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert [each.state for each in carried_out([Run(("true",))])] == [StepState.DONE]
+    assert asked == [STEP_SECONDS]
+
+
+def test_a_step_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(carrying_out, "STEP_SECONDS", 0.05)
     (result,) = carried_out([Run(("sleep", "60"))])
     assert (result.state, result.reason) == (StepState.FAILED, "it took more than 0.05 s")

@@ -131,6 +131,30 @@ def test_the_rules_name_each_device_of_the_configuration(tmp_path: Path) -> None
     assert all("TAG+=" in line and "ATTR" in line for line in (*usb, *tty))
 
 
+def test_the_rules_keep_the_devices_of_another_account(tmp_path: Path) -> None:
+    text = '[profiles.p]\ndfu = "{0}:0001"\napp = "{0}:0002"\nflash = "STM32H563RG"\n'
+    anns = configured(tmp_path / "ann.toml", text.format("1209"))
+    bobs = configured(tmp_path / "bob.toml", text.format("2fe3"))
+    files = written(installed(config=anns))
+    both = {**files, **written(installed(replace(ANN, account="bob"), files, config=bobs))}
+    lines = both[needed_steps.RULES].splitlines()
+    for vendor in ("1209", "2fe3"):
+        mine = [line for line in lines if line.startswith("SUBSYSTEM") and f'=="{vendor}"' in line]
+        assert [line[12:15] for line in mine] == ["usb", "usb", "tty"]
+    assert installed(files=both, config=anns) == []
+
+
+@pytest.mark.parametrize("system", [False, True])
+def test_what_the_service_of_another_account_needs_stays_and_is_said(*, system: bool) -> None:
+    files = written(installed(system=system))
+    shared = {needed_steps.RULES, *(path for path in files if not path.is_relative_to("/home"))}
+    lines = needed_steps.uninstall(replace(ANN, others=frozenset({"bob"})), files.get, system=system)
+    removed = {line.path for line in lines if isinstance(line, RemoveFile)}
+    assert removed == set(files) - shared
+    assert any("bob" in str(line) for line in lines if isinstance(line, Remark))
+    assert any("disable" in command for command in commands(lines, as_root=system))
+
+
 def test_who_touches_ports_may_open_them(tmp_path: Path) -> None:
     text = '[profiles.p]\ndfu = "0483:df11"\napp = "0483:5740"\nflash = "STM32H563RG"\n'
     config = configured(tmp_path / "flashdeck.toml", text)

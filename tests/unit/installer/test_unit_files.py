@@ -13,7 +13,7 @@ from flashdeckd.dfu.polling import ERASE_PATIENCE, LONGEST_NAP, WRITE_PATIENCE
 from flashdeckd.jobs.device_thread import END_SECONDS
 from needed_tools import need
 
-MOST_EXPOSED = {True: 3.0, False: 6.5}
+MOST_EXPOSED = {True: 3.0, False: 6.4}
 """The exposure level that `systemd-analyze security` may give to the unit of the system, and to a user's; 10 is worst.
 
 A user's service is counted capabilities that no process of a user has. To take them away, or to have mounts of its own,

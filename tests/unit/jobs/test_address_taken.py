@@ -13,7 +13,7 @@ async def test_a_job_waits_for_its_board_where_another_device_has_its_address(sc
     scene.lane.see(Sighting(Presence.DFU, left))
     job = await scene.until(await scene.order(), Waiting, Failed)
     assert isinstance(job.status, Waiting), job.text
-    assert job.status.hint == "plug the board in again"
+    assert job.status.hint == "plug the board in again, or bring it into DFU mode"
     assert scene.emulated.board.state().transfers == 0
     scene.see()
     job = await scene.until(job, Done, Failed)

@@ -179,6 +179,33 @@ def test_what_was_read_back_wrong_is_not_known() -> None:
     assert not board.contents.complete
 
 
+def test_a_program_over_contents_that_are_uncertain_leaves_nothing_known_below() -> None:
+    """Another device may have been flashed in the board's place: what the program does not touch is not known."""
+    board = Board()
+    board.flash(Image.raw(b"o" * 3 * SECTOR))
+    board.flash(PATCH)
+    assert board.contents is not None
+    board.contents = msgspec.structs.replace(board.contents, uncertain=True)
+    job = board.begin(PROGRAM, [Range(0, SECTOR)])
+    assert not board.known.pieces
+    spans = [Range(0, SECTOR)]
+    board.contents = flashed(board.contents, job, spans, made=made(job), target=SMALL, image_of=board.images.get)
+    assert board.known == Image.raw(PROGRAM.read(Range(0, SECTOR)))
+    assert not board.contents.patches
+    assert not board.contents.uncertain
+
+
+def test_a_program_that_was_there_leaves_nothing_known_below_if_contents_were_uncertain() -> None:
+    """It was read, and nothing was erased for it."""
+    board = Board()
+    board.flash(Image.raw(b"o" * 3 * SECTOR))
+    assert board.contents is not None
+    board.contents = msgspec.structs.replace(board.contents, uncertain=True)
+    job = board.job(PROGRAM)
+    board.contents = flashed(board.contents, job, (), made=made(job), target=SMALL, image_of=board.images.get)
+    assert board.known == PROGRAM
+
+
 def test_layers_travel() -> None:
     board = Board()
     board.flash(PROGRAM)

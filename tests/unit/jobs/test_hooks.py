@@ -1,7 +1,7 @@
 """Commands that run when a job has ended: what they get, what is kept of them, and how many run."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -82,11 +82,11 @@ class Scene:
 
 
 @asynccontextmanager
-async def scene_of(tmp_path: Path, hooks: Hooks) -> AsyncGenerator[Scene]:
+async def scene_of(tmp_path: Path, hooks: Hooks | Callable[[], Hooks]) -> AsyncGenerator[Scene]:
     hub = Hub(DaemonState(version="0", pid=1, instance="i", host="h", started_at=0.0))
     journal = await Journal.open(tmp_path / "journal.sqlite3")
     book = JobBook(hub, journal, await journal.load(), lambda _: None)
-    runner = HookRunner(hub, book, Health(hub), lambda: hooks)
+    runner = HookRunner(hub, book, Health(hub), hooks if callable(hooks) else lambda: hooks)
     try:
         yield Scene(journal, book, hub, runner)
     finally:
@@ -227,3 +227,31 @@ async def test_it_runs_once_however_often_the_job_is_told(tmp_path: Path, monkey
         await scene.end(2, Done())
         await scene.hooked(2)
         assert made.began == ["1", "2"]
+
+
+async def test_jobs_that_had_ended_before_there_was_a_hook_run_none_when_their_board_is_renamed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = Made()
+    made.may_end.set()
+    monkeypatch.setattr(commands, "system", made)
+    hooks = Hooks()
+    async with scene_of(tmp_path, lambda: hooks) as scene:
+        await scene.end(1, Done())
+        await scene.end(2, FAILED)
+        waiting = await scene.book.create("left", "app1", Artifact("aa" * 32, 1, ""), Origin.BUILD)
+        hooks = Hooks(done=("notify",), failed=("notify",))
+        await scene.book.rename_boards({"left": "other"}, "mark")
+        await scene.book.move(waiting, FAILED)
+        await scene.hooked(3)
+        assert made.began == ["3"]
+
+
+async def test_a_job_that_an_earlier_daemon_has_left_runs_its_hook_once_it_ends(tmp_path: Path) -> None:
+    async with scene_of(tmp_path, Hooks()) as scene:
+        await scene.end(1, Done())
+        job = await scene.book.create("left", "app1", Artifact("aa" * 32, 1, ""), Origin.BUILD)
+    async with scene_of(tmp_path, SH) as scene:
+        await scene.book.move(job, FAILED)
+        await scene.hooked(job.id)
+        assert scene.book.job(1).hook is None

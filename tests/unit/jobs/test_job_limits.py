@@ -13,8 +13,25 @@ from asked_times import asked_times
 from flash_rig import Rig
 from flashdeck.config import Enter, UsbId
 from flashdeck.errors import DeviceGoneError, DevicePermissionError, ErrorKind
-from flashdeck.job_state import DeviceWork, Done, Failed, JobKind, Phase, Running, TimeClaim, WaitFor
+from flashdeck.job_state import (
+    Cancelled,
+    Canceller,
+    DeviceWork,
+    Done,
+    Failed,
+    HookRun,
+    JobKind,
+    JobStatus,
+    Phase,
+    PhaseTimes,
+    Queued,
+    Running,
+    TimeClaim,
+    WaitFor,
+    Waiting,
+)
 from flashdeck.model import DaemonState, JobState, Origin, Presence
+from flashdeck.text import clean
 from flashdeckd.entering import asking
 from flashdeckd.flash import engine
 from flashdeckd.flash.bootloader_history import BootloaderHistory
@@ -23,7 +40,7 @@ from flashdeckd.host import clock
 from flashdeckd.images import guards
 from flashdeckd.images.image import Image
 from flashdeckd.images.spool import Artifact
-from flashdeckd.jobs import job_images, progress_reports, satisfaction
+from flashdeckd.jobs import job_images, progress_reports, satisfaction, worker
 from flashdeckd.jobs.after_error import LOST_SECONDS
 from flashdeckd.jobs.attempt import MAX_REMARKS
 from flashdeckd.jobs.book import KEPT_JOBS, JobBook
@@ -35,13 +52,15 @@ from flashdeckd.jobs.lost_reads import PATIENCE, LostReads
 from flashdeckd.jobs.progress_reports import PROGRESS_SECONDS, PULSE_SECONDS, ProgressReports
 from flashdeckd.jobs.retry_policy import ACCESS_PAUSE, LOOK_TRIES, RESTS, FailedAttempts, Then, rule_for
 from flashdeckd.jobs.satisfaction import Satisfaction
-from flashdeckd.jobs.worker import Worker
+from flashdeckd.jobs.worker import MAX_MAPS, Worker
+from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Journal, Ledger
 from flashdeckd.usb.pulse import Pulse
 from flashdeckd.usb.recognition import ABSENT, Sighting
 from job_states import DONE, waits_for
 from lane_rig import PROFILE, Scene, running_lane
+from set_clock import set_clock
 
 APP = UsbId(0x0483, 0x5740)
 STARTING = replace(PROFILE, app=APP, enter=Enter.DETACH, leave=True)
@@ -187,6 +206,11 @@ class Shown:
 
     def __init__(self) -> None:
         self.told: list[Running] = []
+        self.times = PhaseTimes()
+
+    def spend(self, _: int, times: PhaseTimes) -> None:
+        for phase in Phase:
+            self.times = self.times.plus(phase, times.of(phase))
 
     def progress(self, _: int, status: Running) -> None:
         self.told.append(status)
@@ -203,8 +227,8 @@ def reports(book: Shown, pulse: Pulse) -> ProgressReports:
     )
 
 
-def _call(work: Callable[[], object]) -> None:
-    work()
+def _call(work: Callable[..., object], *values: object) -> None:
+    work(*values)
 
 
 def test_progress_is_passed_on_only_so_often(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,6 +239,21 @@ def test_progress_is_passed_on_only_so_often(monkeypatch: pytest.MonkeyPatch) ->
     for now, done in ((100.0, 1), (100.0 + PROGRESS_SECONDS * 0.99, 2), (100.0 + PROGRESS_SECONDS * 1.01, 3)):  # noqa: B007 - the clock reads it
         report.progress(Phase.WRITE, done, 10)
     assert [status.done for status in book.told] == [1, 3]
+
+
+def test_each_phase_is_counted_once_it_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock_ = set_clock(monkeypatch)
+    book = Shown()
+    report = reports(book, Pulse())
+    for seconds, phase in ((1, Phase.OPEN), (2, Phase.ERASE), (4, Phase.ERASE), (8, Phase.WRITE)):
+        clock_.seconds += seconds
+        report.progress(phase, 1, 10)
+    assert book.times == PhaseTimes(open=1, erase=6, write=8)
+    clock_.seconds += 16
+    report.progress(Phase.WRITE, 2, 10)
+    assert book.times.write == 8
+    report.end()
+    assert book.times == PhaseTimes(open=1, erase=6, write=24)
 
 
 def test_an_answer_is_passed_on_only_so_often() -> None:
@@ -244,6 +283,18 @@ async def test_a_device_that_cannot_be_opened_yet_is_tried_again_after_such_a_pa
     assert pauses == [OPEN_PAUSE] * (OPEN_TRIES - 1)
 
 
+def test_so_much_is_kept_of_what_a_board_says_of_its_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    def identify(_: object) -> str:
+        return said
+
+    monkeypatch.setattr(worker, "identify", identify)
+    rig = Rig()
+    said = "m" * MAX_MAPS
+    assert Worker(rig.bench.backend).identify(rig.device) == said
+    said += "m"
+    assert Worker(rig.bench.backend).identify(rig.device) == clean(said, MAX_MAPS)
+
+
 @pytest.mark.parametrize("kind", [ErrorKind.NO_PERMISSION, ErrorKind.DEVICE_BUSY])
 def test_what_somebody_else_keeps_closed_is_tried_again_after_such_a_pause(kind: ErrorKind) -> None:
     assert (rule_for(kind).pause(1), rule_for(kind).pause(1000)) == (ACCESS_PAUSE[0], ACCESS_PAUSE[-1])
@@ -265,6 +316,10 @@ async def test_a_job_may_lose_so_many_reads_where_reading_was_proved() -> None:
 
 
 def ended(number: int) -> JobState:
+    return one_job(number, DONE)
+
+
+def one_job(number: int, status: JobStatus) -> JobState:
     return JobState(
         id=number,
         board="left",
@@ -272,7 +327,7 @@ def ended(number: int) -> JobState:
         sha256=f"{number:064}",
         size=1,
         origin=Origin.BUILD,
-        status=DONE,
+        status=status,
         created_at=0.0,
     )
 
@@ -287,6 +342,63 @@ async def test_so_many_ended_jobs_are_kept(tmp_path: Path) -> None:
         await book.create("left", "app1", Artifact(sha256="0" * 64, size=1, version=""), Origin.HAND)
         assert (1 in book.jobs, 1 in hub.jobs) == (is_kept, is_kept)
         assert len(book.jobs) == KEPT_JOBS + 1
+    await journal.close()
+
+
+async def test_a_job_that_waited_longer_than_all_others_is_known_when_it_ends(tmp_path: Path) -> None:
+    journal = await Journal.open(tmp_path / "journal.sqlite3")
+    hub = Hub(DaemonState(version="0", pid=1, instance="i", host="h", started_at=0.0))
+    waited = one_job(1, Queued())
+    jobs = (waited, *(ended(number) for number in range(2, KEPT_JOBS + 2)))
+    ledger = Ledger(jobs=jobs, contents={}, artifacts={}, holds={}, ports={}, histories={}, next_job=KEPT_JOBS + 2)
+    book = JobBook(hub, journal, ledger, lambda _: None)
+    artifact = Artifact(sha256="0" * 64, size=1, version="")
+    end = Cancelled(by=Canceller.PERSON)
+    await asyncio.gather(
+        book.move(waited, end),
+        *(book.create("left", "app1", artifact, Origin.HAND) for _ in range(3)),  # before its end is recorded
+        book.note_hook(2, HookRun(name="done", ending="ended with 0")),  # of the first that is forgotten
+    )
+    assert book.job(1).status == hub.jobs[1].status == end
+    assert sum(job.is_settled for job in book.jobs.values()) == KEPT_JOBS
+    assert book.jobs.keys() == hub.jobs.keys()
+    await journal.close()
+
+
+async def test_nobody_is_told_of_an_end_before_it_is_recorded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal = await Journal.open(tmp_path / "journal.sqlite3")
+    hub = Hub(DaemonState(version="0", pid=1, instance="i", host="h", started_at=0.0))
+    job = one_job(1, Queued())
+    ledger = Ledger(jobs=(job,), contents={}, artifacts={}, holds={}, ports={}, histories={}, next_job=2)
+    book = JobBook(hub, journal, ledger, lambda _: None)
+    save, may_end = journal.save_job, asyncio.Event()
+
+    async def slow(now: JobState) -> None:
+        if now.is_settled:
+            await may_end.wait()
+        await save(now)
+
+    monkeypatch.setattr(journal, "save_job", slow)
+    waits = asyncio.create_task(book.wait(job, Waiting(for_=WaitFor.ABSENT, reason="not connected")))
+    ends = asyncio.create_task(book.move(job, Cancelled(by=Canceller.PERSON)))
+    await waits
+    assert not hub.jobs[1].is_settled
+    may_end.set()
+    await ends
+    assert hub.jobs[1].is_settled
+    await journal.close()
+
+
+async def test_a_client_may_leave_when_its_job_is_forgotten(tmp_path: Path) -> None:
+    journal = await Journal.open(tmp_path / "journal.sqlite3")
+    hub = Hub(DaemonState(version="0", pid=1, instance="i", host="h", started_at=0.0))
+    jobs = tuple(ended(number) for number in range(1, KEPT_JOBS + 2))
+    ledger = Ledger(jobs=jobs, contents={}, artifacts={}, holds={}, ports={}, histories={}, next_job=KEPT_JOBS + 2)
+    book = JobBook(hub, journal, ledger, lambda _: None)
+    await book.create("left", "app1", Artifact(sha256="0" * 64, size=1, version=""), Origin.HAND)
+    assert 1 not in book.jobs
+    nobody = cast("Any", None)
+    HandRequests(cast("Any", SimpleNamespace(book=book)), nobody, hub, nobody).abandon(jobs[:2])
     await journal.close()
 
 

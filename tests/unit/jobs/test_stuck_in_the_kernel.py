@@ -4,15 +4,19 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
 
+from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.job_state import Queued, Running, Written
 from flashdeck.model import LogLevel
 from flashdeckd.host import executor
 from flashdeckd.jobs import device_thread
-from flashdeckd.jobs.device_thread import END_SECONDS, LOOK_SECONDS
+from flashdeckd.jobs.device_thread import END_SECONDS, LOOK_SECONDS, DeviceThread
+from flashdeckd.jobs.lane_state import LaneState
+from flashdeckd.jobs.worker import Worker
 from flashdeckd.usb import pulse
 from flashdeckd.usb.pulse import BETWEEN_SECONDS, GRACE_SECONDS, Pulse
 from flashdeckd.usb.transport import RESET_SECONDS, STANDARD_SECONDS
@@ -136,6 +140,32 @@ async def test_the_end_waits_for_what_is_within_its_time_and_no_longer_than_so(
         assert "parked" in (await scene.until(job, Queued)).text
 
 
+async def test_the_end_waits_so_long_by_its_clock(
+    tmp_path: Path, kernel: Kernel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = [0.0, END_SECONDS - 1, END_SECONDS, 100 * END_SECONDS]
+
+    class Clocked:
+        """asyncio, whose clock goes on by itself."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(asyncio, name)
+
+        def get_running_loop(self) -> Any:
+            return SimpleNamespace(time=lambda: told.pop(0))
+
+    monkeypatch.setattr(device_thread, "LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(device_thread, "asyncio", Clocked())
+    monkeypatch.setattr(pulse, "GRACE_SECONDS", 1000.0)
+    async with running_lane(tmp_path) as scene:
+        monkeypatch.setattr(scene.node, "ctrl_transfer", kernel.call(scene.node.ctrl_transfer))
+        job = await scene.order()
+        await kernel.until_stuck()
+        scene.lane.stop()
+        assert "parked" in (await scene.until(job, Queued)).text
+    assert told == [100 * END_SECONDS], "given up neither earlier nor later"
+
+
 async def said(scene: Scene, words: str) -> None:
     async with asyncio.timeout(30):
         await scene.hub.until(lambda: any(words in line for line in scene.logged(LogLevel.WARNING)))
@@ -195,3 +225,11 @@ def test_a_deadline_is_the_end_of_the_transfer_and_some_grace_or_else_of_the_lon
     beat.end()
     assert beat.due_in == float("inf")
     assert END_SECONDS > BETWEEN_SECONDS, "what comes to an end at all is waited for"
+
+
+async def test_who_asks_a_lane_that_has_ended_meanwhile_hears_of_that() -> None:
+    thread = DeviceThread("left", Worker(None), cast("LaneState", SimpleNamespace()))
+    await thread.end()
+    with pytest.raises(FlashdeckError, match="left is not looked after any more") as refused:
+        await thread.run(lambda _: None)
+    assert refused.value.kind is ErrorKind.INTERRUPTED

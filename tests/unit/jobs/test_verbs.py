@@ -27,13 +27,13 @@ from flashdeck.job_state import (
     Written,
 )
 from flashdeck.model import BoardHold, Contents, HoldBy, JobState, Presence
+from flashdeck.queue_order import in_queue_order
 from flashdeckd.flash import engine as flash_engine
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.images.image import Image
 from flashdeckd.jobs import departure
 from flashdeckd.jobs.queue import superseded_by_erase
 from flashdeckd.jobs.restart import queue_again
-from flashdeckd.jobs.visit import in_order
 from flashdeckd.usb.recognition import ABSENT, Sighting
 from flashdeckd.virtual.spec import Model
 from job_states import waits_for
@@ -375,7 +375,7 @@ async def test_a_board_that_comes_back_in_dfu_mode_has_not_started(
 
 def test_a_reset_comes_before_all_that_is_queued() -> None:
     flash, reset = job(1), job(2, kind=JobKind.RESET, partition="")
-    assert in_order((flash, reset), ("app1", "partition2")) == [reset, flash]
+    assert in_queue_order((flash, reset), ("app1", "partition2")) == [reset, flash]
 
 
 async def test_a_visit_in_which_something_was_erased_ends_in_dfu_mode(started: Scene, board: Running) -> None:

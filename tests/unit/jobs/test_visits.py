@@ -9,9 +9,9 @@ import pytest
 
 from flash_rig import APP1, SECTOR
 from flashdeck.config import Enter, Partition, UsbId
-from flashdeck.errors import BlockedError, DeviceError, ErrorKind, RefusedError
+from flashdeck.errors import BlockedError, DeviceError, DeviceGoneError, ErrorKind, RefusedError
 from flashdeck.geometry import Range
-from flashdeck.job_state import Blocked, Done, Failed, Verified, WaitFor, Waiting, Written
+from flashdeck.job_state import Blocked, Done, Failed, JobKind, Superseded, Verified, WaitFor, Waiting, Written
 from flashdeck.model import BoardHold, Contents, HoldBy, JobState, Presence
 from flashdeckd.flash import engine as flash_engine
 from flashdeckd.flash.listener import FlashListener
@@ -49,6 +49,8 @@ class Engine:
         """What was done to the board: the partitions that were flashed, and "leave"."""
         self.before: dict[str, Callable[[FlashListener], None]] = {}
         """What happens once a partition's flash is about to begin."""
+        self.comes_back = False
+        """True: the bootloader accepts nothing, and is there again after a leave."""
         self._device = scene.emulated.device
         monkeypatch.setattr(flash_engine, "flash", self.flash)
         monkeypatch.setattr(flash_engine, "leave", self.leave)
@@ -68,7 +70,10 @@ class Engine:
 
     def _left(self) -> None:
         self.done.append("leave")
-        self._loop.call_soon_threadsafe(self._scene.lane.see, self.app)
+        if self.comes_back:
+            self._loop.call_soon_threadsafe(self.press)
+        else:
+            self._loop.call_soon_threadsafe(self._scene.lane.see, self.app)
 
     @property
     def app(self) -> Sighting:
@@ -137,6 +142,59 @@ async def test_what_is_queued_runs_in_the_order_of_the_configuration_with_one_le
     assert engine.done == ["app1", "partition2", LAST, "leave"]
 
 
+async def test_the_order_of_a_person_comes_before_that_of_the_configuration(scene: Scene, engine: Engine) -> None:
+    jobs = [await scene.order(name) for name in ("app1", "partition2", LAST)]
+    await scene.book.arrange([jobs[2], jobs[0]])
+    ledger = await scene.journal.load()
+    assert {job.id: job.rank for job in ledger.jobs} == {jobs[0].id: 2, jobs[1].id: 0, jobs[2].id: 1}
+    scene.see()
+    assert [started(await scene.until(job, Done, Failed)) for job in jobs] == [True, True, True]
+    assert engine.done == [LAST, "app1", "partition2", "leave"]
+
+
+async def test_no_order_lets_an_image_overtake_an_older_one_of_its_partition(scene: Scene, engine: Engine) -> None:
+    older, newer = [await scene.order("app1"), await scene.order("app1", size=21_000)]
+    other = await scene.order("partition2")
+    await scene.book.arrange([newer, other, older])
+    scene.see()
+    await scene.until(newer, Done, Failed)
+    await scene.until(other, Done, Failed)
+    assert isinstance(scene.book.job(older.id).status, Superseded)
+    assert engine.done[:2] == ["app1", "partition2"]
+
+
+async def test_what_waits_for_another_device_does_not_keep_what_was_written_waiting(
+    scene: Scene, engine: Engine
+) -> None:
+    def lost(_: FlashListener) -> None:
+        raise DeviceGoneError("the board was lost")
+
+    def lost_while_writing(observer: FlashListener) -> None:
+        observer.began()
+        lost(observer)
+
+    def plug(bcd_device: int) -> None:
+        scene.lane.see(ABSENT)
+        board = scene.emulated.board
+        board.unplug()
+        board.spec = replace(board.spec, bcd_device=bcd_device)
+        board.plug()
+        scene.see()
+
+    own = scene.emulated.device.bcd_device
+    engine.before["partition2"] = lost
+    first, cut = await scene.order(), await scene.order("partition2")
+    scene.see()
+    await scene.until_says(cut, "the board was lost", Waiting)
+    engine.before["partition2"] = lost_while_writing
+    plug(0x0123)
+    await scene.hub.until(lambda: bool(scene.book.incomplete("left", ["partition2"])))
+    plug(own)
+    await scene.until_says(cut, "another device is in the place of board left", Waiting)
+    assert not_started(await scene.until(first, Done, Failed)) == "partition2 is incomplete"
+    assert waits_for(scene.book.job(cut.id)) is WaitFor.OTHER_DEVICE
+
+
 async def test_a_manual_board_needs_one_press_for_any_number_of_partitions(scene: Scene, engine: Engine) -> None:
     scene.lane.see(engine.app)
     jobs = [await scene.order(name) for name in ("partition2", "app1")]
@@ -193,6 +251,20 @@ async def test_the_next_build_begins_a_visit_at_once_on_a_board_that_stayed(scen
     assert engine.done == ["app1", "app1", "leave"]
 
 
+async def test_a_build_that_comes_during_the_last_job_of_a_visit_begins_the_next_on_a_board_that_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurry(monkeypatch)
+    newer: list[JobState] = []
+    async with running_lane(tmp_path, replace(VISITED, leave=False)) as scene:
+        engine = Engine(scene, monkeypatch)
+        engine.before["app1"] = lambda _: newer.append(engine.order("app1", 30_000))
+        first = await scene.order()
+        await scene.until(first, Done)
+        await scene.until(newer[0], Done)  # nothing else happens that would have the lane look again
+    assert engine.done == ["app1", "app1"]
+
+
 async def test_a_person_s_hold_in_mid_visit_ends_it_with_a_leave(scene: Scene, engine: Engine) -> None:
     def hold(_: FlashListener) -> None:
         engine.in_loop(lambda: setattr(scene.lane, "hold", BoardHold(reason="soldering", by=HoldBy.PERSON)))
@@ -229,6 +301,21 @@ async def test_a_newer_build_of_a_partition_that_is_done_waits_for_the_next_visi
     engine.press()
     assert started(await scene.until(newer[0], Done))
     assert engine.done[3:] == ["app1", "leave"]
+
+
+async def test_a_newer_build_runs_at_once_on_a_board_that_came_back_in_dfu_mode_from_its_leave(
+    scene: Scene, engine: Engine
+) -> None:
+    """Nothing else happens that would have the lane look again."""
+    newer: list[JobState] = []
+    engine.before["app1"] = lambda _: newer.append(engine.order("app1", 30_000))
+    engine.comes_back = True
+    first = await scene.order()
+    scene.see()
+    assert (await scene.until(first, Failed)).failure is not None
+    engine.comes_back = False
+    assert started(await scene.until(newer[0], Done))
+    assert engine.done == ["app1", "leave", "app1", "leave"]
 
 
 async def test_a_partition_whose_job_failed_may_be_taken_again_in_the_same_visit(scene: Scene, engine: Engine) -> None:
@@ -306,3 +393,21 @@ async def test_a_daemon_that_was_killed_between_the_last_write_and_the_leave_onl
         now = scene.book.contents("left", "app1")
         assert now is not None
         assert now.started
+
+
+async def test_a_release_while_the_jobs_are_told_of_the_hold_lets_all_of_them_go_on(
+    scene: Scene, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not engine.done
+    scene.lane.hold = BoardHold(reason="by hand", by=HoldBy.PERSON)
+    first, reset = await scene.order(), await scene.ask(JobKind.RESET)
+    tell = scene.book.wait
+
+    async def release_meanwhile(job: JobState, status: Waiting) -> JobState | None:
+        scene.lane.hold = None
+        return await tell(job, status)
+
+    monkeypatch.setattr(scene.book, "wait", release_meanwhile)
+    scene.see()
+    await scene.until(first, Done)
+    assert "on hold" not in scene.book.job(reset.id).text

@@ -234,6 +234,20 @@ async def test_old_jobs_go_once_ended_and_their_ids_never_come_back(
     assert ledger.next_job == 11
 
 
+async def test_a_job_that_waited_long_is_not_old_when_it_ends(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_module, "KEPT_JOBS", 3)
+    async with opened(path) as journal:
+        await journal.save_job(a_job(1, BLOCKED))
+        for number in range(2, 11):
+            await journal.save_job(a_job(number, created_at=float(number)))
+        await journal.save_job(a_job(1, created_at=1.0, finished_at=10.5))
+        await journal.save_job(a_job(11, created_at=11.0))
+        assert [job.id for job in (await journal.load()).jobs] == [1, 9, 10, 11]
+        for number in (12, 13):
+            await journal.save_job(a_job(number, created_at=float(number)))
+        assert [job.id for job in (await journal.load()).jobs] == [11, 12, 13], "all that is kept began after its end"
+
+
 async def test_bootloaders_that_were_not_learned_of_for_longest_go(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(journal_module, "KEPT_HISTORIES", 3)
     async with opened(path) as journal:
@@ -311,6 +325,22 @@ def test_a_log_that_the_damaged_file_left_behind_goes_with_it(path: Path) -> Non
         f"{kept.name}-wal": "old-wal",
         f"{kept.name}-shm": "old-shm",
     }
+
+
+async def test_a_log_whose_journal_is_gone_is_never_taken_for_that_of_the_new_one(path: Path) -> None:
+    """As a killed daemon leaves it whose file somebody removes, or one that was killed while it set both aside."""
+    async with opened(path) as journal:
+        await journal.save_port("left", "1-2")
+        left_behind = path.with_name(f"{path.name}-wal").read_bytes()
+    path.unlink()
+    path.with_name(f"{path.name}-wal").write_bytes(left_behind)
+    async with opened(path) as journal:
+        assert "it is gone" in journal.trouble
+        ledger = await journal.load()
+        assert ledger.lost
+        assert ledger.ports == {}
+    (kept,) = path.parent.glob("*.kept-*-wal")
+    assert kept.read_bytes() == left_behind
 
 
 async def test_each_damaged_file_is_kept(path: Path) -> None:

@@ -85,7 +85,8 @@ async def test_a_row_that_cannot_be_read_is_left_out_and_the_others_are_there(pa
         other.execute("UPDATE job SET state = 'not JSON' WHERE id = 2")
         other.execute("UPDATE job SET state = '{\"id\": 1}' WHERE id = 1")
     assert await pages(journal) == [[3]]
-    assert await journal.boards_with_jobs() == {"left"}
+    assert await journal.with_jobs("board") == {"left"}
+    assert await journal.with_jobs("partition") == {"app1"}
 
 
 async def test_it_says_from_when_on_no_job_is_missing(journal: Journal, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,6 +3,7 @@
 import errno
 import os
 import stat
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,8 +31,9 @@ class MadeUpTree:
     files: dict[str, MadeUpFile] = field(default_factory=dict[str, MadeUpFile])
     listed: list[str] = field(default_factory=list[str])
     read_files: list[str] = field(default_factory=list[str])
+    bytes_read: Counter[str] = field(default_factory=Counter[str])
     on_listing: Callable[[], object] = lambda: None
-    _open: dict[int, bytes] = field(default_factory=dict[int, bytes])
+    _open: dict[int, tuple[str, bytes]] = field(default_factory=dict[int, tuple[str, bytes]])
 
     def add(self, path: str, file: MadeUpFile | None = None) -> None:
         """Add a file or a directory, and those above it."""
@@ -65,12 +67,13 @@ class MadeUpTree:
     def open(self, path: Place, _flags: int, _mode: int = 0, /) -> int:
         self.read_files.append(str(path))
         descriptor = 1000 + len(self.read_files)
-        self._open[descriptor] = self.files[str(path)].content
+        self._open[descriptor] = str(path), self.files[str(path)].content
         return descriptor
 
     def read(self, descriptor: int, size: int, /) -> bytes:
-        data = self._open[descriptor]
-        self._open[descriptor] = data[size:]
+        name, data = self._open[descriptor]
+        self._open[descriptor] = name, data[size:]
+        self.bytes_read[name] += len(data[:size])
         return data[:size]
 
     def close(self, descriptor: int, /) -> None:

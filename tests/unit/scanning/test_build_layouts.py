@@ -1,11 +1,13 @@
 """Builds as each tool leaves them: found by their contents, named after target or project."""
 
+import errno
 import os
 from pathlib import Path
 
 import pytest
 
 from flashdeck.first_board.found import BuildLayout, FoundBuild
+from flashdeckd.host import files
 from flashdeckd.scanning.builds import builds_below
 from unit.scanning.trees import APP1, APP2, HOST_PROGRAM, OBJECT_FILE, elf, hexed, raw, write
 
@@ -137,16 +139,59 @@ def test_what_nobody_could_flash_is_passed_over(tmp_path: Path) -> None:
             "blank.bin": b"\xff" * 4096,
             "zero.bin": bytes(4096),
             "tiny.bin": b"1",
-            "notes.hex": "these are no records",
             "avr.hex": ":100000000C9435000C945D000C945D000C945D0024\n:00000001FF\n",
             "app.uf2": b"UF2\n" + bytes(508),
-            "broken.elf": elf()[:100],
             "linux-arm": _with_interpreter(elf()),
         },
     )
     line = builds_below(tmp_path)
     assert line.builds == ()
     assert line.notes == ()
+
+
+def test_a_broken_file_that_nothing_stands_beside_is_said(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "notes.hex": "these are no records" * 5,
+            "cut.elf": elf()[:-100],
+            "beside.elf": elf("2")[:-100],
+            "beside.bin": raw("2"),
+        },
+    )
+    line = builds_below(tmp_path)
+    assert [build.name for build in line.builds or ()] == ["beside"]
+    assert line.notes == (f"passed over: {tmp_path}/cut.elf (cut.elf ends before its segments do) and 1 more",), (
+        "the newest, and how many"
+    )
+
+
+def test_a_file_that_cannot_be_read_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write(tmp_path, {"mine.elf": elf("1"), "theirs.elf": elf("2")})
+    contents = files.contents
+
+    def denied(path: Path, most: int) -> bytes:
+        if path.name == "theirs.elf":
+            raise PermissionError(errno.EACCES, "Permission denied")
+        return contents(path, most)
+
+    monkeypatch.setattr(files, "contents", denied)
+    line = builds_below(tmp_path)
+    assert [build.name for build in line.builds or ()] == ["mine"]
+    assert line.notes == (f"passed over: {tmp_path}/theirs.elf (Permission denied)",)
+
+
+def test_names_that_look_like_something_else(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        {
+            "fw-v1.2.3-rc1": elf("1"),
+            "sensor_pre2.hex": hexed("2"),
+            "zephyr/app_pre1.elf": elf("3"),
+            "zephyr/app.elf": elf("4"),
+        },
+    )
+    assert [build.name for build in builds_below(tmp_path).builds or ()] == ["app", "sensor_pre2", "fw-v1.2.3-rc1"]
 
 
 def _with_interpreter(program: bytes) -> bytes:

@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 import image_writers
+from flashdeck.chips import find_chip
 from flashdeck.first_board.found import MAX_PARTS, FoundBuild
+from flashdeck.first_board.partition_layout import lay_out
 from flashdeckd.scanning.builds import MAX_SIDE_BY_SIDE, builds_below
 from flashdeckd.scanning.grouping import BESIDE_SECONDS
 from unit.scanning.trees import APP1, HEADER, elf, hexed, raw, signed, write
@@ -115,3 +117,26 @@ def test_a_binary_of_something_else_beside_a_program_stays_where_its_vectors_say
     write(tmp_path, {"a.elf": elf(), "a.bin": raw("other", base=0x08040000, stack=0x20001000)})
     found = only(tmp_path).best
     assert (found.start, found.start_is_guess) == (0x08040000, True)
+
+
+@pytest.mark.parametrize("fill", [b"\0", b"\xff"])
+def test_a_program_that_is_not_signed_says_how_much_room_it_has_for_a_header(tmp_path: Path, fill: bytes) -> None:
+    body = fill * HEADER + raw(base=APP1 + HEADER)
+    write(tmp_path, {"a/zephyr/zephyr.elf": image_writers.elf([(APP1, body)])})
+    linked = only(tmp_path).best
+    assert (linked.start, linked.header_room, linked.is_program, linked.has_header) == (APP1, HEADER, False, False)
+    write(tmp_path, {"a/zephyr/zephyr.elf": b"", "b/zephyr/zephyr.bin": body})
+    binary = only(tmp_path).best
+    assert (binary.start, binary.header_room, binary.is_program) == (APP1, HEADER, False)
+
+
+def test_a_signed_file_that_is_older_than_its_program_is_named(tmp_path: Path) -> None:
+    """The build was changed, and signing it failed, or was left out."""
+    body = raw(base=APP1 + HEADER)
+    linked = image_writers.elf([(APP1, bytes(HEADER) + body)])
+    write(tmp_path, {"zephyr/zephyr.signed.bin": signed(body)}, at=1000.0)
+    write(tmp_path, {"zephyr/zephyr.elf": linked}, at=2000.0)
+    found = only(tmp_path)
+    assert (found.best.header_room, [each.has_header for each in found.others]) == (HEADER, [True])
+    (left,) = lay_out([found], find_chip("STM32H563RG").geometry).left_out
+    assert left.reason.endswith("it is not signed: sign it again, zephyr.signed.bin is older")

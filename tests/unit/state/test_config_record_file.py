@@ -35,6 +35,8 @@ def test_one_that_cannot_be_understood_is_set_aside_and_confirms_nothing(tmp_pat
     assert ConfigRecordFile(tmp_path).load() == ConfigRecord(), "not as at a first start, which would confirm all"
     (kept,) = tmp_path.iterdir()
     assert kept.name.startswith(f"{RECORD_NAME}.kept-")
+    again = ConfigRecordFile(tmp_path).load()
+    assert again == ConfigRecord(), "the daemon was killed before it kept another: that is no first start either"
 
 
 def test_trouble_of_the_disk_is_said(tmp_path: Path) -> None:

@@ -200,6 +200,18 @@ async def test_looks_at_one_that_hangs_take_no_further_thread(machine: Machine) 
     reads.close()
 
 
+async def test_so_many_are_read_at_once(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(device_reads, "READ_SECONDS", 0.05)
+    monkeypatch.setattr(device_reads, "SLOW_SECONDS", 60.0)
+    directories = [machine.sysfs.plug(f"{ROOT}/1-{number}") for number in range(1, 3 * AT_ONCE)]
+    for directory in directories:
+        machine.hang(directory)
+    reads = DeviceReads(lambda: None, machine.database)
+    await reads.look(places(directories))
+    assert hanging() == AT_ONCE
+    reads.close()
+
+
 async def test_so_many_may_hang_before_another_one_is_not_looked_at(
     machine: Machine, monkeypatch: pytest.MonkeyPatch
 ) -> None:

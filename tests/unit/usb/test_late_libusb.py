@@ -2,7 +2,7 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pytest
 from usb.backend import IBackend
@@ -79,7 +79,15 @@ async def test_one_that_comes_late_and_cannot_be_used_is_said(hub: Hub, library:
 
 
 async def test_one_that_comes_in_time_is_itself(library: Library, monkeypatch: pytest.MonkeyPatch) -> None:
+    waited: list[float | None] = []
+    real = asyncio.wait
+
+    async def wait(ends: Iterable[asyncio.Future[object]], *, timeout: float | None = None) -> object:  # noqa: ASYNC109 -- asyncio's own
+        waited.append(timeout)
+        return await real(set(ends), timeout=timeout)
+
     monkeypatch.setattr(libusb, "OPEN_SECONDS", OPEN_SECONDS)
+    monkeypatch.setattr(asyncio, "wait", wait)
     library.go.set()
     told: list[str] = []
 
@@ -91,3 +99,4 @@ async def test_one_that_comes_in_time_is_itself(library: Library, monkeypatch: p
     with pytest.raises(FlashdeckError, match="none"):
         await opened_backend(tell)
     assert not told
+    assert waited == [OPEN_SECONDS] * 2

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from flashdeck.flash_map import FlashMap
 from flashdeck.model import Event, LogLevel, LogLine
 from flashdeckd.server.backlog import LINES_KEPT, THINGS_KEPT, Backlog
 from flashdeckd.state.hub import Hub
@@ -156,3 +157,31 @@ def test_a_client_takes_everything_anew_where_a_board_is_not_configured_any_more
     hub.log("nothing is different")
     (event,) = drain(backlog)
     assert event.seq == numbers[-1] + 1
+
+
+def flash_map(name: str, job: int = 0) -> FlashMap:
+    return FlashMap(board=name, job=job)
+
+
+def test_maps_coalesce_and_leave_no_gap_for_those_who_hear_none(hub: Hub, backlog: Backlog) -> None:
+    seeing = Backlog(hub.snapshot(maps=True).seq)
+    hub.listen(lambda event: None if seeing.add(event) else pytest.fail("cut off"), maps=True)
+    hub.publish_map(flash_map("left", 1))
+    hub.publish_board(board("left"))
+    hub.publish_map(flash_map("right"))
+    hub.publish_map(flash_map("left", 2))
+    hub.publish_job(job(1, 5))
+    assert [(event.seq, event.map) for event in drain(backlog)] == [(1, None), (2, None)]
+    seen = drain(seeing)
+    assert [event.seq for event in seen] == [1, 2, 3, 4]
+    assert [event.map for event in seen if event.map is not None] == [flash_map("right"), flash_map("left", 2)]
+
+
+def test_a_thing_that_is_gone_leaves_its_gap_for_those_who_see_maps_too(hub: Hub) -> None:
+    hub.publish_board(board("left"))
+    seeing = Backlog(hub.snapshot(maps=True).seq)
+    hub.listen(lambda event: None if seeing.add(event) else pytest.fail("cut off"), maps=True)
+    hub.forget_boards(["left"])
+    hub.publish_map(flash_map("right"))
+    hub.log("gone")
+    assert [event.seq for event in drain(seeing)] == [3, 4]

@@ -499,3 +499,17 @@ async def test_where_too_many_connect_at_once_the_daemon_is_busy_and_not_to_be_s
                 client.connect(str(path))
         with pytest.raises(ConnectionFailedError, match="busy: too many clients connect at once"):
             await Client.connect(path, client="test")
+
+
+async def test_whoever_is_turned_away_at_once_hears_why(tmp_path: Path) -> None:
+    path = tmp_path / "s"
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(path))
+        listener.listen()
+        opened = await stream.SocketStream.open(path, limit=rpc.MAX_LINE)
+        door, _ = listener.accept()
+        full = ConnectionFailedError("64 clients are connected to flashdeckd already", hint="wait")
+        door.sendall(rpc.encode_error(None, full))
+        door.close()  # before anything was said
+        with pytest.raises(ConnectionFailedError, match="64 clients are connected"):
+            await Client.over(opened, client="test")

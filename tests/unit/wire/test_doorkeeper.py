@@ -1,17 +1,18 @@
 """A server stays reachable: its socket is made again, or at the next place, for as long as the first cannot be had."""
 
+import asyncio
 import shutil
 import stat
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from asked_times import asked_times
-from flashdeckd.server import doorkeeper as doorkeeper_module
-from flashdeckd.server.doorkeeper import LOOK_SECONDS, Doorkeeper
+from builds_rig import PATIENCE
+from flashdeckd.host.quiet_looks import QuietLooks
+from flashdeckd.server.doorkeeper import Doorkeeper
 from flashdeckd.server.endpoint import claimed
 from flashdeckd.server.server import Server
 from flashdeckd.state.health import Health
@@ -25,7 +26,9 @@ class House:
     first: Path
     second: Path
     keeper: Doorkeeper
+    looks: QuietLooks
     moves: list[Path]
+    on_move: list[Callable[[], object]]
 
 
 @asynccontextmanager
@@ -35,8 +38,16 @@ async def house(hub: Hub, path: Path) -> AsyncGenerator[House]:
     server = Server(hub, {})
     with claimed(first) as endpoint:
         async with server.listening(endpoint):
-            keeper = Doorkeeper(endpoint, (first, second), server, Health(hub), moved=moves.append)
-            yield House(hub, first, second, keeper, moves)
+            looks = QuietLooks()
+            told: list[Callable[[], object]] = []
+
+            def moved(path: Path) -> None:
+                moves.append(path)
+                for tell in told:
+                    tell()
+
+            keeper = Doorkeeper(endpoint, (first, second), server, Health(hub), moved=moved, looks=looks)
+            yield House(hub, first, second, keeper, looks, moves, told)
 
 
 async def answers(path: Path) -> bool:
@@ -106,14 +117,19 @@ async def test_where_no_place_can_be_had_it_is_said_and_tried_again(hub: Hub, pa
         assert await answers(it.first)
 
 
-async def test_it_looks_so_often(hub: Hub, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_notices_by_itself(hub: Hub, path: Path) -> None:
     async with house(hub, path) as it:
-        asked = asked_times(monkeypatch)
-
-        async def enough() -> None:
-            raise KeyboardInterrupt
-
-        monkeypatch.setattr(it.keeper, "look", enough)
-        with pytest.raises(KeyboardInterrupt):
-            await it.keeper.run()
-        assert asked.naps == [LOOK_SECONDS] == [doorkeeper_module.LOOK_SECONDS]
+        keeping = asyncio.create_task(it.keeper.run())
+        await asyncio.sleep(0)
+        await it.looks.take_round()
+        await asyncio.sleep(0)
+        assert it.moves == []
+        it.first.unlink()
+        moved = asyncio.Event()
+        it.on_move.append(moved.set)
+        await it.looks.take_round()
+        async with asyncio.timeout(PATIENCE):
+            await moved.wait()
+        assert await answers(it.first)
+        keeping.cancel()
+        await asyncio.wait((keeping,))

@@ -126,10 +126,15 @@ def test_a_directory_has_one_daemon_also_where_it_was_made_anew(tmp_path: Path) 
 
 
 def test_so_many_may_ask_before_they_are_answered(tmp_path: Path) -> None:
-    with sole(tmp_path, does="is here", hint=""):
-        for _ in range(NAME_BACKLOG):
+    with sole(tmp_path, does="is here", hint="") as name:
+        for _ in range(NAME_BACKLOG + 1):  # listen(2) of Linux takes one more
             with pytest.raises(FlashdeckError, match=f"pid {os.getpid()}"):
                 sole(tmp_path, does="is here", hint="").__enter__()
+        with sole(tmp_path, does="is here", hint=""):
+            pass  # nobody says that there is one: the lock file is what counts
+        name.answer()
+        with pytest.raises(FlashdeckError, match=f"pid {os.getpid()}"):
+            sole(tmp_path, does="is here", hint="").__enter__()
 
 
 def test_a_name_that_somebody_else_has_taken_keeps_nobody_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,20 +2,24 @@
 
 import contextlib
 import json
+import os
 from typing import Any
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from canned_daemon import job
 from flashdeck import rpc
 from flashdeck.api import METHODS, Flash, JobList, Params, UploadChunk, VirtualDump, Welcome
 from flashdeck.errors import EXIT_CODES, ErrorKind, FlashdeckError, RemoteError, RequestError
 from flashdeck.job_state import Failure, Phase, Unknown
 from flashdeck.model import JobState
 from flashdeck.value import Value
-from job_states import phase_of
+from flashdeck.words.jobs import status_text
+from job_states import DONE, RUNNING, phase_of
 
 
 def refusal(line: bytes) -> rpc.RpcError:
@@ -234,3 +238,17 @@ def test_a_method_that_is_not_here_is_refused_with_what_there_is() -> None:
     assert "flash" in unknown.hint
     virtual = rpc.no_such_method(rpc.decode_request(b'{"jsonrpc":"2.0","id":9,"method":"virtual.list"}'))
     assert "--virtual" in virtual.hint
+
+
+def test_a_job_that_gets_another_status_tells_that_one() -> None:
+    """What follows from a status follows it through `replace`: before msgspec 0.21 it stayed behind."""
+    before = job(1, status=RUNNING)
+    after = replace(before, status=DONE)
+    assert (before.is_settled, after.is_settled) == (False, True)
+    assert after.text == status_text(DONE)
+    assert after.text != before.text
+
+
+def test_what_is_not_utf_8_is_an_error_in_words() -> None:
+    with pytest.raises(RequestError, match=r"a text in this virtual.dump is not UTF-8"):
+        rpc.encode_request(1, VirtualDump(board=os.fsdecode(b"\xff")))

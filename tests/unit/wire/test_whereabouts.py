@@ -95,7 +95,9 @@ def test_a_lock_file_that_says_nothing_of_use_adds_no_place(root: Path, text: st
 def test_no_more_is_read_of_a_lock_file_than_a_daemon_writes(root: Path) -> None:
     lock(root, f"{os.getpid()}\n".ljust(LONGEST_LOCK, "\n") + "/tmp\n" * 1000)
     assert Whereabouts.of(environ=environ(root)).pid == os.getpid()
-    lock(root, " " * LONGEST_LOCK + f"{os.getpid()}\n")
+    lock(root, f"{os.getpid()}".rjust(LONGEST_LOCK, "0"))
+    assert Whereabouts.of(environ=environ(root)).pid == os.getpid()
+    lock(root, "0" * LONGEST_LOCK + f"{os.getpid()}\n")
     assert Whereabouts.of(environ=environ(root)).pid == 0
 
 

@@ -34,6 +34,7 @@ from flashdeckd.boards.enrolment import Enrolment
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.host import processes
 from flashdeckd.requests.by_hand import HandRequests
+from flashdeckd.requests.past_log import LogRequests
 from flashdeckd.requests.verbs import VerbRequests
 from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.backlog import LINES_KEPT, THINGS_KEPT, Backlog
@@ -58,9 +59,10 @@ from flashdeckd.server.server import (
 )
 from flashdeckd.server.uploads import MAX_UPLOADS, Uploads
 from flashdeckd.state.hub import DEBUG_LINES, JOBS_IN_SNAPSHOT, LOG_LINES, LONGEST_LINE, Hub
+from flashdeckd.state.kept_log import KeptLog
 from job_states import DONE
 from set_clock import set_clock
-from unit.wire.peer import HELLO, board, job, make_hub, peer
+from unit.wire.peer import HELLO, Peer, board, job, make_hub, peer
 
 # Messages
 
@@ -221,19 +223,19 @@ async def test_of_so_many_that_say_nothing_the_oldest_makes_room(hub: Hub, path:
             assert "result" in await silent[1].receive(), "no other one had to go"
 
 
+async def leave(client: Peer) -> None:
+    """End a connection, and return once the server has heard of it."""
+    served = {task for task in asyncio.all_tasks() if task.get_name() == "connection"}
+    client.writer.close()
+    await asyncio.wait(served, return_when=asyncio.FIRST_COMPLETED)
+
+
 async def test_a_client_that_wants_nothing_for_so_long_makes_room(
     hub: Hub, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     troubles: list[tuple[str, str]] = []
     clock = set_clock(monkeypatch)
-    is_over = asyncio.Event()
-
-    def note(trouble: str, hint: str) -> None:
-        troubles.append((trouble, hint))
-        if not trouble:
-            is_over.set()
-
-    server = Server(hub, {}, on_trouble=note)
+    server = Server(hub, {}, on_trouble=lambda trouble, hint: troubles.append((trouble, hint)))
     async with server.listening(path), AsyncExitStack() as stack:
         clients = [await stack.enter_async_context(peer(path)) for _ in range(MAX_CONNECTIONS)]
         clients[0].call(1, "subscribe")
@@ -244,6 +246,7 @@ async def test_a_client_that_wants_nothing_for_so_long_makes_room(
         async with peer(path) as guest:
             guest.call(1, "subscribe")
             assert (await guest.receive())["error"]["data"]["kind"] == "unreachable"
+            await leave(guest)
         assert [trouble for trouble, _ in troubles[:1]] == [
             f"more are turned away: {MAX_CONNECTIONS} clients are connected to flashdeckd already"
         ]
@@ -253,10 +256,7 @@ async def test_a_client_that_wants_nothing_for_so_long_makes_room(
         assert "wanted nothing" in (await clients[2].error())["message"]
         for client in clients[3 : 3 + FREE_AGAIN]:
             assert not troubles[1:]
-            client.writer.close()
-            await client.writer.wait_closed()
-        async with asyncio.timeout(30):
-            await is_over.wait()
+            await leave(client)
         assert troubles[1:] == [("", "")]
 
 
@@ -286,6 +286,30 @@ async def test_few_descriptors_are_left_to_boards_and_files(
         assert f"may have {limit()} files open" in str(refused["message"])
         assert len(served) > LEAST_CONNECTIONS
         assert lowest_free() <= limit() - SPARE_DESCRIPTORS
+
+
+async def test_so_many_of_those_for_clients_are_only_for_guests(
+    hub: Hub, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    came: list[int] = []
+
+    def note(client: socket.socket) -> int:
+        came.append(client.fileno())
+        return processes.own_uid()
+
+    def limit() -> int:
+        return came[-1] + more + DOOR_DESCRIPTORS + SPARE_DESCRIPTORS + len(hub.boards)
+
+    hub.publish_board(board("left"))
+    monkeypatch.setattr(processes, "descriptor_limit", limit)
+    async with Server(hub, {}, peer_uid=note).listening(path), AsyncExitStack() as stack:
+        more = 1
+        for _ in range(LEAST_CONNECTIONS):
+            await stack.enter_async_context(peer(path))
+        for more, is_client in ((1, True), (0, False)):  # noqa: B007 - `limit` reads it
+            client = await stack.enter_async_context(peer(path))
+            client.call(1, "subscribe")
+            assert ("result" in await client.receive()) is is_client
 
 
 async def test_so_few_clients_are_served_however_few_descriptors_there_are(
@@ -369,7 +393,8 @@ async def test_so_many_jobs_and_log_lines_are_in_one_answer(hub: Hub) -> None:
     every = JOB_PAGE + LOG_PAGE
     assert len((await handlers.jobs(GetJobs(limit=every), connection)).jobs) == JOB_PAGE
     assert len((await handlers.jobs(GetJobs(ids=tuple(range(1, JOB_PAGE + 2))), connection)).jobs) == JOB_PAGE
-    assert len((await handlers.logs(GetLogs(limit=every), connection)).lines) == LOG_PAGE
+    log = LogRequests(cast("Bench", SimpleNamespace()), hub, cast("KeptLog", SimpleNamespace()))
+    assert len((await log.page(GetLogs(limit=every))).lines) == LOG_PAGE
 
 
 def test_so_many_log_lines_of_so_many_characters_are_kept(hub: Hub) -> None:

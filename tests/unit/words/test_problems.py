@@ -101,8 +101,10 @@ def board(name: str = "b0", *partitions: PartitionState, **fields: Any) -> Board
         (board(), (job(1, Unknown(name="levitating")),), ProblemKind.WAITING),
         # A job on its way to an incomplete partition is what puts it right.
         (board("b0", partition(contents=contents(complete=False))), (job(1, Queued()),), ProblemKind.QUEUED),
-        # A protected partition is nobody's business.
-        (board("b0", partition(contents=contents(complete=False), protected=True)), (), ProblemKind.NO_BUILD),
+        # A protected partition is nobody's business, unless a flash was cut short there because it is protected now.
+        (board("b0", partition(contents=contents(started=False), protected=True)), (), ProblemKind.NO_BUILD),
+        (board("b0", partition(trouble="too large", protected=True)), (), ProblemKind.NO_BUILD),
+        (board("b0", partition(contents=contents(complete=False), protected=True)), (), ProblemKind.INCOMPLETE),
     ],
 )
 def test_a_board_counts_under_its_worst(state: BoardState, jobs: tuple[JobState, ...], kind: ProblemKind) -> None:

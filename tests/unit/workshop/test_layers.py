@@ -20,7 +20,7 @@ def loaded_by(*modules: str) -> set[str]:
     ("modules", "forbidden"),
     [
         (("flashdeck.client", "flashdeck.config_file"), {"flashdeckd", "flashdeck_tui", "usb", "pyudev", "textual"}),
-        (("flashdeck_tui.cli",), {"flashdeckd", "usb", "pyudev", "watchfiles", "textual", "tomli_w"}),
+        (("flashdeck_tui.cli",), {"flashdeckd", "usb", "pyudev", "watchfiles", "textual", "tomli_w", "aiohttp"}),
         (
             ("flashdeckd.dfu.dfuse_session", "flashdeckd.flash.engine", "flashdeckd.images.spool"),
             {"flashdeckd.boards", "flashdeckd.server", "flashdeckd.usb", "flashdeckd.state.journal", "usb", "sqlite3"},

@@ -3,6 +3,8 @@
 import ast
 from pathlib import Path
 
+import pytest
+
 from limits.facts import FACTS, is_a_fact
 from limits.limits import Limit, limits, numbers
 from limits.mutants import Change, mutant
@@ -10,21 +12,25 @@ from limits.names import Name
 from limits.selection import importers
 from limits.tree import Module, files_of_tests, product
 
-PRODUCT = product()
+
+@pytest.fixture(scope="module")
+def whole() -> dict[str, Module]:
+    """The product, which takes long to read: only where it is asked for."""
+    return product()
 
 
 def module(name: str, text: str) -> Module:
     return Module(name, Path(f"{name}.py"), ast.parse(text))
 
 
-def test_every_limit_is_imported_by_a_test() -> None:
-    found = importers(files_of_tests(), PRODUCT)
-    missing = [str(each.name) for each in limits(PRODUCT) if not any(file.naming(each.name) for file in found)]
+def test_every_limit_is_imported_by_a_test(whole: dict[str, Module]) -> None:
+    found = importers(files_of_tests(), whole)
+    missing = [str(each.name) for each in limits(whole) if not any(file.naming(each.name) for file in found)]
     assert not missing
 
 
-def test_no_line_of_the_facts_stands_for_nothing() -> None:
-    known = [each.name for each in numbers(PRODUCT)]
+def test_no_line_of_the_facts_stands_for_nothing(whole: dict[str, Module]) -> None:
+    known = [each.name for each in numbers(whole)]
     for patterns in FACTS.values():
         for pattern in patterns:
             assert any(is_a_fact(name, [pattern]) for name in known), pattern

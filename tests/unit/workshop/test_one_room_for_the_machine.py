@@ -43,20 +43,19 @@ NO_FILE_IS_OPENED = {
 
 PAST_HOST = {
     ("ctypes", "usb/libusb.py"): "looks for the system's libusb; not with --virtual",
-    ("fcntl", "builds/lease.py"): "read leases on files of a build, which only the kernel can give",
-    ("fcntl", "state/lock.py"): "the lock on an open file; it ends with the process, a simulated kill, too",
     ("mmap", "virtual/flash_file.py"): "an emulated flash that outlives the process; the file is opened by `files`",
     ("mmap", "virtual/nor.py"): "only the type of such a flash",
     ("signal", "builds/lease.py"): "the kernel says by SIGIO that a lease is wanted back",
     ("signal", "signals.py"): "the signals that end the daemon",
     ("socket", "diagnosis/machine/stale_sockets.py"): "asks whether anybody listens; not in a simulation",
-    ("socket", "server/endpoint.py"): "the event loop's clients",
-    ("socket", "server/server.py"): "the event loop's clients",
+    ("socket", "server/endpoint.py"): "the type of a socket; it is made in the room",
+    ("socket", "server/server.py"): "the same",
     ("socket", "signals.py"): "wakes the event loop",
     ("socket", "state/hub.py"): "the machine's name",
-    ("socket", "state/lock.py"): "a name in the kernel; it ends with the process, as the lock does",
+    ("socket", "state/lock.py"): "the same",
     ("sqlite3", "state/journal.py"): "SQLite is trusted to survive a power cut",
     ("sqlite3", "state/journal_schema.py"): "the same",
+    ("sqlite3", "state/kept_log.py"): "nothing depends on it",
     ("watchfiles", "builds/source.py"): "one of two sources of hints; the other is driven by hand",
 }
 """Other modules that reach past `host`, each with its reason."""

@@ -40,5 +40,10 @@ async def test_the_map_that_the_kernel_has_read_is_known_without_opening_the_boa
         assert scanned.code == 0, scanned
         assert [(each["port"], each["setting_names"]) for each in scanned.json["devices"]] == [(port, [shown])]
         suggested = await it.cli("suggest")
+        assert 'profile = "product"' in suggested.out, suggested
+        config = root / "config.toml"  # without a profile for it, its chip is told from the map
+        config.write_text(config.read_text().replace("0483:df11", "1209:db42"))
+        assert (await it.cli("config", "reload")).code == 0
+        suggested = await it.cli("suggest")
         assert 'flash = "STM32H563xG"' in suggested.out, suggested
         assert it.bench.list()[0].requests == 0

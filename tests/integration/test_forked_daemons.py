@@ -1,0 +1,100 @@
+"""A daemon that was forked for a test is as one that was started by exec, in all that tests look at."""
+
+import asyncio
+import os
+import re
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+import rig as rigs
+from forked_daemons import ForkedProcess, forks_for
+from rig import Rig, board, firmware, prepare, start
+
+LEFT = '[boards.left]\nprofile = "product"\nserial = "TEST00000001"\n'
+CHILD = "(env | sort; pwd; umask; ls /proc/self/fd; grep ^Sig[^Q] /proc/self/status) >{root}/said"
+"""Says what a child of the daemon has from it."""
+ONE = firmware("1.0.0")
+STATUS = ("SigBlk", "SigIgn", "SigCgt", "Umask", "Groups")
+TERMINAL = 4
+"""The place of the controlling terminal in /proc/PID/stat, behind the name (proc(5))."""
+
+
+def no_forks(_environment: Mapping[str, str]) -> None:
+    """As where no run of tests offers any."""
+
+
+async def started(directory: Path, *, by_exec: bool) -> Rig:
+    with pytest.MonkeyPatch.context() as patch:
+        if by_exec:
+            patch.setattr(rigs, "forks_for", no_forks)
+        rig = await start(directory)
+    assert isinstance(rig.process, asyncio.subprocess.Process if by_exec else ForkedProcess)
+    return rig
+
+
+async def seen(rig: Rig) -> dict[str, object]:
+    """The process of a daemon that has flashed a board and run a hook, from outside and from its child."""
+    rig.build(ONE)
+    await rig.wait(data=ONE)
+    await rig.until(lambda now: now.jobs[0].hook is not None)
+    pid, process = rig.process.pid, Path(f"/proc/{rig.process.pid}")
+    mapped = {line.split()[-1] for line in (process / "maps").read_text().splitlines() if ".so" in line}
+    return {
+        "directory": (process / "cwd").readlink(),
+        "leads its session": os.getsid(pid) == os.getpgid(pid) == pid,
+        "terminal": (process / "stat").read_text().rpartition(")")[2].split()[TERMINAL],
+        "limits": (process / "limits").read_text(),
+        "status": [line for line in (process / "status").read_text().splitlines() if line.startswith(STATUS)],
+        "open": sorted(without_numbers(str(link.readlink()), rig.root) for link in (process / "fd").iterdir()),
+        "libraries": {name for name in mapped if "lib-dynload" not in name},  # Python's own, each where it is imported
+        "child": (rig.root / "said").read_text().replace(str(rig.root), "ROOT"),
+    }
+
+
+def without_numbers(text: str, root: Path) -> str:
+    return re.sub(r"\d+", "N", text.replace(str(root), "ROOT"))
+
+
+async def test_nobody_can_tell_which_is_which(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/set/before/it/starts")
+    monkeypatch.chdir(root)
+    both: list[dict[str, object]] = []
+    for by_exec in (False, True):
+        directory = root / str(by_exec)
+        directory.mkdir(mode=0o700)
+        prepare(directory, boards=LEFT, bench=board("left"))
+        config = (directory / "config.toml").read_text()
+        hook = CHILD.format(root=directory)
+        (directory / "config.toml").write_text(f"[hooks]\ndone = ['sh', '-c', '{hook}']\n{config}")
+        rig = await started(directory, by_exec=by_exec)
+        both.append(await seen(rig))
+        assert await rig.stop(signal.SIGTERM) == 0
+    assert both[0] == both[1]
+    assert "HOME=/set/before/it/starts" in str(both[0]["child"])
+
+
+async def test_it_is_killed_like_any_other(root: Path) -> None:
+    prepare(root, boards=LEFT, bench=board("left"))
+    rig = await started(root, by_exec=False)
+    assert await rig.stop(signal.SIGKILL) == -signal.SIGKILL
+    assert rig.process.returncode == -signal.SIGKILL
+
+
+async def test_both_say_why_they_do_not_start(root: Path) -> None:
+    prepare(root, boards="[boards.left]\n", bench=board("left"))
+    said: list[str] = []
+    for by_exec in (False, True):
+        with pytest.raises(AssertionError) as refused:
+            await started(root, by_exec=by_exec)
+        said.append(str(refused.value))
+        (root / "log").unlink()
+    assert said[0] == said[1]
+    assert said[0].startswith("error: ")
+
+
+def test_what_only_the_start_of_an_interpreter_heeds_needs_one() -> None:
+    assert forks_for({**os.environ, "PYTHONUNBUFFERED": "1"})
+    assert not forks_for({**os.environ, "PYTHONUNBUFFERED": "1", "PYTHONHASHSEED": "1"})
