@@ -1,12 +1,16 @@
 # Everything that a developer types. Needs git, make and Python 3.11 or newer with venv; the rest goes into .venv.
 #
 #   make demo     the main job on emulated boards, to play with (ONCE=1, or without a terminal: ends by itself)
-#   make test     the tests, the very large ones by samples
+#   make test     the tests, the very large ones by samples (below six minutes on two cores)
 #   make long-test  those whole, and what is slow: every interruption, a long run, the manual's commands, ssh
-#   make soak     the very large tests, larger: interruptions, long runs, hostile devices (some 40 minutes)
+#   make soak     the very large tests, larger: interruptions, long runs, hostile devices (some 100 minutes)
 #   make vm-test  the suite of the virtual machine: a real kernel, udev, libusb, dfu-util (TESTS="-k …", REV=HEAD)
 #   make bench    what flashdeck costs: a table, and build/bench/bench.json (QUICK=1: smaller, no virtual machine; JSON=FILE)
-#   make limits   doubles and halves every limit, one at a time, and names those that no test noticed (ONLY=dfu)
+#   make limits   doubles and halves every limit, one at a time, and names those that no test noticed (ten minutes; ONLY=dfu)
+#   make sim      the daemon whole in a simulated world, in virtual time: many seeds, or one (SEEDS=n, SEED=n)
+#   make sim-proof which seeds of `make sim` find planted bugs and random mutations (an hour; ONLY=lease, SOME=3, SEEDS=n)
+#   make sim-cuts cuts each kind of job on each emulated board at each of its places (EVERY=10: every tenth)
+#   make sim-coverage the lines of the daemon that seeds reach by themselves, and why not the others (SEEDS=n; PAGE=1: into docs)
 #   make packages the wheel, installed by pip, pipx and uv, and every command of it (TESTS="-k …")
 #   make check    formatting, lint, types, import contracts
 #   make format   what `make check` would ask for, done
@@ -21,10 +25,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
-# One process more than cores, for many tests wait. A file or two by themselves start sooner in one process.
-PARALLEL := -n 3 --dist worksteal
+# Twice as many processes as cores, for many tests wait. A file or two by themselves start sooner in one process.
+PARALLEL := -n 4 --dist worksteal
+# Hundreds of tests start a daemon or a command line: each would compile all that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test long-test soak vm-test bench limits packages check format docs pictures diagram recordings schema chips clean
+.PHONY: help demo test long-test soak vm-test bench limits sim sim-proof sim-cuts sim-coverage packages check format docs pictures diagram recordings schema chips clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -49,6 +55,19 @@ bench: $(READY)
 
 limits: $(READY)
 	@PYTHONPATH=tests $(BIN)/python -m limits $(if $(ONLY),--only '$(ONLY)')
+
+sim: $(READY)
+	@PYTHONPATH=tests $(BIN)/python -m simulation $(if $(SEED),--seed '$(SEED)') $(if $(SEEDS),--seeds '$(SEEDS)')
+
+sim-proof: $(READY)
+	@PYTHONPATH=tests $(BIN)/python -m simulation.planted.proof $(if $(ONLY),--only '$(ONLY)') \
+	  $(if $(SOME),--some '$(SOME)' --mutations 0) $(if $(SEEDS),--seeds '$(SEEDS)')
+
+sim-cuts: $(READY)
+	@PYTHONPATH=tests $(BIN)/python -m simulation.exhaustive $(if $(EVERY),--every '$(EVERY)')
+
+sim-coverage: $(READY)
+	@PYTHONPATH=tests $(BIN)/python -m simulation.coverage $(if $(SEEDS),--seeds '$(SEEDS)') $(if $(PAGE),--page)
 
 packages: $(READY)
 	@PYTHONPATH=tests $(BIN)/python -m packages
@@ -96,7 +115,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade -c constraints.txt \
 	  pip hatchling editables hatch-fancy-pypi-readme setuptools
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation \
-	  -e '.[daemon,tui]' --group dev
+	  -e '.[daemon,tui,web]' --group dev
 	@touch $@
 
 clean:

@@ -15,7 +15,9 @@ from schema.values import DRAFT, Schema, definitions, ref
 
 _ABOUT = (
     "What the commands of flashdeck print: `commands` says for each, `json` of the object, `jsonl` of each line. "
-    "A command that can not do what it was asked for prints `error` instead. Every field is always there. Fields and "
+    "A command that can not do what it was asked for prints `error` instead. Where `--host` names several machines and "
+    "some of them failed, each object also has `failed_hosts`, and so has the last line of `--jsonl`. "
+    "Every field is always there. Fields and "
     "members of enums and of unions may be added: ignore what you do not know."
 )
 _CONFIG: Final[Schema] = {
@@ -60,6 +62,7 @@ COMMANDS: Final[Mapping[str, Printed]] = {
     "follow": Printed(jsonl=answers.FollowedLine),
     "cancel": Printed(JobState),
     "retry": Printed(answers.FlashReport, answers.JobLine),
+    "move": Printed(api.QueueOrder),
     "logs": Printed(api.LogPage, answers.LogLineOfMany),
     "hold": Printed(api.BoardList),
     "release": Printed(api.BoardList),
@@ -77,6 +80,7 @@ COMMANDS: Final[Mapping[str, Printed]] = {
     "uninstall": Printed(answers.InstallationReport),
     "completion": Printed(answers.CompletionScript),
     "demo": Printed(Report),
+    "serve": Printed(answers.Served),
     "virtual list": Printed(api.VirtualBoardList),
     "virtual plug": Printed(api.VirtualBoardList),
     "virtual unplug": Printed(api.VirtualBoardList),
@@ -92,15 +96,16 @@ def command_line_schema() -> Schema:
     commands: Schema = {name: _printed(printed) for name, printed in COMMANDS.items()} | {
         "config show": {"json": _CONFIG}
     }
-    kinds = [kind for printed in COMMANDS.values() for kind in printed.kinds]
+    kinds = [*(kind for printed in COMMANDS.values() for kind in printed.kinds), answers.HostsFailed]
     return {
         "$schema": DRAFT,
         "title": "What the commands of flashdeck print as JSON",
         "description": _ABOUT,
         "commands": commands,
         "error": ref(answers.Refusal),
+        "failed_hosts": {"type": "array", "items": ref(answers.HostFailure)},
         "anyOf": [ref(kind) for kind in dict.fromkeys((*kinds, answers.Refusal))] + [_CONFIG],
-        "$defs": dict(definitions((*kinds, answers.Refusal), full=True)),
+        "$defs": dict(definitions((*kinds, answers.Refusal, answers.HostFailure), full=True)),
     }
 
 

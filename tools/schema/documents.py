@@ -8,6 +8,7 @@ from pathlib import Path
 from flashdeck.config_tables import BoardFileTable, ConfigTable
 from flashdeckd.virtual.bench_file import BenchTable
 from schema.command_line import command_line_schema
+from schema.daemon_program import daemon_program_schema
 from schema.toml_files import schema_of
 from schema.wire import wire_schema
 
@@ -18,6 +19,7 @@ DOCUMENTS: Mapping[str, Callable[[], dict[str, object]]] = {
     "bench.schema.json": partial(schema_of, BenchTable),
     "wire.schema.json": wire_schema,
     "cli.schema.json": command_line_schema,
+    "flashdeckd.schema.json": daemon_program_schema,
 }
 """By file name."""
 

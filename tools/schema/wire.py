@@ -1,13 +1,14 @@
 """The JSON Schema of the socket protocol: what each method takes and answers, events, and errors."""
 
 from flashdeck import rpc
-from flashdeck.api import HIGHEST_PROTOCOL, LOWEST_PROTOCOL, METHODS
+from flashdeck.api import EFFECTS, HIGHEST_PROTOCOL, LOWEST_PROTOCOL, METHODS
 from flashdeck.job_state import Unknown
 from flashdeck.model import Event
 from schema.values import DRAFT, Schema, definitions, ref
 
 _ABOUT = (
-    "JSON-RPC 2.0, one object a line, on the socket of flashdeckd. `methods` says what each method takes and answers. "
+    "JSON-RPC 2.0, one object a line, on the socket of flashdeckd. `methods` says what each method takes and answers, "
+    "and if it only `reads` or `changes` something, which a connection that is read-only may not. "
     "The first call is `hello`. Within a protocol, methods, fields and members of enums and of unions may be added: "
     "ignore fields that you do not know, and show a job in a state that you do not know by its `text`, `is_settled` "
     "and `needs_person`."
@@ -25,7 +26,10 @@ def wire_schema() -> Schema:
         "title": "The wire of flashdeckd",
         "description": _ABOUT,
         "protocol": {"lowest": LOWEST_PROTOCOL, "highest": HIGHEST_PROTOCOL},
-        "methods": {name: {"params": ref(params), "result": ref(results[name])} for name, params in METHODS.items()},
+        "methods": {
+            name: {"params": ref(params), "result": ref(results[name]), "effect": EFFECTS[name].value}
+            for name, params in METHODS.items()
+        },
         "events": {rpc.EVENT: ref(Event)},
         "error": ref(rpc.ErrorObject),
         "anyOf": [_request(), _result(), _refusal(), _notification()],

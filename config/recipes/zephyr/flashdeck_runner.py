@@ -4,7 +4,7 @@ from runners.core import RunnerCaps, ZephyrBinaryRunner
 
 
 class FlashdeckBinaryRunner(ZephyrBinaryRunner):
-    """Flashes the hex file of a build, or else its bin file."""
+    """Flashes the hex file of a build, or else its bin or elf file."""
 
     def __init__(self, cfg, partition, boards, timeout):
         super().__init__(cfg)
@@ -32,7 +32,7 @@ class FlashdeckBinaryRunner(ZephyrBinaryRunner):
 
     def do_run(self, command, **kwargs):
         self.require("flashdeck")
-        image = self.cfg.hex_file or self.cfg.bin_file
+        image = self.cfg.hex_file or self.cfg.bin_file or self.cfg.elf_file
         boards = [f"--board={board}" for board in self.boards]
         options = [*boards, "--timeout", self.timeout, "--cancel-on-exit"]
         self.check_call(["flashdeck", "flash", self.partition, image, *options])

@@ -6,7 +6,9 @@ from pathlib import Path
 from west.commands import WestCommand
 
 IMAGES = ("zephyr.signed.hex", "zephyr.signed.bin", "zephyr.hex", "zephyr.bin", "zephyr.elf")
-"""The first of them that is there is flashed: a signed image, and one that says where it belongs, before others."""
+"""The first of them that the last build wrote is flashed: a signed image, and one with addresses, before others."""
+ONE_BUILD = 10
+"""Seconds within which a build writes all of them; what is older was left by an earlier build."""
 
 
 class FlashdeckCommand(WestCommand):
@@ -32,4 +34,5 @@ class FlashdeckCommand(WestCommand):
         found = [directory / name for name in IMAGES if (directory / name).exists()]
         if not found:
             self.die(f"{directory} has no image: build first, or name one with --image")
-        return found[0]
+        written = {image: image.stat().st_mtime for image in found}
+        return next(image for image in found if written[image] >= max(written.values()) - ONE_BUILD)
