@@ -513,7 +513,7 @@ class Hooks(Table):
         Argv | None,
         key(
             "Program and arguments, run without a shell once a job is done. Its environment has BOARD, PARTITION, "
-            "PORT, SERIAL, VERSION, SHA256, JOB and RESULT."
+            "PORT, SERIAL, VERSION, SHA256, JOB, KIND and RESULT; KIND is what the job did, as flash or erase."
         ),
     ] = None
     failed: Annotated[Argv | None, key("The same once a job has failed.")] = None

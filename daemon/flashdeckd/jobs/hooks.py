@@ -109,6 +109,7 @@ class HookRunner:
             "VERSION": job.version,
             "SHA256": job.sha256,
             "JOB": str(job.id),
+            "KIND": job.kind.value,
             "RESULT": name,
         }
         return {variable: clean(value) for variable, value in facts.items()}

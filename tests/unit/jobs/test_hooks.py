@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from flashdeck.config import Hooks
-from flashdeck.job_state import Done, JobStatus, Queued, Superseded, Written
+from flashdeck.job_state import Done, JobKind, JobStatus, Queued, Superseded, Written
 from flashdeck.model import BoardState, DaemonState, JobState, LogLevel, Origin, Presence
 from flashdeckd.host import commands
 from flashdeckd.host.commands import CommandResult, Exited, TimedOut
@@ -68,9 +68,9 @@ class Scene:
         self.hub = hub
         self.runner = runner
 
-    async def end(self, number: int, status: JobStatus, *, version: str = "") -> None:
+    async def end(self, number: int, status: JobStatus, *, version: str = "", kind: JobKind = JobKind.FLASH) -> None:
         """Let the next job, which has this number, come to this status."""
-        job = await self.book.create("left", "app1", Artifact("aa" * 32, 1, version), Origin.BUILD)
+        job = await self.book.create("left", "app1", Artifact("aa" * 32, 1, version), Origin.BUILD, kind=kind)
         assert job.id == number
         if isinstance(status, Done):
             await self.book.move(job, Written())
@@ -114,7 +114,7 @@ async def test_a_command_gets_the_facts_in_its_environment_and_its_end_is_kept_w
 
 
 async def test_every_fact_is_there_and_cleaned(tmp_path: Path) -> None:
-    names = ("BOARD", "PARTITION", "PORT", "SERIAL", "VERSION", "SHA256", "JOB", "RESULT")
+    names = ("BOARD", "PARTITION", "PORT", "SERIAL", "VERSION", "SHA256", "KIND", "RESULT")
     script = "; ".join(f'echo "{name}=${name}"' for name in names)
     async with scene_of(tmp_path, Hooks(done=("sh", "-c", script))) as scene:
         scene.hub.publish_board(
@@ -130,9 +130,17 @@ async def test_every_fact_is_there_and_cleaned(tmp_path: Path) -> None:
             "SERIAL=S\N{REPLACEMENT CHARACTER}[31m$(reboot)",
             "VERSION=1.2\N{REPLACEMENT CHARACTER}3",
             f"SHA256={'aa' * 32}",
-            "JOB=1",
+            "KIND=flash",
             "RESULT=done",
         )
+
+
+async def test_a_hook_can_tell_an_erase_from_a_flash(tmp_path: Path) -> None:
+    async with scene_of(tmp_path, Hooks(done=("sh", "-c", "echo $JOB $KIND $VERSION"))) as scene:
+        await scene.end(1, Done(), version="1.2", kind=JobKind.ERASE)
+        hook = (await scene.hooked(1)).hook
+        assert hook is not None
+        assert hook.output == ("1 erase 1.2",)
 
 
 async def test_only_so_much_of_the_output_is_kept_and_the_end_of_it(tmp_path: Path) -> None:
