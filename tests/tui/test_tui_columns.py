@@ -27,9 +27,20 @@ def test_a_column_shrinks_before_another_is_dropped_and_they_go_by_their_order()
     assert widths(COLUMNS, rows, 25) == [10, 0, 0, 13]
 
 
-@given(st.lists(st.lists(st.text(max_size=30), min_size=4, max_size=4), max_size=8), st.integers(40, 200))
-def test_what_is_shown_always_fits(rows: list[list[str]], available: int) -> None:
-    found = widths(COLUMNS, rows, available)
+def test_what_is_long_gets_what_the_last_column_can_spare() -> None:
+    rows = [["a" * 4, "b" * 4, "c" * 3, "x"]]
+    assert widths(COLUMNS, rows, 60, longest=15) == widths(COLUMNS, rows, 60)
+    assert widths(COLUMNS, rows, 60, longest=30) == [19, 4, 3, 60 - 19 - 4 - 3 - 3 * GAP]
+    assert widths(COLUMNS, rows, 60, longest=90)[-1] == COLUMNS[-1].least
+
+
+@given(
+    st.lists(st.lists(st.text(max_size=30), min_size=4, max_size=4), max_size=8),
+    st.integers(40, 200),
+    st.integers(0, 200),
+)
+def test_what_is_shown_always_fits(rows: list[list[str]], available: int, longest: int) -> None:
+    found = widths(COLUMNS, rows, available, longest=longest)
     assert sum(width + GAP for width in found[:-1] if width) + found[-1] == available
 
 

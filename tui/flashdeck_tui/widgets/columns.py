@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
 
+from flashdeck_tui.glyphs import MarkGlyph
+
 ELLIPSIS = "…"
-MARK = "▸ "
+MARK = f"{MarkGlyph.CURSOR.value.symbol} "
 """Before the row that the cursor is on, so that it is seen without colour."""
 MAP = "MAP"
 """The title of the column with the map of a board."""
@@ -72,8 +74,12 @@ def fit_title(title: str, width: int) -> str:
     return fit(title, width).rstrip()
 
 
-def widths(columns: Sequence[Column], cells: Iterable[Sequence[str]], available: int) -> list[int]:
-    """The width of each column, 0 for one that is dropped, so that all and their gaps fit into `available` cells."""
+def widths(columns: Sequence[Column], cells: Iterable[Sequence[str]], available: int, *, longest: int = 0) -> list[int]:
+    """The width of each column, 0 for one that is dropped, so that all and their gaps fit into `available` cells.
+
+    `longest` is what all but the last are to hold together, with their gaps: the first one gets what is lacking of
+    that, out of what the last one can spare.
+    """
     if not columns:  # a list that nothing was shown in yet
         return []
     natural = [cell_len(column.title) for column in columns]
@@ -90,6 +96,9 @@ def widths(columns: Sequence[Column], cells: Iterable[Sequence[str]], available:
     for i in sorted((i for i, column in enumerate(columns[:-1]) if column.drop), key=lambda i: -columns[i].drop):
         if lacking() > 0:
             found[i] = 0
+    together = sum(width + GAP for width in found if width) - GAP
+    if found:
+        found[0] += max(0, min(longest - together, -lacking()))
     return [*found, max(columns[-1].least - lacking(), 0)]
 
 
