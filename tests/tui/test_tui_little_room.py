@@ -27,13 +27,11 @@ from flashdeck_tui.views.boards import (
     Appearance,
     board_table,
 )
-from flashdeck_tui.views.cells import row_widths
 from flashdeck_tui.views.details import details, shortened
 from flashdeck_tui.views.header import header
 from flashdeck_tui.views.jobs import job_rows
 from flashdeck_tui.views.tiles import board_tiles
 from flashdeck_tui.views.version_names import VersionNames, version_names
-from flashdeck_tui.widgets.columns import GAP
 from flashdeck_tui.widgets.log_panel import LOW, LogPanel
 from many_boards import bench
 from tui_hands import opened
@@ -187,15 +185,15 @@ def test_where_nothing_else_gives_way_the_last_counts_do_and_none_is_cut() -> No
         assert cell_len("  ".join(cells)) <= width
 
 
-@pytest.mark.parametrize(("columns", "least"), [(60, 24), (80, 24), (120, 24)])
-def test_a_device_has_its_whole_name_where_boards_have_versions(columns: int, least: int) -> None:
+@pytest.mark.parametrize("columns", [60, 80, 120])
+async def test_a_device_has_its_whole_name_and_takes_no_room_of_boards(columns: int) -> None:
     odd = DeviceState(port="1-9", usb_id="0483:df11", serial="X", product="Acme STM32 Bootloader (DFU)")
-    fleet, listing = fleet_of(filled_store(replace(bench(8), devices=(odd,)))), Arrangement()
-    table = board_table(fleet, groups_of(fleet, listing), listing, NOW, Appearance(KEYS, columns))
-    found = row_widths(table.columns, table.rows, columns - 2)
-    assert found[0] == len("! rack-008"), "it takes nothing of the boards"
-    assert found[-1] >= least
-    assert sum(width + GAP for width in found[:-1] if width) - GAP >= cell_len(table.rows[-1].cells[0].text)
+    async with opened(replace(bench(8), devices=(odd,)), size=(columns, 20)) as screen:
+        assert "- Acme STM32 Bootloader (DFU)  " in screen.shown
+        assert "no board: 0483:df11, 1-9" in screen.shown
+        alone = [line for line in screen.shown.splitlines() if "rack-" in line]
+    async with opened(bench(8), size=(columns, 20)) as screen:
+        assert [line for line in screen.shown.splitlines() if "rack-" in line][: len(alone)] == alone
 
 
 async def test_a_device_alone_has_the_room_that_the_screen_has() -> None:

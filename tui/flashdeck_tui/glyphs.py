@@ -52,7 +52,7 @@ class FlashGlyph(Enum):
 class BoardGlyph(Enum):
     """The glyphs of a board in the list and on the wall: its condition. A board that is all right has none."""
 
-    NEEDS_PERSON = Glyph("!", "!", "needs you: STATE says what is wrong, or what to do", Tone.WAIT)
+    NEEDS_PERSON = Glyph("!", "!", "something is wrong: it needs you, and STATE says for what", Tone.WAIT)
     BUSY = Glyph(">", ">", "being flashed, or other work", Tone.BUSY)
     WAITING = Glyph(":", ":", "queued or waiting", Tone.PLAIN)
     TAKEN = Glyph("@", "@", "taken by somebody", Tone.WAIT)
@@ -82,7 +82,7 @@ class VersionGlyph(Enum):
 
 
 EVERYWHERE: Final[Mapping[str, str]] = {
-    "!": "something is wrong: it needs you",
+    "!": "something is wrong there",
     ">": "work is under way there",
     ":": "work waits there",
     "?": "uncertain",

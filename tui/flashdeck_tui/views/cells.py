@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from rich.cells import cell_len
-
 from flashdeck.model import ArtifactState
 from flashdeck.text import clean, format_age
 from flashdeck.words.contents import image_name
@@ -56,22 +54,16 @@ class Row:
     is_head: bool = False
     """True for the head of a group: its first cell has the whole line."""
     is_long: bool = False
-    """True: its first cell has the room of those behind it, all but the last; they are blank."""
+    """True: its first cell has the room of those behind it, all but the last, which are blank."""
     stale: bool = False
     """True if it is how things were: then no tone is shown but the faint one."""
 
 
 def row_widths(columns: Sequence[Column], rows: Iterable[Row], available: int) -> list[int]:
-    """Return the width of each column in `available` cells; a long first cell needs what its row has left of others."""
-    texts, longest = list[list[str]](), 0
-    for row in rows:
-        if row.is_head:
-            continue
-        first, *others = (cell.text for cell in row.cells)
-        if row.is_long:
-            first, longest = "", max(longest, cell_len(first))
-        texts.append([first, *others])
-    return widths(columns, texts, available, longest=longest)
+    """Return the width of each column in `available` cells; a long first cell makes none wider."""
+    shown = (row for row in rows if not row.is_head)
+    texts = (["" if row.is_long and not place else cell.text for place, cell in enumerate(row.cells)] for row in shown)
+    return widths(columns, texts, available)
 
 
 def ago(then: float, now: float) -> str:

@@ -74,12 +74,8 @@ def fit_title(title: str, width: int) -> str:
     return fit(title, width).rstrip()
 
 
-def widths(columns: Sequence[Column], cells: Iterable[Sequence[str]], available: int, *, longest: int = 0) -> list[int]:
-    """The width of each column, 0 for one that is dropped, so that all and their gaps fit into `available` cells.
-
-    `longest` is what all but the last are to hold together, with their gaps: the first one gets what is lacking of
-    that, out of what the last one can spare.
-    """
+def widths(columns: Sequence[Column], cells: Iterable[Sequence[str]], available: int) -> list[int]:
+    """The width of each column, 0 for one that is dropped, so that all and their gaps fit into `available` cells."""
     if not columns:  # a list that nothing was shown in yet
         return []
     natural = [cell_len(column.title) for column in columns]
@@ -96,10 +92,18 @@ def widths(columns: Sequence[Column], cells: Iterable[Sequence[str]], available:
     for i in sorted((i for i, column in enumerate(columns[:-1]) if column.drop), key=lambda i: -columns[i].drop):
         if lacking() > 0:
             found[i] = 0
-    together = sum(width + GAP for width in found if width) - GAP
-    if found:
-        found[0] += max(0, min(longest - together, -lacking()))
     return [*found, max(columns[-1].least - lacking(), 0)]
+
+
+def long_first(columns: Sequence[Column], found: Sequence[int], needs: int) -> list[int]:
+    """Return the widths for a row whose first cell has the room of all but the last, where it `needs` so many cells.
+
+    Where that is too little, the last one gives what it can spare, in this row alone.
+    """
+    *others, last = found
+    together = max(0, sum(width + GAP for width in others if width) - GAP)
+    more = max(0, min(needs - together, last - columns[-1].least))
+    return [together + more, *[0] * (len(others) - 1), last - more]
 
 
 def fit(text: str, width: int) -> str:

@@ -15,7 +15,7 @@ from flashdeck.words.tone import Phrase, Tone
 from flashdeck_tui.clauses import Sentence, cut, filled
 from flashdeck_tui.store import NOTHING, Selection
 from flashdeck_tui.views.cells import Cell, Row, Spans, row_widths
-from flashdeck_tui.widgets.columns import GAP, MARK, Column, fit
+from flashdeck_tui.widgets.columns import GAP, MARK, Column, fit, long_first
 from flashdeck_tui.widgets.toned import TonedView
 
 _HEADER = 1
@@ -243,11 +243,7 @@ class Rows(TonedView, can_focus=True):
 
     def _cells_of(self, row: Row) -> list[int]:
         """Return the width of each cell of a row; 0 for one that has no room, or leaves its room to the first."""
-        if not row.is_long:
-            return self._widths
-        *others, last = self._widths
-        together = sum(width + GAP for width in others if width) - GAP
-        return [max(0, together), *[0] * (len(others) - 1), last]
+        return long_first(self._columns, self._widths, cell_len(row.cells[0].text)) if row.is_long else self._widths
 
     def _in_clauses(self, sentence: Cell, cells: int) -> Cell:
         """Return as much of a sentence as has room and is a whole thought."""
