@@ -110,7 +110,7 @@ def test_an_application_that_was_seen_before_says_how_it_gets_into_dfu_mode(tmp_
     talk.see(device("1-1"))
     talk.answer("y")
     setup = finished(talk)
-    assert into_dfu_mode(setup).endswith(": its application is asked to detach"), "asked only of who wants another way"
+    assert into_dfu_mode(setup).endswith("(its application is asked to detach)"), "asked only of who wants another way"
     assert setup.profile.enter is Enter.DETACH
     assert str(setup.profile.app) == "0483:5740"
     assert setup.other_ways is not None
@@ -118,7 +118,7 @@ def test_an_application_that_was_seen_before_says_how_it_gets_into_dfu_mode(tmp_
     assert others_in_words(setup.other_ways) == "detach, touch-1200, manual or a program of yours"
     talk.other_way("t")
     assert finished(talk).profile.enter is Enter.TOUCH
-    assert into_dfu_mode(finished(talk)).endswith(": its serial port is opened at 1200 baud")
+    assert into_dfu_mode(finished(talk)).endswith("(its serial port is opened at 1200 baud)")
     talk.other_way("")
     assert finished(talk).profile.enter is Enter.DETACH
 

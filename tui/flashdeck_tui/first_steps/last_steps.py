@@ -57,7 +57,7 @@ def in_words(steps: Steps, *, root: Path, home: Path) -> Iterator[str]:
         yield f"flash {image.partition} with {clean(short_path(image.path, str(root)), MAX_PATH)}{later}"
     if steps.writes:  # the last: it can be changed at the question below it
         profile = steps.setup.profile
-        yield f"get the board into DFU mode like this, from then on: {words_of(profile.enter, profile.enter_hint)}"
+        yield f"get the board into DFU mode from then on ({words_of(profile.enter, profile.enter_hint)})"
 
 
 def tilde(path: Path, home: Path) -> str:
