@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from flashdeck.words.tone import Tone
-from flashdeck_tui.clauses import Clause, Sentence, Weight, cut, filled
+from flashdeck_tui.clauses import Clause, Rank, Sentence, cut, filled
 
 WHY = "(Enter: why)"
 
@@ -57,9 +57,9 @@ def test_what_is_left_fits_and_is_a_beginning(text: str, width: int, least: int)
 
 SILENT = Sentence(
     (
-        Clause("write 31%", Weight.WORK),
-        Clause("NO ANSWER 12 min", Weight.ALARM, brief="NO ANSWER", joint=" "),
-        Clause("disarmed", Weight.ASIDE),
+        Clause("write 31%", Rank.WORK),
+        Clause("NO ANSWER 12 min", Rank.ALARM, brief="NO ANSWER", joint=" "),
+        Clause("disarmed", Rank.ASIDE),
     ),
     Tone.WAIT,
 )
@@ -82,17 +82,17 @@ def test_what_matters_least_goes_first_and_what_is_left_is_whole(width: int, tol
 
 
 def test_of_two_clauses_that_matter_as_much_the_later_one_goes() -> None:
-    told = Sentence((Clause("one", Weight.ASIDE), Clause("two", Weight.ASIDE)), Tone.PLAIN, lead="last seen ")
+    told = Sentence((Clause("one", Rank.ASIDE), Clause("two", Rank.ASIDE)), Tone.PLAIN, lead="last seen ")
     assert told.text == "last seen one; two"
     assert told.within(17) == "last seen one"
 
 
 @given(
-    st.lists(st.tuples(st.text(alphabet="ab :;", min_size=1, max_size=20), st.sampled_from(Weight)), max_size=5),
+    st.lists(st.tuples(st.text(alphabet="ab :;", min_size=1, max_size=20), st.sampled_from(Rank)), max_size=5),
     st.integers(0, 60),
 )
-def test_a_sentence_fits_and_has_its_weightiest_clause(clauses: list[tuple[str, Weight]], width: int) -> None:
+def test_a_sentence_fits_and_has_its_weightiest_clause(clauses: list[tuple[str, Rank]], width: int) -> None:
     told = Sentence(tuple(Clause(text, weight) for text, weight in clauses), Tone.PLAIN).within(width)
     assert cell_len(told) <= width
-    heaviest = max(clauses, key=lambda clause: clause[1], default=("", Weight.ASIDE))[0]
+    heaviest = max(clauses, key=lambda clause: clause[1], default=("", Rank.ASIDE))[0]
     assert heaviest in told or cell_len(heaviest) > width

@@ -20,23 +20,23 @@ _MOST: Final = 2 / 3
 """The part of a line that clauses have to fill, where a line that says little is worse than one that stops halfway."""
 _NESTING: Final = {"(": 1, "[": 1, ")": -1, "]": -1}
 _QUOTE: Final = '"'
-_MARKS: Final = 3
-"""Cells of two quotation marks and an ellipsis."""
+_QUOTED: Final = f"{_QUOTE}{{}}{ELLIPSIS}{_QUOTE}"
+"""The form of a quotation that was cut."""
 
 
-class Weight(IntEnum):
-    """How much a clause matters, the least first: that goes first where there is little room."""
+class Rank(IntEnum):
+    """The ranks of clauses, the least first: that goes first where there is little room."""
 
     ASIDE = 0
-    """Where a board is, and what else there would be to say."""
+    """The place of a board, and what else there would be to say."""
     WORK = 1
-    """What is under way there, or waits."""
+    """The work that is under way there, or waits."""
     OFFER = 2
-    """What can be done there."""
+    """The things that can be done there."""
     TROUBLE = 3
-    """What is wrong, or what a person has to do."""
+    """Something is wrong, or has to be done by a person."""
     ALARM = 4
-    """What is wrong at this moment."""
+    """Something is wrong at this moment."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ class Clause:
     """A part of a sentence that stays whole or goes."""
 
     text: str
-    weight: Weight
+    rank: Rank
     brief: str = ""
     """The same in fewer words; "" where there is nothing shorter."""
     joint: str = "; "
@@ -78,7 +78,7 @@ class Sentence:
                     return told
             if len(kept) <= 1:
                 return cut(self.lead + _joined(kept), width, more=more)
-            kept.remove(min(reversed(kept), key=lambda clause: clause.weight))
+            kept.remove(min(reversed(kept), key=lambda clause: clause.rank))
 
 
 def _joined(clauses: Sequence[Clause], *, is_brief: bool = False) -> str:
@@ -98,9 +98,9 @@ def cut(text: str, width: int, *, least: int = 1, more: str = "") -> str:
     """
     if cell_len(text) <= width:
         return text
-    if _is_quotation(text) and width > _MARKS:
-        kept = cut(text[1:-1], width - _MARKS, least=least).removesuffix(ELLIPSIS)
-        return f"{_QUOTE}{kept}{ELLIPSIS}{_QUOTE}"
+    room = width - cell_len(_QUOTED.format(""))
+    if room > 0 and _is_quotation(text):
+        return _QUOTED.format(cut(text[1:-1], room, least=least).removesuffix(ELLIPSIS))
     kept = next((text[:end] for end in reversed(list(_ends(text))) if cell_len(text[:end]) <= width), "")
     if not kept or cell_len(kept) < least:
         return _words(text, width, least)

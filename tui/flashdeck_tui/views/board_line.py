@@ -28,7 +28,7 @@ from flashdeck.words.partitions import build_state
 from flashdeck.words.tone import Phrase, Tone
 from flashdeck.words.work import kind_word, work_name
 from flashdeck_tui.board_list import ListedBoard, flashed_at
-from flashdeck_tui.clauses import Clause, Sentence, Weight
+from flashdeck_tui.clauses import Clause, Rank, Sentence
 from flashdeck_tui.glyphs import BoardGlyph, MarkGlyph, VersionGlyph
 from flashdeck_tui.key_names import KeyNames
 from flashdeck_tui.map_cells import map_cells
@@ -170,17 +170,17 @@ def state_cell(each: ListedBoard, now: float, keys: KeyNames, names: Mapping[str
     health = each.health
     told = list(_work(store, board, now))
     tone = condition_word(health.condition).tone
-    if stands_still := any(clause.weight > Weight.WORK for clause in told):
+    if stands_still := any(clause.rank > Rank.WORK for clause in told):
         tone = tone if health.problems else Tone.WAIT
     clauses = list(told)
     if health.problems:
         clauses += _problem(board, health.problems[0], keys)
         more = len(health.problems) - 1
-        clauses += [Clause(counted(more, "more problem"), Weight.ASIDE)] if more else []
+        clauses += [Clause(counted(more, "more problem"), Rank.ASIDE)] if more else []
     elif not told:
         clauses += _quiet(each, now, keys, names)
     if board.hold is None and (board.once or not board.armed):
-        clauses.append(Clause("armed once" if board.once else "disarmed", Weight.ASIDE))
+        clauses.append(Clause("armed once" if board.once else "disarmed", Rank.ASIDE))
         tone = Tone.WAIT if tone in (Tone.GOOD, Tone.FAINT, Tone.PLAIN) and not stands_still else tone
     harmless = (replace(clause, text=whole_text(clause.text), brief=whole_text(clause.brief)) for clause in clauses)
     return Sentence(tuple(harmless), tone, lead="last seen " if each.is_stale else "")
@@ -195,25 +195,25 @@ def _work(store: Store, board: BoardState, now: float) -> Iterator[Clause]:
         elif isinstance(job.status, Queued):
             waiting += 1
     if waiting and any(isinstance(job.status, Running) for job in store.jobs_at(board.name)):
-        yield Clause(f"{counted(waiting, 'job')} queued", Weight.ASIDE)
+        yield Clause(f"{counted(waiting, 'job')} queued", Rank.ASIDE)
 
 
 def _running(job: JobState, now: float) -> Iterator[Clause]:
     status = job.status
     kind = "" if job.kind is JobKind.FLASH else f"{kind_word(job.kind)}: "
     if not isinstance(status, Running):
-        yield Clause(f"{kind}{job.text}", Weight.WORK)
+        yield Clause(f"{kind}{job.text}", Rank.WORK)
         return
     word = phase_noun(status.phase)
     if job.kind is not JobKind.FLASH and word == kind_word(job.kind):
         kind = ""
-    yield Clause(f"{kind}{word}" + (f" {percent(status)}%" if is_measured(status) else ""), Weight.WORK)
+    yield Clause(f"{kind}{word}" + (f" {percent(status)}%" if is_measured(status) else ""), Rank.WORK)
     no_answer = no_answer_text(status, now)
     if no_answer and standstill_text(status, now) == no_answer:
         silent = format_age(now - status.answered_at)
-        yield Clause(f"{_NO_ANSWER} {silent}", Weight.ALARM, brief=_NO_ANSWER, joint=" ")
+        yield Clause(f"{_NO_ANSWER} {silent}", Rank.ALARM, brief=_NO_ANSWER, joint=" ")
     elif claim := claim_text(status):
-        yield Clause(claim, Weight.TROUBLE, brief=claim_in_brief(status), joint=", ")
+        yield Clause(claim, Rank.TROUBLE, brief=claim_in_brief(status), joint=", ")
 
 
 def _problem(board: BoardState, problem: Problem, keys: KeyNames) -> Iterator[Clause]:
@@ -223,8 +223,8 @@ def _problem(board: BoardState, problem: Problem, keys: KeyNames) -> Iterator[Cl
     where = f" ({short_name(problem.partition)})" if problem.partition and len(open_partitions(board)) > 1 else ""
     match problem.kind:
         case ProblemKind.NEEDS_HAND if problem.hint:
-            yield Clause(word, Weight.OFFER)
-            yield Clause(problem.hint.removeprefix(AT_THE_BOARD), Weight.TROUBLE, joint=": ")
+            yield Clause(word, Rank.OFFER)
+            yield Clause(problem.hint.removeprefix(AT_THE_BOARD), Rank.TROUBLE, joint=": ")
             return
         case ProblemKind.ON_HOLD:
             told = hold_text(board) if board.hold is not None else f"on hold: {problem.text}"
@@ -241,29 +241,29 @@ def _problem(board: BoardState, problem: Problem, keys: KeyNames) -> Iterator[Cl
             told = f"{loud}: {keys['flash']} reflashes{where}"
         case _:
             told = f"{loud}: {problem.text}{where}"
-    yield Clause(told, Weight.TROUBLE)
+    yield Clause(told, Rank.TROUBLE)
 
 
 def _quiet(each: ListedBoard, now: float, keys: KeyNames, names: Mapping[str, VersionNames]) -> Iterator[Clause]:
     """Yield how a board is on which nothing runs and nothing is wrong."""
     board, store, condition = each.board, each.host.store, each.health.condition
     if board.lease is not None:
-        yield Clause(_lease_text(board.lease), Weight.OFFER)
+        yield Clause(_lease_text(board.lease), Rank.OFFER)
     job = store.active_job(Selection(board=board.name))
     if job is not None:
-        yield Clause(f"queued: {work_name(job)}" if isinstance(job.status, Queued) else job.text, Weight.WORK)
+        yield Clause(f"queued: {work_name(job)}" if isinstance(job.status, Queued) else job.text, Rank.WORK)
         return
     then = flashed_at(board)
     is_there = condition is ProblemKind.CURRENT and not board.away
     where = where_word(board).text
     since = f", {_since(then, now)}" if then and is_there else ""
-    yield Clause(f"{where}{since}", Weight.ASIDE, brief=where)
+    yield Clause(f"{where}{since}", Rank.ASIDE, brief=where)
     if any(partition.being_written for partition in board.partitions):
-        yield Clause("a build is being written", Weight.WORK)
+        yield Clause("a build is being written", Rank.WORK)
     elif condition in (ProblemKind.OFFERED, ProblemKind.NOT_CURRENT):
         yield from _newer(store, board, keys, names)
     elif condition is ProblemKind.NO_BUILD:
-        yield Clause("no build yet", Weight.ASIDE)
+        yield Clause("no build yet", Rank.ASIDE)
 
 
 def _newer(store: Store, board: BoardState, keys: KeyNames, names: Mapping[str, VersionNames]) -> Iterator[Clause]:
@@ -274,9 +274,9 @@ def _newer(store: Store, board: BoardState, keys: KeyNames, names: Mapping[str, 
             name = image_name(artifact.version, artifact.sha256)
             version = names[partition.name].without_program(name)
             if partition.offered == artifact.sha256:
-                yield Clause(f"{keys['flash']} flashes {version}", Weight.OFFER)
+                yield Clause(f"{keys['flash']} flashes {version}", Rank.OFFER)
             else:
-                yield Clause(build_state(partition, artifact).text.replace(name, version), Weight.OFFER)
+                yield Clause(build_state(partition, artifact).text.replace(name, version), Rank.OFFER)
             return
 
 

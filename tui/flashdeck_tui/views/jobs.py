@@ -35,7 +35,7 @@ from flashdeck.words.jobs import (
 )
 from flashdeck.words.tone import Phrase, Tone
 from flashdeck.words.work import kind_word, work_text
-from flashdeck_tui.clauses import Clause, Sentence, Weight
+from flashdeck_tui.clauses import Clause, Rank, Sentence
 from flashdeck_tui.fleet import Fleet, FleetHost
 from flashdeck_tui.key_names import KeyNames
 from flashdeck_tui.link import LinkStatus
@@ -131,7 +131,7 @@ def _work_cell(store: Store, job: JobState, now: float) -> Phrase | Sentence:
             return Phrase(told, tone if job.status.not_started else Tone.FAINT)
         case Waiting(for_=WaitFor.HAND, hint=hint) if hint:
             todo = whole_text(status_hint(job.status)).removeprefix(AT_THE_BOARD)
-            return Sentence((Clause(detail, Weight.ASIDE), Clause(todo, Weight.TROUBLE)), tone)
+            return Sentence((Clause(detail, Rank.ASIDE), Clause(todo, Rank.TROUBLE)), tone)
         case _:
             return Phrase(detail, tone if tone in (Tone.BAD, Tone.WAIT) else Tone.FAINT)
 
