@@ -101,7 +101,7 @@ STORY = (
     Step("B", r"write [2-4]\d%", "B: a build. It is flashed onto all boards at once.", stay=0),
     Step("U", "waiting", "U: a cable is pulled in the middle. The other boards go on.", stands=True),
     Step("P", rf"(?s)({_LANDED}.*){{3}}", "P: it is plugged in again, and its flash goes on by itself."),
-    Step("B", rf"(?s)\? noread.*({_LANDED}.*){{2}}", "B: the next build. Only sectors that differ are written."),
+    Step("B", rf"(?s)! noread.*({_LANDED}.*){{2}}", "B: the next build. Only sectors that differ are written."),
     Step("n", "─(app1 of )?noread", "n: the next problem. The application of this board cannot be asked to leave."),
     Step("S", rf"(?s)({_LANDED}.*){{3}}", "S: somebody presses its button, and it is flashed."),
     Step("q", rf"{PROMPT}\s*\Z", "q: the demo ends, and leaves nothing behind."),

@@ -226,6 +226,10 @@ def test_another_way_into_dfu_mode_is_asked_of_who_wants_one(user: NewUser) -> N
     said = " ".join(terminal.rest().split())
     assert terminal.ended() == 1
     assert "w changes how it gets into DFU mode: detach, touch-1200, manual or a program of yours." in said
+    above = said.rpartition("Go ahead?")[0].rpartition("flashdeck will now")[2]
+    assert "(by hand: hold SW2, press RESET) w changes" in above, (
+        "the way that was chosen stands above the last question"
+    )
     assert not user.config.exists()
 
 

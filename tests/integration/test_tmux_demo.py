@@ -24,7 +24,7 @@ def board(screen: str, name: str) -> str:
 def landed(screen: str, version: str, *names: str) -> bool:
     """True if a version is on boards, and nothing newer is on its way."""
     lines = [board(screen, name) for name in names]
-    return all(version in line and ">" not in line.removeprefix("▸") for line in lines)
+    return all(version in line and not re.search(r"[>:]\d", line) for line in lines)
 
 
 def started(shell: Terminal) -> None:
@@ -72,7 +72,7 @@ def test_somebody_builds_watches_unplugs_plugs_presses_and_quits(place: Path, sh
     shell.until(lambda screen: re.search(r"write [1-4]?\d%", board(screen, "classic")), what="1.0.1 being written")
     shell.press("U")
     screen = shell.until(lambda screen: "waiting" in board(screen, "classic"), what="the job of classic waiting")
-    assert "->1.0" in board(screen, "classic")
+    assert "-:1.0" in board(screen, "classic")
     assert "!" in board(screen, "classic"), "what it has cannot boot"
     shell.press("P")
     shell.until(lambda screen: landed(screen, "1.0.1", *BOARDS), what="1.0.1 on all boards")
@@ -80,7 +80,7 @@ def test_somebody_builds_watches_unplugs_plugs_presses_and_quits(place: Path, sh
     edit_and_build(shell.screen())
     shell.until(lambda screen: landed(screen, "1.0.2", "classic", "usbx"), what="1.0.2 on classic and usbx")
     # The third one's application cannot be told to leave: somebody has to press.
-    assert "? noread" in board(shell.screen(), "noread")
+    assert "! noread" in board(shell.screen(), "noread")
     select_problem(shell, "noread")
     shell.press("S")
     shell.until(lambda screen: landed(screen, "1.0.2", *BOARDS), what="1.0.2 on all boards")

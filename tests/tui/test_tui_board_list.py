@@ -1,6 +1,8 @@
 """The list of boards of one host and of several: which boards, in which order and groups, and what is marked."""
 
+from collections import defaultdict
 from dataclasses import replace as altered
+from operator import attrgetter
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -17,7 +19,7 @@ from flashdeck_tui.actions.many import target_of
 from flashdeck_tui.ascii_text import to_ascii
 from flashdeck_tui.board_list import Arrangement, Grouping, SortOrder, boards_of, groups_of, kept_marks, next_problem
 from flashdeck_tui.fleet import Fleet, FleetHost
-from flashdeck_tui.glyphs import BoardGlyph, MarkGlyph
+from flashdeck_tui.glyphs import EVERYWHERE, BoardGlyph, FlashGlyph, MarkGlyph, VersionGlyph
 from flashdeck_tui.link import Link, LinkState, LinkStatus
 from flashdeck_tui.store import NOTHING, Selection, Store
 from flashdeck_tui.views.board_line import glyph_of, map_cell
@@ -268,14 +270,44 @@ def test_the_queue_has_the_jobs_of_all_hosts_and_their_positions() -> None:
 def test_every_condition_has_a_glyph_and_every_glyph_a_form_of_its_own_in_ascii() -> None:
     fleet = fleet_of(store_of(bench(24)))
     glyphs = {each.health.condition: glyph_of(each) for each in boards_of(fleet)}
-    assert glyphs[ProblemKind.FAILED] is BoardGlyph.FAILED
+    assert glyphs[ProblemKind.FAILED] is BoardGlyph.NEEDS_PERSON
     assert glyphs[ProblemKind.CURRENT] is BoardGlyph.GOOD
-    for table in (BoardGlyph, MarkGlyph):
+    for table in (BoardGlyph, MarkGlyph, VersionGlyph, FlashGlyph):
         found = [glyph.value for glyph in table]
         assert [to_ascii(glyph.symbol) for glyph in found] == [glyph.ascii for glyph in found]
         assert all(len(glyph.symbol) == len(glyph.ascii) == 1 and glyph.meaning for glyph in found)
     board_glyphs = [glyph.value.ascii for glyph in BoardGlyph]
     assert len(set(board_glyphs)) == len(board_glyphs)
+
+
+def test_a_sign_that_stands_in_several_tables_means_the_same_in_all_of_them() -> None:
+    for form in (attrgetter("symbol"), attrgetter("ascii")):
+        places: dict[str, set[str]] = defaultdict(set)
+        for table in (BoardGlyph, MarkGlyph, VersionGlyph, FlashGlyph):
+            for glyph in table:
+                places[form(glyph.value)].add(table.__name__)
+        assert {sign for sign, tables in places.items() if len(tables) > 1} == set(EVERYWHERE)
+    assert {table.BUSY.value.symbol for table in (BoardGlyph, VersionGlyph, FlashGlyph)} == {">"}
+    assert {table.UNCERTAIN.value.symbol for table in (VersionGlyph, FlashGlyph)} == {"?"}
+
+
+@pytest.mark.parametrize("order", SortOrder)
+def test_the_boards_that_need_you_are_those_with_one_sign_and_those_that_n_goes_to(order: SortOrder) -> None:
+    fleet, listing = fleet_of(store_of(bench(24))), Arrangement(order=order)
+    sign = f"{BoardGlyph.NEEDS_PERSON.value.symbol} "
+    marked = [row.key for row in table_of(fleet, listing).rows if row.cells[0].text.startswith(sign)]
+    (counted,) = (cell.text for cell in header(fleet, KEYS, "", 84) if "need you" in cell.text)
+    assert counted == f"{sign}{len(marked)} need you (1 FAILED)"
+    (group,) = groups_of(fleet, listing)
+    at, visited = NOTHING, set[Selection]()
+    for _ in group.boards:
+        found = next_problem(group.boards, at)
+        assert found is not None
+        at = found
+        visited.add(at.whole_board)
+    assert visited == set(marked)
+    if order is SortOrder.WORST:
+        assert [each.place for each in group.boards[: len(marked)]] == marked
 
 
 def test_a_map_is_as_wide_as_its_column() -> None:

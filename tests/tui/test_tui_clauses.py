@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from flashdeck_tui.clauses import cut, filled
+from flashdeck.words.tone import Tone
+from flashdeck_tui.clauses import Clause, Rank, Sentence, cut, filled
 
 WHY = "(Enter: why)"
 
@@ -27,6 +28,9 @@ WHY = "(Enter: why)"
         ("waiting until the board is back", 15, "waiting"),
         ("an-endless-word-without-any-end", 10, "an-endles…"),
         ("anything", 0, ""),
+        ('"unplug it, hold BOOT, plug it in"', 26, '"unplug it, hold BOOT…"'),
+        ('"unplug it, hold BOOT"', 22, '"unplug it, hold BOOT"'),
+        ('"unplug"', 3, '"u…'),
     ],
 )
 def test_a_state_ends_between_two_clauses(text: str, width: int, told: str) -> None:
@@ -49,3 +53,46 @@ def test_what_is_left_fits_and_is_a_beginning(text: str, width: int, least: int)
     if told != text and " " in told:
         behind = text[len(told.removesuffix("…")) :]
         assert behind[:1] in " ;:,." or least > 1, f"a word is broken: {told!r}"
+
+
+SILENT = Sentence(
+    (
+        Clause("write 31%", Rank.WORK),
+        Clause("NO ANSWER 12 min", Rank.ALARM, brief="NO ANSWER", joint=" "),
+        Clause("disarmed", Rank.ASIDE),
+    ),
+    Tone.WAIT,
+)
+
+
+@pytest.mark.parametrize(
+    ("width", "told"),
+    [
+        (36, "write 31% NO ANSWER 12 min; disarmed"),
+        (35, "write 31% NO ANSWER; disarmed"),
+        (28, "write 31% NO ANSWER 12 min"),
+        (25, "write 31% NO ANSWER"),
+        (18, "NO ANSWER 12 min"),
+        (15, "NO ANSWER"),
+        (8, "NO…"),
+    ],
+)
+def test_what_matters_least_goes_first_and_what_is_left_is_whole(width: int, told: str) -> None:
+    assert SILENT.within(width) == told
+
+
+def test_of_two_clauses_that_matter_as_much_the_later_one_goes() -> None:
+    told = Sentence((Clause("one", Rank.ASIDE), Clause("two", Rank.ASIDE)), Tone.PLAIN, lead="last seen ")
+    assert told.text == "last seen one; two"
+    assert told.within(17) == "last seen one"
+
+
+@given(
+    st.lists(st.tuples(st.text(alphabet="ab :;", min_size=1, max_size=20), st.sampled_from(Rank)), max_size=5),
+    st.integers(0, 60),
+)
+def test_a_sentence_fits_and_has_its_weightiest_clause(clauses: list[tuple[str, Rank]], width: int) -> None:
+    told = Sentence(tuple(Clause(text, weight) for text, weight in clauses), Tone.PLAIN).within(width)
+    assert cell_len(told) <= width
+    heaviest = max(clauses, key=lambda clause: clause[1], default=("", Rank.ASIDE))[0]
+    assert heaviest in told or cell_len(heaviest) > width

@@ -10,7 +10,7 @@ from flashdeck.text import clean
 from flashdeck_tui.actions.registry import registry
 from flashdeck_tui.key_choice import NEEDED, WIDE_BAR, KeyHint, fitting, needed, wrapped
 from flashdeck_tui.middle import Middle
-from flashdeck_tui.widgets.columns import GAP, Column, Want, allot, fit, widths
+from flashdeck_tui.widgets.columns import GAP, Column, Want, allot, fit, long_first, widths
 from flashdeck_tui.widgets.log_panel import folded
 
 COLUMNS = (Column("A", most=10), Column("B", least=5, drop=1), Column("C", drop=2), Column("LAST", least=10))
@@ -27,10 +27,24 @@ def test_a_column_shrinks_before_another_is_dropped_and_they_go_by_their_order()
     assert widths(COLUMNS, rows, 25) == [10, 0, 0, 13]
 
 
-@given(st.lists(st.lists(st.text(max_size=30), min_size=4, max_size=4), max_size=8), st.integers(40, 200))
-def test_what_is_shown_always_fits(rows: list[list[str]], available: int) -> None:
+def test_a_long_first_cell_has_blank_room_and_then_what_the_last_one_can_spare() -> None:
+    found = [4, 4, 3, 43]
+    assert long_first(COLUMNS, found, 9) == [15, 0, 0, 43]
+    assert long_first(COLUMNS, found, 30) == [30, 0, 0, 28]
+    assert long_first(COLUMNS, found, 90) == [48, 0, 0, 10]
+    assert long_first(COLUMNS, [4, 0, 0, 10], 90) == [4, 0, 0, 10]
+
+
+@given(
+    st.lists(st.lists(st.text(max_size=30), min_size=4, max_size=4), max_size=8),
+    st.integers(40, 200),
+    st.integers(0, 200),
+)
+def test_what_is_shown_always_fits(rows: list[list[str]], available: int, needs: int) -> None:
     found = widths(COLUMNS, rows, available)
     assert sum(width + GAP for width in found[:-1] if width) + found[-1] == available
+    first, *_, last = long_first(COLUMNS, found, needs)
+    assert first + GAP + last == available
 
 
 @given(st.text(max_size=60), st.integers(0, 40))

@@ -8,9 +8,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from rich.cells import cell_len
 
+from flashdeck.job_state import JobKind, WaitFor, Waiting
+from flashdeck.model import DeviceState
 from flashdeck.words.tone import Phrase, Tone
 from flashdeck_tui.actions.registry import ACTIONS
 from flashdeck_tui.board_list import Arrangement, boards_of, groups_of
+from flashdeck_tui.clauses import Sentence
 from flashdeck_tui.keymap import key_names, with_keys
 from flashdeck_tui.views.below import below_text, short_list
 from flashdeck_tui.views.board_line import names_by_partition
@@ -26,14 +29,18 @@ from flashdeck_tui.views.boards import (
 )
 from flashdeck_tui.views.details import details, shortened
 from flashdeck_tui.views.header import header
+from flashdeck_tui.views.jobs import job_rows
+from flashdeck_tui.views.tiles import board_tiles
 from flashdeck_tui.views.version_names import VersionNames, version_names
 from flashdeck_tui.widgets.log_panel import LOW, LogPanel
 from many_boards import bench
 from tui_hands import opened
-from tui_scene import BENCH, KEYS, NOW, contents, filled_store, fleet_of
+from tui_scene import BENCH, DAEMON, KEYS, NOW, board, contents, filled_store, fleet_of, job, listed_rows
 
 OTHER_KEYS = {each.id: f"f{at}" for at, each in enumerate((a for a in ACTIONS if a.key), 1)}
 _VERBS = "retries|lets|tries|flashes|reflashes|cancels|arms|shows|gives|examines|builds"
+EACH = "1 FAILED  1 blocked  1 on hold  1 needs a hand  2 flashing"
+"""The first conditions of the 24 boards, each counted by itself."""
 _DEFAULT_KEYS = re.compile(rf"(?<![\w'])([a-zA-Z/!*?123]) ({_VERBS})\b|\[/\] filter")
 
 
@@ -60,18 +67,19 @@ def test_a_short_version_is_what_tells_it_from_the_others(names: list[str], shar
 
 def test_two_versions_in_one_cell_are_both_seen() -> None:
     assert (
-        version_names(["demo 1.0.1", "demo 1.0.2"]).change("demo 1.0.1", "demo 1.0.2", VERSION_CELLS) == "1.0.1>1.0.2"
+        version_names(["demo 1.0.1", "demo 1.0.2"]).change("demo 1.0.1", "demo 1.0.2", VERSION_CELLS, ">")
+        == "1.0.1>1.0.2"
     )
     long = version_names(["1.0.2+build.5-gabc", "1.0.2+build.6-gdef"])
-    assert long.change("1.0.2+build.5-gabc", "1.0.2+build.6-gdef", VERSION_CELLS) == "…5-g…>…6-g…"
-    assert long.change("-", "1.0.2+build.6-gdef", VERSION_CELLS) == "->…6-gdef"
+    assert long.change("1.0.2+build.5-gabc", "1.0.2+build.6-gdef", VERSION_CELLS, ">") == "…5-g…>…6-g…"
+    assert long.change("-", "1.0.2+build.6-gdef", VERSION_CELLS, ":") == "-:…6-gdef"
 
 
 @given(st.lists(st.text(max_size=30), min_size=1, max_size=4), st.integers(min_value=3, max_value=WIDE_VERSION_CELLS))
 def test_versions_never_take_more_than_their_room(names: list[str], room: int) -> None:
     found = version_names(names)
     assert all(cell_len(found.short(name, room)) <= room for name in names)
-    assert all(cell_len(found.change(name, names[0], room)) <= room for name in names)
+    assert all(cell_len(found.change(name, names[0], room, ":")) <= room for name in names)
 
 
 @pytest.mark.parametrize(("width", "cells"), [(WIDE - 1, VERSION_CELLS), (WIDE, WIDE_VERSION_CELLS)])
@@ -143,13 +151,108 @@ def test_the_header_counts_together_what_has_no_room_alone() -> None:
         assert cell_len("  ".join(cells)) <= width
         return "  ".join(cells)
 
-    each = "1 FAILED  1 blocked  1 on hold  1 needs a hand  2 flashing"
-    assert told(300).startswith(f"flashdeck  24 boards  {each}  1 taken  1 absent  1 offered  15 current  [/] filter")
-    assert told(111) == f"24 boards  {each}  1 taken  1 absent  1 offered  15 current"
-    assert told(107) == f"flashdeck  24 boards  {each}  2 not current  16 current", "what is taken has its newest build"
-    assert told(82) == "flashdeck  24 boards  4 need you (1 FAILED)  2 flashing  2 not current  16 current"
-    assert told(78) == "24 boards  4 need you (1 FAILED)  2 flashing  2 not current  16 current"
-    assert told(58) == "24 boards  4 need you (1 FAILED)  2 flashing  16 current"
+    assert told(300).startswith(f"flashdeck  24 boards  {EACH}  1 taken  1 absent  1 offered  15 current  [/] filter")
+    assert told(111) == f"24 boards  {EACH}  1 taken  1 absent  1 offered  15 current"
+    assert told(107) == f"flashdeck  24 boards  {EACH}  2 not current  16 current", "what is taken has its newest build"
+    assert told(84) == "flashdeck  24 boards  ! 4 need you (1 FAILED)  2 flashing  2 not current  16 current"
+    assert told(78) == "24 boards  ! 4 need you (1 FAILED)  2 flashing  2 not current  16 current"
+    assert told(58) == "24 boards  ! 4 need you (1 FAILED)  2 flashing  16 current"
+
+
+@pytest.mark.parametrize(
+    ("columns", "told"),
+    [
+        (
+            120,
+            f"24 boards  {EACH}  1 taken  1 absent  1 offered  15 current",
+        ),
+        (80, "24 boards  ! 4 need you (1 FAILED)  2 flashing  2 not current  16 current"),
+        (60, "24 boards  ! 4 need you (1 FAILED)  2 flashing  16 current"),
+    ],
+)
+def test_counts_matter_more_than_that_the_boards_are_virtual(columns: int, told: str) -> None:
+    fleet = fleet_of(filled_store(replace(bench(24), daemon=replace(DAEMON, virtual=True))))
+    assert "  ".join(cell.text for cell in header(fleet, KEYS, "", columns - 2)) == told
+    assert header(fleet, KEYS, "", 300)[1].text == "virtual", "where there is room it stands before the counts"
+
+
+def test_where_nothing_else_gives_way_the_last_counts_do_and_none_is_cut() -> None:
+    fleet = fleet_of(filled_store(bench(24)))
+    whole = ["24 boards", "! 4 need you (1 FAILED)", "2 flashing", "16 current"]
+    for width in range(58):
+        cells = [cell.text for cell in header(fleet, KEYS, "rack", width)]
+        assert cells == whole[: len(cells)]
+        assert cell_len("  ".join(cells)) <= width
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120])
+async def test_a_device_has_its_whole_name_and_takes_no_room_of_boards(columns: int) -> None:
+    odd = DeviceState(port="1-9", usb_id="0483:df11", serial="X", product="Acme STM32 Bootloader (DFU)")
+    async with opened(replace(bench(8), devices=(odd,)), size=(columns, 20)) as screen:
+        assert "- Acme STM32 Bootloader (DFU)  " in screen.shown
+        assert "no board: 0483:df11, 1-9" in screen.shown
+        alone = [line for line in screen.shown.splitlines() if "rack-" in line]
+    async with opened(bench(8), size=(columns, 20)) as screen:
+        assert [line for line in screen.shown.splitlines() if "rack-" in line][: len(alone)] == alone
+
+
+async def test_a_device_alone_has_the_room_that_the_screen_has() -> None:
+    odd = DeviceState(port="1-9", usb_id="0483:df11", serial="X", product="Acme Bootloader of a Gadget, Revision 7")
+    async with opened(replace(bench(0), devices=(odd,)), size=(80, 24)) as screen:
+        assert "- Acme Bootloader of a Gadget, Revision 7  no board: 0483:df11, 1-9, X" in screen.shown
+    async with opened(replace(bench(3), devices=(odd,)), size=(60, 20)) as screen:
+        assert "- Acme Bootloader of a Gadget,…  " in screen.shown, "all but what the state needs"
+
+
+@pytest.mark.parametrize(
+    ("hint", "cells", "told"),
+    [
+        ("hold SW2, press RESET", 80, 'needs a hand: "hold SW2, press RESET"'),
+        ("hold SW2, press RESET", 24, '"hold SW2, press RESET"'),
+        ("unplug it, hold BOOT, plug it in", 24, '"unplug it, hold BOOT…"'),
+        ("hold SW2, press RESET", 15, '"hold SW2…"'),
+        ("", 25, "needs a hand (Enter: why)"),
+    ],
+)
+def test_what_a_hand_has_to_do_matters_more_than_that_one_is_needed(hint: str, cells: int, told: str) -> None:
+    waiting = Waiting(for_=WaitFor.HAND, reason="it is running", hint=hint)
+    snapshot = replace(BENCH, boards=(board("left", armed=False),), jobs=(job(1, "left", waiting),))
+    (row,) = (row for row in listed_rows(filled_store(snapshot)) if row.key.board)
+    state = row.cells[-1]
+    assert isinstance(state, Sentence)
+    assert state.within(cells, more="(Enter: why)" if cells > 24 or not hint else "").removesuffix("; disarmed") == told
+
+
+def test_the_queue_says_what_to_do_at_the_board_too() -> None:
+    waiting = Waiting(for_=WaitFor.HAND, reason="it is running", hint="hold SW2, press RESET")
+    store = filled_store(replace(BENCH, jobs=(job(1, "left", waiting), job(2, "left", waiting, kind=JobKind.ERASE))))
+    flashing, erasing = (row.cells[-1] for row in job_rows(store, NOW))
+    assert isinstance(flashing, Sentence)
+    assert flashing.text == 'it is running; "hold SW2, press RESET"'
+    assert flashing.within(29) == '"hold SW2, press RESET"'
+    assert isinstance(erasing, Sentence)
+    assert erasing.within(36) == 'erase: "hold SW2, press RESET"'
+
+
+async def test_a_tile_keeps_the_most_alarming_clause_whole() -> None:
+    async with opened(bench(24), size=(80, 24)) as screen:
+        await screen.press("w")
+        assert "NO ANSWER 12 s" in screen.shown
+        assert "NO…" not in screen.shown
+        assert '"hold SW2…"' in screen.shown
+
+
+def test_no_tile_breaks_a_word_of_a_state() -> None:
+    store = filled_store(bench(24))
+    tiles = board_tiles(groups_of(fleet_of(store), Arrangement()), NOW, KEYS, 79)
+    for tile in tiles:
+        state = tile.cells[-1]
+        assert isinstance(state, Sentence)
+        words = set(re.findall(r"[^\s;,:\"]+", state.text + " NO ANSWER"))
+        for width in range(12, 40):
+            told = state.within(width)
+            assert cell_len(told) <= width
+            assert set(re.findall(r"[^\s;,:\"…]+", told)) <= words, (told, state.text)
 
 
 def test_what_to_do_is_seen_though_the_story_is_long() -> None:
@@ -191,9 +294,9 @@ def test_the_map_is_narrower_before_it_goes() -> None:
             for row in board_table(fleet, groups, listing, NOW, Appearance(KEYS, width)).rows
             if row.key.board
         }
-        for width in (80, 100, WIDE)
+        for width in (76, 100, WIDE)
     }
-    assert maps == {80: {NARROW_MAP_CELLS}, 100: {MAP_CELLS}, WIDE: {WIDE_MAP_CELLS}}
+    assert maps == {76: {NARROW_MAP_CELLS}, 100: {MAP_CELLS}, WIDE: {WIDE_MAP_CELLS}}
 
 
 async def test_the_list_says_which_boards_are_below_until_its_end() -> None:

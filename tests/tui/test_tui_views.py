@@ -93,9 +93,9 @@ def bench_of(app1: Any, **fields: Any) -> Store:
     [
         (bench_of(contents()), "running, 2 min", Tone.GOOD),
         (bench_of(contents(verified=Verified.NO)), "running, 2 min", Tone.GOOD),
-        (bench_of(contents(OLDER)), "newest build is 1.0.2; running", Tone.WAIT),
-        (bench_of(contents(OLDER), offered=NEWEST), "f flashes 1.0.2; running", Tone.WAIT),
-        (bench_of(contents(OLDER), offered=NEWEST, armed=False), "f flashes 1.0.2; running; disarmed", Tone.WAIT),
+        (bench_of(contents(OLDER)), "running; newest build is 1.0.2", Tone.WAIT),
+        (bench_of(contents(OLDER), offered=NEWEST), "running; f flashes 1.0.2", Tone.WAIT),
+        (bench_of(contents(OLDER), offered=NEWEST, armed=False), "running; f flashes 1.0.2; disarmed", Tone.WAIT),
         (bench_of(contents(), armed=True, once=True), "running, 2 min; armed once", Tone.WAIT),
         (bench_of(contents(OLDER), artifacts=()), "running", Tone.WAIT),
         (bench_of(None, artifacts=()), "running; no build yet", Tone.FAINT),
@@ -135,7 +135,7 @@ def bench_of(app1: Any, **fields: Any) -> Store:
         ),
         (
             bench_of(contents(), jobs=(job(1, status=Waiting(for_=WaitFor.HAND, reason="r", hint="press SW2")),)),
-            'needs a hand: at the board: "press SW2"',
+            'needs a hand: "press SW2"',
             Tone.WAIT,
         ),
         # A job that ended well afterwards puts an end to that.
@@ -161,7 +161,7 @@ def test_a_board_says_in_words_how_it_is(store: Store, says: str, tone: Tone) ->
         (contents(erased=True), None, "-"),
         (None, None, "-"),
         (contents(OLDER), running(), "1.0.1>1.0.2"),
-        (contents(OLDER), Queued(), "1.0.1>1.0.2"),
+        (contents(OLDER), Queued(), "1.0.1:1.0.2"),
         (contents(OLDER, complete=False), running(), "->1.0.2"),
         (None, running(), "->1.0.2"),
         (contents(OLDER), Done(), "1.0.1 ok"),

@@ -11,7 +11,7 @@ from flashdeck_tui.cell_width import cell_width
 
 _UNKNOWN: Final = "?"
 _STAND_INS: Final = {
-    **dict(zip("…·•÷✓✗○●◌▸▶◂◀▲▼→←↑↓↵⏎‖■□▪", "~.*/vxo*o>><<^v><^v<<|#.#", strict=True)),
+    **dict(zip("…·•÷✓✗○●◌▸▶◂◀▲▼→←↑↓↵⏎‖■□▪", "~.*/vx_*o)](<^[><^v<<|#.#", strict=True)),
     **dict(zip("\u2013\u2014\u2018\u2019\u201c\u201d\u00d7", "--''\"\"x", strict=True)),  # dashes, quotes, times
     **dict(zip("▁▂▃▄▅▆▇█▀▔▌▐░▒▓", "__..--=#''||.:#", strict=True)),
 }

@@ -1,11 +1,14 @@
 """The glyphs of the screen: the one table of what stands for a state, in one cell of the terminal. Pure.
 
 Each has a form in ASCII for terminals that show nothing else, its meaning for the legend and the help, and a tone. The
-tone never says what the glyph does not: within one table no two glyphs share a symbol, nor a form in ASCII.
+tone never says what the glyph does not: within one table no two glyphs share a symbol, nor a form in ASCII. A sign that
+stands in several tables means the same in all of them: `EVERYWHERE` says what.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum
+from typing import Final
 
 from flashdeck.words.tone import Tone
 
@@ -49,22 +52,40 @@ class FlashGlyph(Enum):
 class BoardGlyph(Enum):
     """The glyphs of a board in the list and on the wall: its condition. A board that is all right has none."""
 
-    FAILED = Glyph("!", "!", "failed, incomplete, or cannot be used", Tone.BAD)
-    ON_HOLD = Glyph("‖", "|", "on hold", Tone.WAIT)
-    NEEDS_PERSON = Glyph("?", "?", "blocked, uncertain, or needs a hand", Tone.WAIT)
+    NEEDS_PERSON = Glyph("!", "!", "something is wrong: it needs you, and STATE says for what", Tone.WAIT)
     BUSY = Glyph(">", ">", "being flashed, or other work", Tone.BUSY)
-    WAITING = Glyph("…", "~", "queued or waiting", Tone.PLAIN)
+    WAITING = Glyph(":", ":", "queued or waiting", Tone.PLAIN)
     TAKEN = Glyph("@", "@", "taken by somebody", Tone.WAIT)
-    OFFERED = Glyph("+", "+", "has not the newest build", Tone.WAIT)
-    ABSENT = Glyph("○", "o", "not connected", Tone.FAINT)
-    NO_BOARD = Glyph("·", ".", "a device that is no board", Tone.WAIT)
+    OFFERED = Glyph("↑", "^", "has not the newest build", Tone.WAIT)
+    ABSENT = Glyph("○", "_", "not connected", Tone.FAINT)
+    NO_BOARD = Glyph("-", "-", "a device that is no board", Tone.WAIT)
     GOOD = Glyph(" ", " ", "all is well")
 
 
 class MarkGlyph(Enum):
     """The glyphs before a line of a list."""
 
-    CURSOR = Glyph("▸", ">", "selected")
+    CURSOR = Glyph("▸", ")", "selected")
     MARKED = Glyph("●", "*", "marked", Tone.STRONG)
-    FOLDED = Glyph("▶", ">", "a group that is closed")
-    OPEN = Glyph("▼", "v", "a group that is open")
+    FOLDED = Glyph("▶", "]", "a group that is closed")
+    OPEN = Glyph("▼", "[", "a group that is open")
+
+
+class VersionGlyph(Enum):
+    """The glyphs between two versions of a partition, behind one, or in place of one."""
+
+    BUSY = Glyph(">", ">", "the first is being replaced by the second", Tone.BUSY)
+    WAITING = Glyph(":", ":", "the second waits to replace the first")
+    UNCERTAIN = Glyph("?", "?", "uncertain", Tone.WAIT)
+    NOT_STARTED = Glyph("!", "!", "did not start", Tone.BAD)
+    NONE = Glyph("-", "-", "empty or unknown", Tone.FAINT)
+
+
+EVERYWHERE: Final[Mapping[str, str]] = {
+    "!": "something is wrong there",
+    ">": "work is under way there",
+    ":": "work waits there",
+    "?": "uncertain",
+    "-": "none: no partition, no board, no version",
+}
+"""The signs that stand in several tables, in both forms, and what each means in all of them."""

@@ -3,7 +3,6 @@
 A page is lines of phrases, as wide as it is asked to be. It goes by what the store knows, and says what that lacks.
 """
 
-import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
@@ -16,6 +15,8 @@ from flashdeck.words.contents import contents_name
 from flashdeck.words.jobs import is_measured, percent, phase_word, standstill_text, status_word, todo_text
 from flashdeck.words.tone import Phrase, Tone
 from flashdeck.words.work import work_text
+from flashdeck_tui.cell_width import cell_width, cut_at_end
+from flashdeck_tui.cell_wrap import wrapped
 from flashdeck_tui.glyphs import FlashGlyph
 from flashdeck_tui.map_cells import MapLine, line_cells, map_lines
 from flashdeck_tui.phase_chart import phase_chart
@@ -133,7 +134,7 @@ def _sums(sums: FlashSums) -> Iterator[Phrase]:
 
 def _wrapped(story: Iterable[Phrase], width: int) -> Iterator[Line]:
     for phrase in story:
-        for line in textwrap.wrap(phrase.text, max(1, width), break_on_hyphens=False) or [""]:
+        for line in wrapped(phrase.text, max(1, width)) or [""]:
             yield (Phrase(line, phrase.tone),)
 
 
@@ -151,7 +152,7 @@ def drawn_map(
 
 def _room(partitions: Sequence[PartitionState], width: int) -> int:
     """Return the cells that a line has for sectors, beside its address and the names of partitions."""
-    longest = max((len(clean(each.name)) for each in partitions), default=0)
+    longest = max((cell_width(clean(each.name)) for each in partitions), default=0)
     return max(1, width - _ADDRESS - 2 * _GAP - min(longest, width // 4))
 
 
@@ -171,11 +172,14 @@ def _beside(line: MapLine, partitions: Sequence[PartitionState], room: int) -> L
     parts = [clean(line.name) or ("no partition" if room >= len("no partition") else "none")]
     times = f"{line.sectors} x {format_size(line.size)}"
     for more in (times, _has(partition)):
-        if more and len("  ".join((*parts, more))) <= room:
+        if more and cell_width("  ".join((*parts, more))) <= room:
             parts.append(more)
     name, *rest = parts
     more = "".join(f"  {each}" for each in rest)
-    return (Phrase(name[: max(0, room)], Tone.STRONG if partition else Tone.FAINT), Phrase(more, Tone.FAINT))
+    return (
+        Phrase(cut_at_end(name, max(0, room), ""), Tone.STRONG if partition else Tone.FAINT),
+        Phrase(more, Tone.FAINT),
+    )
 
 
 def _has(partition: PartitionState | None) -> str:

@@ -86,7 +86,8 @@ _AWAITS_LEAVE: Final = {
     JobKind.RESET: "leaving DFU mode",
 }
 """The word for a job that only has to wait for the end of the visit."""
-_AT_THE_BOARD: Final = "at the board"
+AT_THE_BOARD: Final = "at the board: "
+"""The words before what a person has to do there."""
 _CANCELLERS: Final = {
     Canceller.PERSON: "by hand",
     Canceller.CLIENT: "because the client that asked for it is gone",
@@ -158,7 +159,7 @@ def status_hint(status: JobStatus) -> str:
     """Return what a person can do about a state; "" where that is nothing."""
     match status:
         case Waiting(for_=WaitFor.HAND | WaitFor.ABSENT, hint=hint) if hint:
-            return f'{_AT_THE_BOARD}: "{hint}"'  # in quotation marks: "hold SW2" is no hold
+            return f'{AT_THE_BOARD}"{hint}"'  # in quotation marks: "hold SW2" is no hold
         case Waiting() | Blocked():
             return status.hint
         case Failed():
@@ -170,7 +171,7 @@ def status_hint(status: JobStatus) -> str:
 def todo_text(status: JobStatus) -> str:
     """Return what a person can do about a state, in a sentence; "" where that is nothing."""
     hint = status_hint(status)
-    return f"To do {hint}" if hint.startswith(_AT_THE_BOARD) else f"To do: {hint}" if hint else ""
+    return f"To do {hint}" if hint.startswith(AT_THE_BOARD) else f"To do: {hint}" if hint else ""
 
 
 def status_text(status: JobStatus, kind: JobKind = JobKind.FLASH) -> str:
@@ -226,6 +227,12 @@ def claim_text(status: JobStatus) -> str:
     claim = status.claim
     said = f"the board claims {_length(claim.seconds)} for {_WORKS[claim.work]}"
     return said if claim.waits >= claim.seconds else f"{said} (waiting {_length(claim.waits)})"
+
+
+def claim_in_brief(status: JobStatus) -> str:
+    """Return the same in a few words."""
+    claim = status.claim if isinstance(status, Running) else None
+    return f"claims {_length(claim.seconds)}" if claim is not None else ""
 
 
 def standstill_text(status: JobStatus, now: float) -> str:

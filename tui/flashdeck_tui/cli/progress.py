@@ -19,7 +19,7 @@ from flashdeck.words.jobs import (
     status_text,
     status_word,
 )
-from flashdeck_tui.cell_width import cell_width
+from flashdeck_tui.cell_width import cell_width, cut_at_end
 from flashdeck_tui.cli import words
 from flashdeck_tui.cli.output import Colour, is_terminal, one_line, paint, say, write_talk
 from flashdeck_tui.cli.remote import speaking_for
@@ -219,6 +219,4 @@ def _headline(job: JobState) -> str:
 
 
 def _cut(text: str, width: int) -> str:
-    while cell_width(text) > width:
-        text = text[:-2] + "…"
-    return text
+    return cut_at_end(text, width, "…")

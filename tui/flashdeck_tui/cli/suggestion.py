@@ -23,6 +23,7 @@ from flashdeck.memory_map import Access
 from flashdeck.model import BoardState, DeviceState
 from flashdeck.text import clean, format_size
 from flashdeck.toml.values import header, quoted
+from flashdeck_tui.cell_wrap import wrapped
 
 NEW_PROFILE = "product"
 PROGRAM: Final = ("flashdeck",)
@@ -171,7 +172,7 @@ def to_toml(
         if not each.profiles:
             new.setdefault(each.profile, each)
     reload = shlex.join((*program, "config", "reload"))
-    title = _wrapped(f"For {_USUAL_FILE if file is None else _short(str(file))}; after that: {reload}")
+    title = _comment(f"For {_USUAL_FILE if file is None else _short(str(file))}; after that: {reload}")
     parts = [*map(_profile, new.values()), *map(_board, found)]
     gap = "\n\n" if len(found) > 1 else "\n"  # one board fits on a screen
     return f"{title}\n" + gap.join("\n".join(part) for part in parts) + "\n"
@@ -181,7 +182,7 @@ def _running(device: DeviceState) -> str:
     named = clean(f"{device.usb_id} at {device.port}{f', {device.product}' if device.product else ''}")
     ways = " or ".join(device.ways_into_dfu)
     return (
-        _wrapped(f"{named} is running; bring it into DFU mode ({clean(ways)}, or by hand), and run this again") + "\n"
+        _comment(f"{named} is running; bring it into DFU mode ({clean(ways)}, or by hand), and run this again") + "\n"
     )
 
 
@@ -206,7 +207,7 @@ def _profile(suggestion: Suggestion) -> Iterator[str]:
     yield f"dfu = {quoted(device.usb_id)}"
     is_plain = speaks_plain(device.setting_names, device.usb_id, device.dfu_version)
     if is_plain:
-        yield _wrapped(_plain(device))
+        yield _comment(_plain(device))
     else:
         yield from _flash(suggestion)
     yield '#app = "0483:5740" # its USB id while its application is running'
@@ -216,9 +217,9 @@ def _profile(suggestion: Suggestion) -> Iterator[str]:
         yield from _partition(table, partition)
     if suggestion.layout is not None:
         for each in suggestion.layout.left_out:
-            yield _wrapped(f"Left out: {each.build.best.path}: {each.reason}")
+            yield _comment(f"Left out: {each.build.best.path}: {each.reason}")
         for note in suggestion.layout.notes:
-            yield _wrapped(note)
+            yield _comment(note)
     if not planned:
         yield from _examples(table, () if is_plain else _example(suggestion))
 
@@ -242,12 +243,12 @@ def _flash(suggestion: Suggestion) -> Iterator[str]:
     note = suggestion.chips.note
     sectors = sectors_shown(maps)
     if sectors and _parsed(sectors) is not None:
-        yield _wrapped(
+        yield _comment(
             f'{note[:1].upper()}{note[1:]}. Name yours, as flash = "{_EXAMPLE_CHIP}", instead of its sectors:'
         )
         yield f"sectors = {quoted(sectors)}"
         return
-    yield _wrapped(f"{note[:1].upper()}{note[1:]}. Its chip, by the name on it:")
+    yield _comment(f"{note[:1].upper()}{note[1:]}. Its chip, by the name on it:")
     yield f"#flash = {quoted(_EXAMPLE_CHIP)}"
     yield "# or, for a chip that flashdeck does not know, its sectors and its RAM:"
     yield f"#sectors = {quoted(_EXAMPLE_SECTORS)}"
@@ -323,15 +324,9 @@ def _board(suggestion: Suggestion) -> Iterator[str]:
     yield f"#   {shlex.join(suggestion.adopt)}"
 
 
-def _wrapped(text: str) -> str:
+def _comment(text: str) -> str:
     """Return a comment, in lines of at most `WIDTH` columns where its words allow that."""
-    words = clean(text, 1000).split(" ")
-    lines = ["#"]
-    for word in words:
-        if len(lines[-1]) + 1 + len(word) > WIDTH and lines[-1] != "#":
-            lines.append("#")
-        lines[-1] += f" {word}"
-    return "\n".join(lines)
+    return "\n".join(wrapped(clean(text, 1000), WIDTH, first="# ", rest="# ", breaks_words=False))
 
 
 def _size(size: int) -> str:

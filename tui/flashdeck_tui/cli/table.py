@@ -2,12 +2,12 @@
 
 import shutil
 import sys
-import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flashdeck.text import clean
 from flashdeck_tui.cell_width import cell_width
+from flashdeck_tui.cell_wrap import wrapped
 from flashdeck_tui.cli.output import Colour, is_terminal, paint
 
 _GAP = "  "
@@ -45,7 +45,7 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str | Cell]]) -> str:
         if below:
             lines.append(_line(first, widths[:-1]))
             start = _INDENT
-        pieces = textwrap.wrap(last.text, width - start) if start + cell_width(last.text) > width else [last.text]
+        pieces = wrapped(last.text, width - start) if start + cell_width(last.text) > width else [last.text]
         if not below:
             lines.append(_line([*first, Cell(pieces.pop(0), last.colour, last.right)], widths))
         lines += [" " * start + paint(piece, last.colour, sys.stdout) for piece in pieces if piece]

@@ -215,7 +215,6 @@ class _Questioning:
         chosen = way_choice.choose(self.given, app, running)
         if chosen.way is not Enter.MANUAL and app is None:
             raise _unknown_app()
-        self._show(Topic.ENTER, chosen.words)
         whole = replace(draft, app=app, enter=chosen.way, enter_hint=self.given.enter_hint)
         return self._done(text_of(whole), chosen.others)
 

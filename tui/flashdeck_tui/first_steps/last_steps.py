@@ -9,6 +9,7 @@ from flashdeck.text import MAX_PATH, clean
 from flashdeck.toml.values import quoted
 from flashdeck_tui.first_steps.picture import short_path
 from flashdeck_tui.first_steps.setup import BoardSetup
+from flashdeck_tui.first_steps.way_choice import words_of
 from flashdeck_tui.installer.steps import Line, steps_of
 
 WAITS: Final = "if the board cannot be read, it waits for 'flashdeck release'"
@@ -54,6 +55,9 @@ def in_words(steps: Steps, *, root: Path, home: Path) -> Iterator[str]:
         waits = image.partition in steps.setup.waits_for_release
         later = f"; {WAITS}" if waits else ""
         yield f"flash {image.partition} with {clean(short_path(image.path, str(root)), MAX_PATH)}{later}"
+    if steps.writes:  # the last: it can be changed at the question below it
+        profile = steps.setup.profile
+        yield f"get the board into DFU mode from then on ({words_of(profile.enter, profile.enter_hint)})"
 
 
 def tilde(path: Path, home: Path) -> str:

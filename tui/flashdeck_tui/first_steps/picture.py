@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from flashdeck.config import Partition, Profile
 from flashdeck.geometry import Range
 from flashdeck.text import MAX_PATH, clean, format_size
+from flashdeck_tui.cell_width import cell_width, centred, cut_at_end, cut_at_start, padded
 
 NARROWEST = 40
 """Columns for which a picture is made where a terminal says that it has less."""
@@ -93,7 +94,7 @@ def _bar(segments: Sequence[_Stretch], width: int, style: Style) -> list[str]:
 
 def _widths(segments: Sequence[_Stretch], width: int) -> list[int]:
     """Return the columns of each segment: enough for its address and its name, and the rest to scale."""
-    least = [max(_ADDRESS, len(segment.label) + 2) for segment in segments]
+    least = [max(_ADDRESS, cell_width(segment.label) + 2) for segment in segments]
     if sum(least) > width:
         least = [_ADDRESS] * len(segments)
     spare = width - sum(least)
@@ -116,26 +117,26 @@ def _edge(widths: Sequence[int], corners: str, line: str) -> str:
 
 
 def _cell(segment: _Stretch, width: int, style: Style) -> str:
-    label = _cut(segment.label, width, style)
-    return label.center(width, style.protected if segment.protected else " ")
+    label = cut_at_end(segment.label, width, style.more)
+    return centred(label, width, style.protected if segment.protected else " ")
 
 
 def _table(profile: Profile, width: int, style: Style, below: str) -> list[str]:
     """Return a line for each partition: name, place, size, and its image."""
     partitions = sorted(profile.partitions.values(), key=lambda each: (each.span.start, _number(each), each.name))
-    names = max((len(each.name) for each in partitions), default=0)
+    names = max((cell_width(clean(each.name)) for each in partitions), default=0)
     two_banks = len({region.bank for region in profile.geometry.regions}) > 1
     lines: list[str] = []
     for each in partitions:
         place = f"alt {each.alternate}" if each.alternate is not None else f"0x{each.span.start:08x}"
         size = "" if each.alternate is not None else f"  {format_size(each.span.size):>8}"
-        head = f"{clean(each.name).ljust(names)}  {clean(place)}{size}  "
+        head = f"{padded(clean(each.name), names)}  {clean(place)}{size}  "
         use = f"bank {_banks(profile, each)}  " if two_banks else ""
-        if len(head) + len(use) + _ADDRESS > width:  # a line of its own
+        if cell_width(head) + len(use) + _ADDRESS > width:  # a line of its own
             lines.append(head.rstrip())
             head = _INDENT
         head += use
-        lines.append(head + _cut_left(_use(each, below), width - len(head), style))
+        lines.append(head + cut_at_start(_use(each, below), max(width - cell_width(head), _ADDRESS), style.more))
     return lines
 
 
@@ -158,13 +159,3 @@ def _use(partition: Partition, below: str) -> str:
 def short_path(path: str, below: str) -> str:
     """Return a path without the directory `below`, where it lies in there."""
     return path.removeprefix(below.rstrip("/") + "/") if below else path
-
-
-def _cut(text: str, width: int, style: Style) -> str:
-    return text if len(text) <= width else text[: width - 1] + style.more
-
-
-def _cut_left(text: str, width: int, style: Style) -> str:
-    """Return the end of a text that is too long: of a path that says most."""
-    width = max(width, _ADDRESS)
-    return text if len(text) <= width else style.more + text[len(text) - width + 1 :]

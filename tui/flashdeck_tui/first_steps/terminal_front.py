@@ -2,7 +2,6 @@
 
 import os
 import sys
-import textwrap
 from collections.abc import Iterable
 from typing import Final
 
@@ -10,6 +9,7 @@ import click
 
 from flashdeck.errors import ConfigError
 from flashdeck.text import MAX_MESSAGE, clean
+from flashdeck_tui.cell_wrap import wrapped
 from flashdeck_tui.cli.output import Colour, paint, write_question
 from flashdeck_tui.first_steps.asked_questions import Question, Topic
 from flashdeck_tui.first_steps.dialogue import Ask, Outlook
@@ -129,10 +129,7 @@ class AtTerminal:
     @staticmethod
     def _paragraph(head: str, text: str, colour: Colour | None = None) -> None:
         width = max(_NARROWEST, _columns() - 1)
-        indent = " " * len(head)
-        lines = textwrap.wrap(
-            clean(text, MAX_MESSAGE), width, initial_indent=head, subsequent_indent=indent, break_on_hyphens=False
-        )
+        lines = wrapped(clean(text, MAX_MESSAGE), width, first=head, rest=" " * len(head))
         write_question("\n".join(paint(line, colour, sys.stderr) for line in lines or [head.rstrip()]) + "\n")
 
 

@@ -12,7 +12,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Static
 
 from flashdeck_tui.actions.action import Action
-from flashdeck_tui.glyphs import BoardGlyph, FlashGlyph, MarkGlyph
+from flashdeck_tui.glyphs import EVERYWHERE, BoardGlyph, FlashGlyph, MarkGlyph, VersionGlyph
 from flashdeck_tui.key_names import KeyNames
 from flashdeck_tui.screens.page_keys import bind_page
 from flashdeck_tui.widgets.scroller import Scroller
@@ -33,15 +33,23 @@ SIGNS: Mapping[str, tuple[tuple[str, str], ...]] = {
     ),
     "versions": (
         ("1.0.2 ok", "it was read back, and is equal"),
-        ("1.0.1>1.0.2", "the first is being replaced by the second"),
-        ("1.0.2 ?", "uncertain"),
-        ("1.0.2 !", "did not start"),
-        ("-", "empty or unknown"),
+        (f"1.0.1{VersionGlyph.BUSY.value.symbol}1.0.2", VersionGlyph.BUSY.value.meaning),
+        (f"1.0.1{VersionGlyph.WAITING.value.symbol}1.0.2", VersionGlyph.WAITING.value.meaning),
+        (f"1.0.2 {VersionGlyph.UNCERTAIN.value.symbol}", VersionGlyph.UNCERTAIN.value.meaning),
+        (f"1.0.2 {VersionGlyph.NOT_STARTED.value.symbol}", VersionGlyph.NOT_STARTED.value.meaning),
+        (VersionGlyph.NONE.value.symbol, VersionGlyph.NONE.value.meaning),
     ),
+    "the same everywhere: before a board, in the map, in versions": tuple(EVERYWHERE.items()),
 }
 """All that stands for something in the lists, by what it belongs to."""
 _WORDS = (
-    ("need you", "boards that only a person puts right: failed, incomplete, blocked, on hold and the like"),
+    (
+        "need you",
+        (
+            "boards that only a person puts right, with the sign !: failed, blocked, on hold and the like; "
+            "{next-problem} goes to the next, {previous-problem} back"
+        ),
+    ),
     ("verified", "written, read back and equal"),
     ("not verified", "written, but not read back: this board cannot be read, or need not be"),
     ("uncertain", "the contents may have changed since: {flash} reflashes"),

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from typing import Final, TypeGuard
 
@@ -13,12 +14,22 @@ from flashdeck.text import counted, format_age
 from flashdeck.words.boards import hold_text, lease_text, where_word
 from flashdeck.words.conditions import condition_word
 from flashdeck.words.contents import contents_name, contents_state, image_name
-from flashdeck.words.jobs import claim_text, is_measured, no_answer_text, percent, phase_noun, standstill_text
+from flashdeck.words.jobs import (
+    AT_THE_BOARD,
+    claim_in_brief,
+    claim_text,
+    is_measured,
+    no_answer_text,
+    percent,
+    phase_noun,
+    standstill_text,
+)
 from flashdeck.words.partitions import build_state
 from flashdeck.words.tone import Phrase, Tone
 from flashdeck.words.work import kind_word, work_name
 from flashdeck_tui.board_list import ListedBoard, flashed_at
-from flashdeck_tui.glyphs import BoardGlyph, MarkGlyph
+from flashdeck_tui.clauses import Clause, Rank, Sentence
+from flashdeck_tui.glyphs import BoardGlyph, MarkGlyph, VersionGlyph
 from flashdeck_tui.key_names import KeyNames
 from flashdeck_tui.map_cells import map_cells
 from flashdeck_tui.store import Selection, Store
@@ -26,17 +37,6 @@ from flashdeck_tui.views.cells import NONE, Cell, Spans, ago, short_name, whole_
 from flashdeck_tui.views.version_names import VersionNames, version_names
 
 _GLYPHS: Final = {
-    ProblemKind.FAILED: BoardGlyph.FAILED,
-    ProblemKind.INCOMPLETE: BoardGlyph.FAILED,
-    ProblemKind.BLOCKED: BoardGlyph.NEEDS_PERSON,
-    ProblemKind.AMBIGUOUS: BoardGlyph.FAILED,
-    ProblemKind.TROUBLE: BoardGlyph.FAILED,
-    ProblemKind.NOT_STARTED: BoardGlyph.FAILED,
-    ProblemKind.REFUSED: BoardGlyph.FAILED,
-    ProblemKind.KEPT_OPEN: BoardGlyph.NEEDS_PERSON,
-    ProblemKind.ON_HOLD: BoardGlyph.ON_HOLD,
-    ProblemKind.UNCERTAIN: BoardGlyph.NEEDS_PERSON,
-    ProblemKind.NEEDS_HAND: BoardGlyph.NEEDS_PERSON,
     ProblemKind.FLASHING: BoardGlyph.BUSY,
     ProblemKind.BUSY: BoardGlyph.BUSY,
     ProblemKind.TAKEN: BoardGlyph.TAKEN,
@@ -48,24 +48,29 @@ _GLYPHS: Final = {
     ProblemKind.CURRENT: BoardGlyph.GOOD,
     ProblemKind.NO_BUILD: BoardGlyph.GOOD,
 }
+"""The glyphs of conditions that need nobody; the others have one in common, so that they are found by it."""
 VERIFIED_SIGN: Final = "ok"
 """Behind a version that was read back."""
 _MAPS_KEPT: Final = 1024
 """Maps whose cells are kept: of all the boards of a large bench few change, and a look draws all of them."""
 _LOUD: Final = frozenset((ProblemKind.FAILED, ProblemKind.INCOMPLETE))
 """Conditions in capitals, so that they are seen without colour."""
+_NO_ANSWER: Final = "NO ANSWER"
+"""Of a board in capitals likewise; behind it stands for how long."""
 _PLACE_OF_A_FAILURE: Final = re.compile(r"(erase|write|read)\b[^:;]{0,40}?\b(0x[0-9a-fA-F]{6,16})")
 
 
 def glyph_of(each: ListedBoard) -> BoardGlyph:
     """Return the glyph of a board's condition."""
-    return _GLYPHS[each.health.condition]
+    condition = each.health.condition
+    return BoardGlyph.NEEDS_PERSON if condition.needs_person else _GLYPHS[condition]
 
 
 def name_cell(each: ListedBoard) -> Spans:
-    """Return the glyph of a board and its name."""
-    glyph = glyph_of(each).value
-    return Spans((Phrase(f"{glyph.symbol} ", glyph.tone), Phrase(short_name(each.shown), Tone.STRONG)))
+    """Return the glyph of a board and its name. What needs a person is as urgent as its condition."""
+    glyph, condition = glyph_of(each).value, each.health.condition
+    tone = condition_word(condition).tone if condition.needs_person else glyph.tone
+    return Spans((Phrase(f"{glyph.symbol} ", tone), Phrase(short_name(each.shown), Tone.STRONG)))
 
 
 def mark_sign(each: ListedBoard, marks: Collection[Selection]) -> str:
@@ -127,17 +132,17 @@ def version_cell(each: ListedBoard, partition: PartitionState, names: VersionNam
     if job is not None:
         is_running = isinstance(job.status, Running)
         now = contents_name(contents) if _is_there(contents) else NONE
-        text = names.change(now, image_name(job.version, job.sha256), room)
-        return Phrase(text, Tone.BUSY if is_running else Tone.PLAIN)
+        glyph = (VersionGlyph.BUSY if is_running else VersionGlyph.WAITING).value
+        return Phrase(names.change(now, image_name(job.version, job.sha256), room, glyph.symbol), glyph.tone)
     if contents is not None and not contents.complete:
         return contents_state(contents)
     if not _is_there(contents):
         return Phrase(NONE, Tone.FAINT)
     tone = contents_state(contents).tone
     if contents.uncertain:
-        sign = " ?"
+        sign = f" {VersionGlyph.UNCERTAIN.value.symbol}"
     elif contents.started is False:
-        sign = " !"
+        sign = f" {VersionGlyph.NOT_STARTED.value.symbol}"
     else:
         sign, tone = f" {VERIFIED_SIGN}" if contents.verified is Verified.YES else "", Tone.PLAIN
     return Phrase(f"{names.short(contents_name(contents), room - len(sign))}{sign}", tone)
@@ -159,66 +164,72 @@ def partitions_cell(each: ListedBoard, names: Mapping[str, VersionNames], room: 
     return Spans(tuple(parts)) if parts else Phrase(NONE, Tone.FAINT)
 
 
-def state_cell(each: ListedBoard, now: float, keys: KeyNames, names: Mapping[str, VersionNames]) -> Phrase:
-    """Return how a board is, in words: what is under way there, what is wrong, what waits."""
+def state_cell(each: ListedBoard, now: float, keys: KeyNames, names: Mapping[str, VersionNames]) -> Sentence:
+    """Return how a board is, in words: what is under way there, what is wrong, what waits, what can be done."""
     store, board = each.host.store, each.board
     health = each.health
     told = list(_work(store, board, now))
     tone = condition_word(health.condition).tone
-    if silent := any(is_silent for _, is_silent in told):
+    if stands_still := any(clause.rank > Rank.WORK for clause in told):
         tone = tone if health.problems else Tone.WAIT
-    texts = [text for text, _ in told]
+    clauses = list(told)
     if health.problems:
-        texts.append(_problem_text(board, health.problems[0], keys))
+        clauses += _problem(board, health.problems[0], keys)
         more = len(health.problems) - 1
-        texts += [f"{counted(more, 'more problem')}"] if more else []
+        clauses += [Clause(counted(more, "more problem"), Rank.ASIDE)] if more else []
     elif not told:
-        texts += _quiet(each, now, keys, names)
+        clauses += _quiet(each, now, keys, names)
     if board.hold is None and (board.once or not board.armed):
-        texts.append("armed once" if board.once else "disarmed")
-        tone = Tone.WAIT if tone in (Tone.GOOD, Tone.FAINT, Tone.PLAIN) and not silent else tone
-    lead = "last seen " if each.is_stale else ""
-    return Phrase(whole_text(lead + "; ".join(texts)), tone)
+        clauses.append(Clause("armed once" if board.once else "disarmed", Rank.ASIDE))
+        tone = Tone.WAIT if tone in (Tone.GOOD, Tone.FAINT, Tone.PLAIN) and not stands_still else tone
+    harmless = (replace(clause, text=whole_text(clause.text), brief=whole_text(clause.brief)) for clause in clauses)
+    return Sentence(tuple(harmless), tone, lead="last seen " if each.is_stale else "")
 
 
-def _work(store: Store, board: BoardState, now: float) -> Iterator[tuple[str, bool]]:
-    """Yield what is under way at a board, and if the board does not answer."""
+def _work(store: Store, board: BoardState, now: float) -> Iterator[Clause]:
+    """Yield what is under way at a board; that one stands still matters more than what it does."""
     waiting = 0
     for job in store.jobs_at(board.name):
         if isinstance(job.status, Running | Written):
-            yield _running(job, now)
+            yield from _running(job, now)
         elif isinstance(job.status, Queued):
             waiting += 1
     if waiting and any(isinstance(job.status, Running) for job in store.jobs_at(board.name)):
-        yield f"{counted(waiting, 'job')} queued", False
+        yield Clause(f"{counted(waiting, 'job')} queued", Rank.ASIDE)
 
 
-def _running(job: JobState, now: float) -> tuple[str, bool]:
+def _running(job: JobState, now: float) -> Iterator[Clause]:
     status = job.status
     kind = "" if job.kind is JobKind.FLASH else f"{kind_word(job.kind)}: "
     if not isinstance(status, Running):
-        return f"{kind}{job.text}", False
+        yield Clause(f"{kind}{job.text}", Rank.WORK)
+        return
     word = phase_noun(status.phase)
     if job.kind is not JobKind.FLASH and word == kind_word(job.kind):
         kind = ""
-    told = f"{kind}{word}" + (f" {percent(status)}%" if is_measured(status) else "")
+    yield Clause(f"{kind}{word}" + (f" {percent(status)}%" if is_measured(status) else ""), Rank.WORK)
     no_answer = no_answer_text(status, now)
     if no_answer and standstill_text(status, now) == no_answer:
-        return f"{told} NO ANSWER {format_age(now - status.answered_at)}", True
-    claim = claim_text(status)
-    return (f"{told}, {claim}", True) if claim else (told, False)
+        silent = format_age(now - status.answered_at)
+        yield Clause(f"{_NO_ANSWER} {silent}", Rank.ALARM, brief=_NO_ANSWER, joint=" ")
+    elif claim := claim_text(status):
+        yield Clause(claim, Rank.TROUBLE, brief=claim_in_brief(status), joint=", ")
 
 
-def _problem_text(board: BoardState, problem: Problem, keys: KeyNames) -> str:
-    """Return a problem with what tells most of it first: a narrow screen cuts the end off."""
+def _problem(board: BoardState, problem: Problem, keys: KeyNames) -> Iterator[Clause]:
+    """Yield a problem with what tells most of it first; of one that needs a hand, that is what the hand has to do."""
     word = condition_word(problem.kind).text
     loud = word.upper() if problem.kind in _LOUD else word
     where = f" ({short_name(problem.partition)})" if problem.partition and len(open_partitions(board)) > 1 else ""
     match problem.kind:
+        case ProblemKind.NEEDS_HAND if problem.hint:
+            yield Clause(word, Rank.OFFER)
+            yield Clause(problem.hint.removeprefix(AT_THE_BOARD), Rank.TROUBLE, joint=": ")
+            return
         case ProblemKind.ON_HOLD:
             told = hold_text(board) if board.hold is not None else f"on hold: {problem.text}"
         case ProblemKind.NEEDS_HAND:
-            told = f"{word}: {problem.hint or problem.text}"
+            told = f"{word}: {problem.text}"
         case ProblemKind.FAILED:
             text = problem.text.removeprefix(f"board {board.name} ")
             place = _PLACE_OF_A_FAILURE.search(text)
@@ -230,35 +241,32 @@ def _problem_text(board: BoardState, problem: Problem, keys: KeyNames) -> str:
             told = f"{loud}: {keys['flash']} reflashes{where}"
         case _:
             told = f"{loud}: {problem.text}{where}"
-    return whole_text(told)
+    yield Clause(told, Rank.TROUBLE)
 
 
-def _quiet(each: ListedBoard, now: float, keys: KeyNames, names: Mapping[str, VersionNames]) -> Iterator[str]:
+def _quiet(each: ListedBoard, now: float, keys: KeyNames, names: Mapping[str, VersionNames]) -> Iterator[Clause]:
     """Yield how a board is on which nothing runs and nothing is wrong."""
     board, store, condition = each.board, each.host.store, each.health.condition
     if board.lease is not None:
-        yield _lease_text(board.lease)
+        yield Clause(_lease_text(board.lease), Rank.OFFER)
     job = store.active_job(Selection(board=board.name))
     if job is not None:
-        yield f"queued: {work_name(job)}" if isinstance(job.status, Queued) else job.text
+        yield Clause(f"queued: {work_name(job)}" if isinstance(job.status, Queued) else job.text, Rank.WORK)
         return
     then = flashed_at(board)
     is_there = condition is ProblemKind.CURRENT and not board.away
+    where = where_word(board).text
     since = f", {_since(then, now)}" if then and is_there else ""
-    where = f"{where_word(board).text}{since}"
+    yield Clause(f"{where}{since}", Rank.ASIDE, brief=where)
     if any(partition.being_written for partition in board.partitions):
-        yield where
-        yield "a build is being written"
+        yield Clause("a build is being written", Rank.WORK)
     elif condition in (ProblemKind.OFFERED, ProblemKind.NOT_CURRENT):
         yield from _newer(store, board, keys, names)
-        yield where
-    else:
-        yield where
-        if condition is ProblemKind.NO_BUILD:
-            yield "no build yet"
+    elif condition is ProblemKind.NO_BUILD:
+        yield Clause("no build yet", Rank.ASIDE)
 
 
-def _newer(store: Store, board: BoardState, keys: KeyNames, names: Mapping[str, VersionNames]) -> Iterator[str]:
+def _newer(store: Store, board: BoardState, keys: KeyNames, names: Mapping[str, VersionNames]) -> Iterator[Clause]:
     """Yield the newest build that a board has not, and the key that flashes it."""
     for partition in open_partitions(board):
         artifact = store.artifact(board.name, partition.name)
@@ -266,9 +274,9 @@ def _newer(store: Store, board: BoardState, keys: KeyNames, names: Mapping[str, 
             name = image_name(artifact.version, artifact.sha256)
             version = names[partition.name].without_program(name)
             if partition.offered == artifact.sha256:
-                yield f"{keys['flash']} flashes {version}"
+                yield Clause(f"{keys['flash']} flashes {version}", Rank.OFFER)
             else:
-                yield build_state(partition, artifact).text.replace(name, version)
+                yield Clause(build_state(partition, artifact).text.replace(name, version), Rank.OFFER)
             return
 
 

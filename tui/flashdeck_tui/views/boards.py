@@ -26,10 +26,10 @@ from flashdeck_tui.views.board_line import (
     state_cell,
     version_cell,
 )
-from flashdeck_tui.views.cells import Cell, Row, short_name
+from flashdeck_tui.views.cells import Cell, Row, row_widths, short_name
 from flashdeck_tui.views.devices import device_row
 from flashdeck_tui.views.version_names import VersionNames
-from flashdeck_tui.widgets.columns import MARK, Column, board_columns, widths
+from flashdeck_tui.widgets.columns import MARK, Column, board_columns
 
 MOST_PARTITION_COLUMNS = 4
 """Partitions that have a column each; boards with more have them all in one."""
@@ -90,8 +90,7 @@ def board_table(
     *wider, narrowest = look.map_cells
     for map_cells in wider:
         table = _board_table(fleet, groups, listing, now, look, map_cells)
-        texts = ([cell.text for cell in row.cells] for row in table.rows if not row.is_head)
-        if widths(table.columns, texts, look.width - len(MARK))[_MAP]:
+        if row_widths(table.columns, table.rows, look.width - len(MARK))[_MAP]:
             return table
     return _board_table(fleet, groups, listing, now, look, narrowest)
 

@@ -1,14 +1,19 @@
 """The parts of every row and line: a row of a list, and foreign text made fit for a cell. Pure."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from flashdeck.model import ArtifactState
 from flashdeck.text import clean, format_age
 from flashdeck.words.contents import image_name
 from flashdeck.words.tone import Phrase, Tone
+from flashdeck_tui.clauses import Sentence
+from flashdeck_tui.glyphs import VersionGlyph
 from flashdeck_tui.store import Selection
+from flashdeck_tui.widgets.columns import Column, widths
 
-NONE = "-"
+NONE = VersionGlyph.NONE.value.symbol
+"""In place of what is not there, or not known."""
 LONG_TEXT = 1000
 """Characters of a message that is shown whole."""
 LONG_NAME = 40
@@ -33,7 +38,7 @@ class Spans:
         return self.parts[0].tone if self.parts else Tone.PLAIN
 
 
-Cell = Phrase | Spans
+Cell = Phrase | Spans | Sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +53,17 @@ class Row:
     """The place of a cell that is chosen in it; -1 for none."""
     is_head: bool = False
     """True for the head of a group: its first cell has the whole line."""
+    is_long: bool = False
+    """True: its first cell has the room of those behind it, all but the last, which are blank."""
     stale: bool = False
     """True if it is how things were: then no tone is shown but the faint one."""
+
+
+def row_widths(columns: Sequence[Column], rows: Iterable[Row], available: int) -> list[int]:
+    """Return the width of each column in `available` cells; a long first cell makes none wider."""
+    shown = (row for row in rows if not row.is_head)
+    texts = (["" if row.is_long and not place else cell.text for place, cell in enumerate(row.cells)] for row in shown)
+    return widths(columns, texts, available)
 
 
 def ago(then: float, now: float) -> str:

@@ -1,6 +1,5 @@
 """All about one thing, the most urgent first. Pure."""
 
-import textwrap
 from collections.abc import Iterator, Sequence
 
 from flashdeck.job_state import Running
@@ -11,6 +10,7 @@ from flashdeck.words.boards import armed_text, hold_text, lease_text, where_word
 from flashdeck.words.contents import BEING_FLASHED, contents_flaw, contents_name, contents_state, contents_text
 from flashdeck.words.partitions import build_state
 from flashdeck.words.tone import Phrase, Tone
+from flashdeck_tui.cell_wrap import wrapped
 from flashdeck_tui.clauses import filled
 from flashdeck_tui.key_names import KeyNames
 from flashdeck_tui.store import Selection, Store
@@ -59,15 +59,15 @@ def shortened(lines: Sequence[Phrase], width: int, height: int) -> list[Phrase]:
     kept = list(lines)
     rows = max(1, height - todo)  # each line before what to do has one at least
     kept[todo] = Phrase(filled(lines[todo].text, rows * width - (rows - 1) * _RAGGED), lines[todo].tone)
-    room = height - len(textwrap.wrap(kept[todo].text, width))
+    room = height - len(wrapped(kept[todo].text, width))
     for number, line in enumerate(lines[:todo]):
         needs_behind = todo - number - 1
-        wrapped = textwrap.wrap(line.text, width) or [""]
+        pieces = wrapped(line.text, width) or [""]
         most = max(1, room - needs_behind)
-        if len(wrapped) > most:
-            text = filled(" ".join(wrapped[most - 1 :]), width)
-            kept[number] = Phrase(" ".join((*wrapped[: most - 1], text)), line.tone)
-        room -= min(len(wrapped), most)
+        if len(pieces) > most:
+            text = filled(" ".join(pieces[most - 1 :]), width)
+            kept[number] = Phrase(" ".join((*pieces[: most - 1], text)), line.tone)
+        room -= min(len(pieces), most)
     return kept
 
 

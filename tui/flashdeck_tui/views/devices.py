@@ -26,6 +26,7 @@ def device_row(device: DeviceState, host: str = "", columns: int = 2) -> Row:
             *[Phrase("")] * (columns - 2),
             Phrase(f"no board: {where}; {whole_text(device.note or 'not configured: never touched')}", Tone.WAIT),
         ),
+        is_long=True,
     )
 
 

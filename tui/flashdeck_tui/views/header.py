@@ -17,6 +17,7 @@ from flashdeck.words.troubles import trouble_lines
 from flashdeck_tui.board_list import boards_of
 from flashdeck_tui.clauses import filled
 from flashdeck_tui.fleet import Fleet, FleetHost
+from flashdeck_tui.glyphs import BoardGlyph
 from flashdeck_tui.key_names import KeyNames
 from flashdeck_tui.link import LinkStatus
 from flashdeck_tui.views.cells import short_name, whole_text
@@ -41,18 +42,14 @@ _LONGEST_WORD: Final = 12
 def header(fleet: Fleet, keys: KeyNames, wanted: str = "", width: int = MAX_PATH) -> list[Phrase]:
     """Return how many boards are in which condition, and which daemons these are, the most urgent first.
 
-    Where not all of it fits into `width` cells, conditions are counted together: nothing that matters is cut off.
+    Where not all of it fits into `width` cells, conditions are counted together: nothing that matters is cut off. Where
+    not even that fits, the last counts are left out, and none is cut.
     """
-    counts = [_counts(fleet, brevity) for brevity in _Brevity]
-    filtered = [Phrase(f"filter /{clean(wanted)}", Tone.STRONG)] if wanted else []
-    usual = [] if wanted else [Phrase(f"[{keys['filter']}] filter", Tone.FAINT)]
-    name, state = [Phrase("flashdeck", Tone.STRONG)], _state(fleet)
-    shapes = [
-        [*name, *state, *counts[0], *filtered, *usual],
-        *([*lead, *state, *told, *filtered] for told in counts for lead in (name, [])),
-        [*state, *counts[-1]],  # the list says its filter, too
-    ]
-    cells = next((shape for shape in shapes if _cells(shape) <= width), shapes[-1])
+    shapes = list(_shapes(fleet, keys, wanted))
+    cells = next((shape for shape in shapes if _cells(shape) <= width), None)
+    if cells is None:
+        *_, least = shapes
+        return next(least[:end] for end in range(len(least), -1, -1) if _cells(least[:end]) <= width or not end)
     for more in _one_daemon(fleet.hosts[0]) if len(fleet.hosts) == 1 else ():
         if _cells([*cells, more]) > width:
             break
@@ -60,15 +57,34 @@ def header(fleet: Fleet, keys: KeyNames, wanted: str = "", width: int = MAX_PATH
     return cells
 
 
+def _shapes(fleet: Fleet, keys: KeyNames, wanted: str) -> Iterator[list[Phrase]]:
+    """Yield the header in ever fewer words: in this order things give way where there is no room.
+
+    First the key of the filter. Then the program's name, and the word "virtual"; both come again where conditions are
+    counted in fewer numbers, and go before that is not enough. Last the filter, which the list says, too.
+    """
+    name, filtered = [Phrase("flashdeck", Tone.STRONG)], [Phrase(f"filter /{clean(wanted)}", Tone.STRONG)]
+    state, bare = _state(fleet), _state(fleet, is_bare=True)
+    last = filtered if wanted else []
+    counts = [_counts(fleet, brevity) for brevity in _Brevity]
+    if not wanted:
+        yield [*name, *state, *counts[0], Phrase(f"[{keys['filter']}] filter", Tone.FAINT)]
+    for told in counts:
+        yield [*name, *state, *told, *last]
+        yield [*state, *told, *last]
+        yield [*bare, *told, *last]
+    yield [*bare, *counts[-1]]
+
+
 def _cells(phrases: Sequence[Phrase]) -> int:
     return cell_len(GAP.join(phrase.text for phrase in phrases))
 
 
-def _state(fleet: Fleet) -> list[Phrase]:
-    """Return how the daemons are reached, and what else matters more than the boards."""
+def _state(fleet: Fleet, *, is_bare: bool = False) -> list[Phrase]:
+    """Return how the daemons are reached, and what else matters more than the boards; bare of what matters less."""
     hosts = fleet.hosts
     cells = list(_connection(fleet))
-    if any(host.store.daemon is not None and host.store.daemon.virtual for host in hosts):
+    if not is_bare and any(host.store.daemon is not None and host.store.daemon.virtual for host in hosts):
         cells.append(Phrase("virtual", Tone.WAIT))
     if any(host.link.state.read_only for host in hosts):
         cells.append(Phrase("read-only", Tone.WAIT))
@@ -154,7 +170,8 @@ def _problems_together(problems: Mapping[ProblemKind, int]) -> Phrase:
     """Return how many boards need a person, and how many of them for a failure."""
     total, failed = sum(problems.values()), problems.get(ProblemKind.FAILED, 0)
     of_these = f" ({failed} {_loud(ProblemKind.FAILED)})" if failed else ""
-    return Phrase(f"{total} need you{of_these}", Tone.BAD if failed else Tone.WAIT)
+    sign = BoardGlyph.NEEDS_PERSON.value.symbol  # as before each of these boards
+    return Phrase(f"{sign} {total} need you{of_these}", Tone.BAD if failed else Tone.WAIT)
 
 
 def _one_daemon(host: FleetHost) -> Iterator[Phrase]:

@@ -21,23 +21,26 @@ from flashdeck.queue_order import is_in_queue
 from flashdeck.text import clean, counted, format_size, short_sha
 from flashdeck.words.contents import image_name
 from flashdeck.words.jobs import (
+    AT_THE_BOARD,
     hook_text,
     is_measured,
     origin_text,
     percent,
     standstill_text,
     status_detail,
+    status_hint,
     status_word,
     times_text,
     todo_text,
 )
 from flashdeck.words.tone import Phrase, Tone
 from flashdeck.words.work import kind_word, work_text
+from flashdeck_tui.clauses import Clause, Rank, Sentence
 from flashdeck_tui.fleet import Fleet, FleetHost
 from flashdeck_tui.key_names import KeyNames
 from flashdeck_tui.link import LinkStatus
 from flashdeck_tui.store import Selection, Store
-from flashdeck_tui.views.cells import NONE, Row, ago, short_name, whole_text
+from flashdeck_tui.views.cells import NONE, Cell, Row, ago, short_name, whole_text
 from flashdeck_tui.views.version_names import VersionNames, version_names
 from flashdeck_tui.widgets.columns import JOB_VERSION_CELLS
 
@@ -105,13 +108,18 @@ def _job_row(store: Store, job: JobState, position: int, now: float, names: Vers
     )
 
 
-def _job_cell(store: Store, job: JobState, now: float) -> Phrase:
+def _job_cell(store: Store, job: JobState, now: float) -> Cell:
     """Return how far a job is, or what it came to; one that does not flash says first what it does."""
     cell = _work_cell(store, job, now)
-    return cell if job.kind is JobKind.FLASH else Phrase(f"{kind_word(job.kind)}: {cell.text}".strip(": "), cell.tone)
+    if job.kind is JobKind.FLASH:
+        return cell
+    lead = f"{kind_word(job.kind)}: "
+    return (
+        replace(cell, lead=lead) if isinstance(cell, Sentence) else Phrase(f"{lead}{cell.text}".strip(": "), cell.tone)
+    )
 
 
-def _work_cell(store: Store, job: JobState, now: float) -> Phrase:
+def _work_cell(store: Store, job: JobState, now: float) -> Phrase | Sentence:
     tone = status_word(job.status, job.kind).tone
     detail = whole_text(status_detail(job.status, job.kind))
     match job.status:
@@ -121,6 +129,9 @@ def _work_cell(store: Store, job: JobState, now: float) -> Phrase:
         case Done():
             told = ", ".join(part for part in (ago(job.finished_at or job.created_at, now), detail) if part)
             return Phrase(told, tone if job.status.not_started else Tone.FAINT)
+        case Waiting(for_=WaitFor.HAND, hint=hint) if hint:
+            todo = whole_text(status_hint(job.status)).removeprefix(AT_THE_BOARD)
+            return Sentence((Clause(detail, Rank.ASIDE), Clause(todo, Rank.TROUBLE)), tone)
         case _:
             return Phrase(detail, tone if tone in (Tone.BAD, Tone.WAIT) else Tone.FAINT)
 

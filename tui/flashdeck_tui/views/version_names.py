@@ -42,14 +42,14 @@ class VersionNames:
         """Return a version without the name of the program that all have."""
         return name.removeprefix(self.program)
 
-    def change(self, now: str, coming: str, room: int) -> str:
-        """Return both versions of a partition that gets another one: neither hides the other."""
+    def change(self, now: str, coming: str, room: int, sign: str) -> str:
+        """Return both versions of a partition that gets another one, `sign` between them: neither hides the other."""
         shown = [self.short(name, room) for name in (now, coming)]
-        if cell_len(">".join(shown)) > room:
+        if cell_len(sign.join(shown)) > room:
             most = (room - 1) // 2
             first = self.short(now, max(most, room - 1 - cell_len(shown[1])))
             shown = [first, self.short(coming, room - 1 - cell_len(first))]
-        return ">".join(shown)
+        return sign.join(shown)
 
 
 def version_names(names: Iterable[str]) -> VersionNames:

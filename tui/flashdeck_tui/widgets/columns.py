@@ -5,8 +5,10 @@ from dataclasses import dataclass
 
 from rich.cells import cell_len, set_cell_size
 
+from flashdeck_tui.glyphs import MarkGlyph
+
 ELLIPSIS = "…"
-MARK = "▸ "
+MARK = f"{MarkGlyph.CURSOR.value.symbol} "
 """Before the row that the cursor is on, so that it is seen without colour."""
 MAP = "MAP"
 """The title of the column with the map of a board."""
@@ -91,6 +93,17 @@ def widths(columns: Sequence[Column], cells: Iterable[Sequence[str]], available:
         if lacking() > 0:
             found[i] = 0
     return [*found, max(columns[-1].least - lacking(), 0)]
+
+
+def long_first(columns: Sequence[Column], found: Sequence[int], needs: int) -> list[int]:
+    """Return the widths for a row whose first cell has the room of all but the last, where it `needs` so many cells.
+
+    Where that is too little, the last one gives what it can spare, in this row alone.
+    """
+    *others, last = found
+    together = max(0, sum(width + GAP for width in others if width) - GAP)
+    more = max(0, min(needs - together, last - columns[-1].least))
+    return [together + more, *[0] * (len(others) - 1), last - more]
 
 
 def fit(text: str, width: int) -> str:

@@ -12,10 +12,10 @@ from textual.message import Message
 from textual.strip import Strip
 
 from flashdeck.words.tone import Phrase, Tone
-from flashdeck_tui.clauses import cut, filled
+from flashdeck_tui.clauses import Sentence, cut, filled
 from flashdeck_tui.store import NOTHING, Selection
-from flashdeck_tui.views.cells import Cell, Row, Spans
-from flashdeck_tui.widgets.columns import GAP, MARK, Column, fit, widths
+from flashdeck_tui.views.cells import Cell, Row, Spans, row_widths
+from flashdeck_tui.widgets.columns import GAP, MARK, Column, fit, long_first
 from flashdeck_tui.widgets.toned import TonedView
 
 _HEADER = 1
@@ -233,7 +233,7 @@ class Rows(TonedView, can_focus=True):
             text = fit(filled(row.cells[0].text, room), room)
             segments.append(Segment(text, self.drawn_style(*over, f"tone--{row.cells[0].tone}")))
             return Strip(segments).adjust_cell_length(width, blank)
-        for place, (cell, cells) in enumerate(zip(row.cells, self._widths, strict=True)):
+        for place, (cell, cells) in enumerate(zip(row.cells, self._cells_of(row), strict=True)):
             if cells:
                 chosen = ("rows--chosen",) if place == row.chosen else ()
                 shown = self._in_clauses(cell, cells) if self._columns[place].is_prose else cell
@@ -241,8 +241,14 @@ class Rows(TonedView, can_focus=True):
                 segments.append(Segment(" " * GAP, blank))
         return Strip(segments).adjust_cell_length(width, blank)
 
+    def _cells_of(self, row: Row) -> list[int]:
+        """Return the width of each cell of a row; 0 for one that has no room, or leaves its room to the first."""
+        return long_first(self._columns, self._widths, cell_len(row.cells[0].text)) if row.is_long else self._widths
+
     def _in_clauses(self, sentence: Cell, cells: int) -> Cell:
         """Return as much of a sentence as has room and is a whole thought."""
+        if isinstance(sentence, Sentence):
+            return Phrase(sentence.within(cells, more=self._more), sentence.tone)
         return Phrase(cut(sentence.text, cells, more=self._more), sentence.tone)
 
     def _cell_segments(self, cell: Cell, cells: int, over: tuple[str, ...], *, is_stale: bool) -> list[Segment]:
@@ -284,8 +290,7 @@ class Rows(TonedView, can_focus=True):
         return self.has_focus or self._cursor > 0
 
     def _measure(self) -> list[int]:
-        texts = ([cell.text for cell in row.cells] for row in self._rows if not row.is_head)
-        return widths(self._columns, texts, self.scrollable_content_region.width - len(MARK))
+        return row_widths(self._columns, self._rows, self.scrollable_content_region.width - len(MARK))
 
     def _move_to(self, index: int) -> None:
         index = max(0, min(index, len(self._rows) - 1))

@@ -2,7 +2,6 @@
 
 import shutil
 import sys
-import textwrap
 from collections.abc import Iterator
 
 import click
@@ -11,6 +10,8 @@ from flashdeck import api
 from flashdeck.diagnosis import BoardReport, Diagnosis, Fact, Finding, Severity, exit_code
 from flashdeck.errors import ConnectionFailedError, ExitCode
 from flashdeck.text import MAX_MESSAGE, clean, counted
+from flashdeck_tui.cell_width import cell_width, padded
+from flashdeck_tui.cell_wrap import wrapped
 from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.commands.boards import device_table
 from flashdeck_tui.cli.connect import ask
@@ -87,9 +88,9 @@ def _board(report: BoardReport) -> Iterator[str]:
 
 
 def _facts(facts: tuple[Fact, ...]) -> Iterator[str]:
-    width = max((len(fact.name) for fact in facts), default=0)
+    width = max((cell_width(clean(fact.name)) for fact in facts), default=0)
     for fact in facts:
-        yield from _paragraph(f"  {clean(fact.name).ljust(width)}  ", fact.value)
+        yield from _paragraph(f"  {padded(clean(fact.name), width)}  ", fact.value)
 
 
 def _finding(finding: Finding) -> Iterator[str]:
@@ -106,4 +107,4 @@ def _paragraph(head: str, text: str) -> list[str]:
     if not is_terminal(sys.stdout):
         return [head + whole]
     width = max(_NARROWEST, shutil.get_terminal_size().columns)
-    return textwrap.wrap(whole, width, initial_indent=head, subsequent_indent=" " * len(head)) or [head.rstrip()]
+    return wrapped(whole, width, first=head, rest=" " * cell_width(head)) or [head.rstrip()]

@@ -3,7 +3,6 @@
 import os
 import shutil
 import sys
-import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -17,6 +16,7 @@ from flashdeck.flash_map import FlashMap
 from flashdeck.model import PartitionState
 from flashdeck.text import clean, counted, format_size, short_sha
 from flashdeck_tui.ascii_text import to_ascii
+from flashdeck_tui.cell_wrap import wrapped
 from flashdeck_tui.cli import live_options, many_hosts, options
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.named_target import NamedTarget, explained, named, tell_placed
@@ -104,7 +104,7 @@ def _sentence(text: str) -> str:
     if not is_terminal(sys.stdout):
         return whole
     width = shutil.get_terminal_size().columns
-    return textwrap.fill(whole, width, subsequent_indent="  ", break_long_words=False, break_on_hyphens=False)
+    return "\n".join(wrapped(whole, width, rest="  ", breaks_words=False))
 
 
 def _rows(steps: Sequence[PlanStep]) -> Iterator[list[str | Cell]]:
