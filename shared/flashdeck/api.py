@@ -811,6 +811,14 @@ class VirtualPress(Params[VirtualBoardList], frozen=True, kw_only=True):
     boards: tuple[str, ...] = ()
 
 
+class VirtualSay(Params[VirtualBoardState], frozen=True, kw_only=True):
+    """Lets the application of one board (a name, or a glob that means one) say a line on its serial port."""
+
+    board: str
+    text: str
+    """The line without its end."""
+
+
 class VirtualFault(Params[VirtualBoardState], frozen=True, kw_only=True):
     """Arms a fault of one board (a name, or a glob that means one).
 
@@ -891,6 +899,7 @@ METHODS: dict[str, type[Params[Value]]] = {
     "virtual.plug": VirtualPlug,
     "virtual.unplug": VirtualUnplug,
     "virtual.press": VirtualPress,
+    "virtual.say": VirtualSay,
     "virtual.fault": VirtualFault,
     "virtual.dump": VirtualDump,
 }
@@ -954,6 +963,7 @@ EFFECTS: Mapping[str, Effect] = MappingProxyType(
         "virtual.plug": Effect.CHANGES,
         "virtual.unplug": Effect.CHANGES,
         "virtual.press": Effect.CHANGES,
+        "virtual.say": Effect.CHANGES,
         "virtual.fault": Effect.CHANGES,
         "virtual.dump": Effect.READS,
     }

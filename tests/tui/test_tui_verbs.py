@@ -51,6 +51,7 @@ NOT_ON_THE_SCREEN = {
     "virtual plug": "likewise",
     "virtual unplug": "likewise",
     "virtual press": "likewise",
+    "virtual say": "likewise",
     "virtual fault": "likewise",
     "virtual dump": "likewise",
     "connect": "it is for ssh",

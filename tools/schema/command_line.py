@@ -85,6 +85,7 @@ COMMANDS: Final[Mapping[str, Printed]] = {
     "virtual plug": Printed(api.VirtualBoardList),
     "virtual unplug": Printed(api.VirtualBoardList),
     "virtual press": Printed(api.VirtualBoardList),
+    "virtual say": Printed(api.VirtualBoardState),
     "virtual fault": Printed(api.VirtualBoardState),
     "virtual dump": Printed(answers.FlashCopied),
 }

@@ -99,6 +99,7 @@ ANSWERS: Mapping[type[api.Params[Any]], Any] = {
     api.VirtualPlug: api.VirtualBoardList(boards=(EMULATED,)),
     api.VirtualUnplug: api.VirtualBoardList(boards=(EMULATED,)),
     api.VirtualPress: api.VirtualBoardList(boards=(EMULATED,)),
+    api.VirtualSay: EMULATED,
     api.VirtualFault: EMULATED,
     api.VirtualDump: api.FlashBytes(address=0x08000000, data=b"\xff", size=1, base=0x08000000),
 }
@@ -138,6 +139,7 @@ WORDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "virtual plug": (("left", "--json"),),
     "virtual unplug": (("left", "--json"),),
     "virtual press": (("left", "--json"),),
+    "virtual say": (("left", "ready", "--json"),),
     "virtual fault": (("left", "stall", "--json"),),
     "virtual dump": (("left", "flash.bin", "--json"),),
 }
