@@ -39,6 +39,7 @@ NOT_ON_THE_SCREEN = {
     "wait": "the screen itself waits: it stays open",
     "history": "a screen of its own",
     "logs": "the log of the main screen",
+    "console": "the log shows consoles",
     "follow": "it reads a file for as long as it runs",
     "suggest": "it prints configuration; on the screen i sets a device up",
     "config check": "the screen shows what the daemon says of its files",

@@ -64,6 +64,7 @@ COMMANDS: Final[Mapping[str, Printed]] = {
     "retry": Printed(answers.FlashReport, answers.JobLine),
     "move": Printed(api.QueueOrder),
     "logs": Printed(api.LogPage, answers.LogLineOfMany),
+    "console": Printed(answers.ConsoleReport, answers.ConsoleLine),
     "hold": Printed(api.BoardList),
     "release": Printed(api.BoardList),
     "take": Printed(answers.Taken),

@@ -49,7 +49,7 @@ def test_an_error_of_several_lines_is_told_on_one(daemon: CannedDaemon, cli: Cli
     "command",
     [
         "status", "boards", "jobs", "flash app1", "plan app1", "wait app1", "logs", "logs -f", "hold left",
-        "release left", "virtual list", "virtual plug left", "virtual unplug left", "virtual press left",
+        "console left", "release left", "virtual list", "virtual plug left", "virtual unplug left", "virtual press left",
         "virtual say left x", "virtual fault left stall", "virtual dump left x", "cancel 1", "retry 1", "arm", "disarm",
         "adopt 1-4.2",
     ],
