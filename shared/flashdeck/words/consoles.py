@@ -31,3 +31,8 @@ def console_text(condition: ConsoleCondition, node: str, reason: str, dropped: i
 def dropped_text(count: int) -> str:
     """Return that bytes were not recorded, and why."""
     return f"{counted(count, 'byte')} not recorded: the board said too much at once"
+
+
+def noise_text(count: int) -> str:
+    """Return that a board said what is no text."""
+    return f"{counted(count, 'byte')} that {'is' if count == 1 else 'are'} no text"
