@@ -31,6 +31,7 @@ from flashdeckd.jobs.lane import Lane
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Journal
 from flashdeckd.usb.device import UsbDevice
+from flashdeckd.usb.port_keeper import NOBODY
 from flashdeckd.usb.recognition import Sighting
 from flashdeckd.usb.serial_ports import SerialPort
 from flashdeckd.virtual.backend import Handle, VirtualBackend
@@ -138,7 +139,7 @@ class Scene:
             verdicts=GuardVerdicts(),
             rebuilt=self._rebuilt,
             backend=self.node,
-            entry_of=partial(entry_of, ports=self.ports),
+            entry_of=partial(entry_of, ports=self.ports, keeper=NOBODY),
             hold=self._hold,
             disarm=self._disarm,
             changed=lambda: None,

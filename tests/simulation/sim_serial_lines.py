@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from flashdeckd.host.serial_lines import DeviceNumber, LineState
+from flashdeckd.host.serial_lines import DeviceNumber, LineSettings, LineState
 
 MAJOR = 136
 """Of all of them, as of the kernel's."""
@@ -59,6 +59,27 @@ class SimSerialLines:
         if (line := self._theirs.pop(descriptor, None)) is not None:
             line.opened -= 1
         self._ours.pop(descriptor, None)
+
+    def open_to_hear(self, node: Path, settings: LineSettings, /) -> int:
+        """See the base."""
+        descriptor = self.open(node)
+        self.set_speed(descriptor, settings.baud)
+        return descriptor
+
+    def share(self, descriptor: int, /) -> None:
+        """See the base: nobody is kept away."""
+
+    def read(self, descriptor: int, _size: int, /) -> bytes:
+        """See the base: no application says anything."""
+        if self._theirs[descriptor].node not in {each.node for each in self._ours.values()}:
+            return b""
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    def watch(self, descriptor: int, come: Callable[[], object], /) -> None:
+        """See the base: nothing comes."""
+
+    def unwatch(self, descriptor: int, /) -> None:
+        """See the base."""
 
     def new_pair(self) -> tuple[int, Path, DeviceNumber]:
         """See the base."""

@@ -45,3 +45,8 @@ def entry_text(entry: "ConsoleEntry") -> str:
             return f"... {entry.text}"
         case _:
             return entry.text
+
+
+def noise_text(count: int) -> str:
+    """Return that a board said what is no text."""
+    return f"{counted(count, 'byte')} that {'is' if count == 1 else 'are'} no text"

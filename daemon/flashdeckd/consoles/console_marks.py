@@ -1,0 +1,69 @@
+"""What happened to a board, as its console shows it between the lines: jobs that begin, the leave, comings and goings.
+
+Pure: from states, one after the other, to marks.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from flashdeck.job_state import Phase, Running, Written
+from flashdeck.model import JobState, Presence
+from flashdeck.words.work import work_text
+from flashdeckd.usb.recognition import ABSENT, Sighting
+
+_SEEN: Final = {
+    Presence.ABSENT: "off the bus",
+    Presence.DFU: "in DFU mode",
+    Presence.APP: "running",
+    Presence.AMBIGUOUS: "cannot be told from another board",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A mark in a console."""
+
+    text: str
+    is_leave: bool = False
+    """True where the board leaves DFU mode."""
+
+
+class BoardMarks:
+    """What is known of one board, to tell what is new."""
+
+    def __init__(self, sighting: Sighting = ABSENT) -> None:
+        self._sighting = sighting
+        self._running = 0
+        """The number of the job that runs; 0 for none."""
+        self._has_left = False
+        """True from a leave until the board is in DFU mode again."""
+
+    def of_job(self, job: JobState) -> Iterator[Mark]:
+        """Yield the mark for a job that begins, or has the board leave."""
+        if isinstance(job.status, Running):
+            if self._running != job.id:
+                self._running = job.id
+                yield Mark(f"job {job.id}: {work_text(job)}")
+            return
+        if self._running == job.id:
+            self._running = 0
+        if isinstance(job.status, Written) and job.status.phase is Phase.LEAVE and not self._has_left:
+            self._has_left = True
+            yield Mark(f"job {job.id}: leave", is_leave=True)
+
+    def of_sighting(self, sighting: Sighting) -> Iterator[Mark]:
+        """Yield the mark for a board that comes, goes, or shows itself in another way."""
+        before, self._sighting = self._sighting, sighting
+        if (sighting.presence, sighting.device) == (before.presence, before.device):
+            return
+        left = before.presence is Presence.DFU and sighting.presence is not Presence.DFU and not self._has_left
+        if sighting.presence is Presence.DFU:
+            back = "back " if self._has_left else ""
+            self._has_left = False
+        else:
+            back = ""
+            self._has_left = self._has_left or left
+        at = f" at {sighting.device.name}" if sighting.device is not None else ""
+        again = " again" if sighting.presence is before.presence else ""
+        yield Mark(f"{back}{_SEEN.get(sighting.presence, 'unknown')}{at}{again}", is_leave=left)
