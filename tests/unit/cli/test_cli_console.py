@@ -28,9 +28,7 @@ def entry(number: int, text: str = "", kind: ConsoleKind = ConsoleKind.LINE) -> 
 
 
 def page(*entries: ConsoleEntry, dropped: int = 0) -> api.ConsolePage:
-    return api.ConsolePage(
-        board="left", entries=entries, next=entries[-1].number if entries else 0, dropped=dropped
-    )
+    return api.ConsolePage(board="left", entries=entries, next=entries[-1].number if entries else 0, dropped=dropped)
 
 
 def record(*entries: ConsoleEntry, leave: int = 0) -> Callable[[api.GetConsole], api.ConsolePage]:
@@ -168,6 +166,24 @@ def test_a_followed_console_goes_on_behind_what_was_shown(daemon: CannedDaemon, 
         (0, 2, 0.0),
         *((after, api.CONSOLE_PAGE, FOLLOW_SECONDS) for after in (2, 2, 3, 9)),
     ]
+
+
+def test_what_is_followed_since_a_leave_that_is_still_to_come_shows_nothing_older(
+    daemon: CannedDaemon, cli: Cli
+) -> None:
+    asked: list[tuple[int, bool]] = []
+
+    def answer(params: api.GetConsole) -> Any:
+        asked.append((params.after, params.since_leave))
+        if len(asked) > 3:
+            raise RequestError("enough")
+        return page(entry(70, "leave", ConsoleKind.MARK)) if len(asked) == 3 else page()
+
+    daemon.answers[api.GetConsole] = answer
+    daemon.answers[api.GetBoards] = api.BoardList(boards=(board(console=OPEN),), devices=())
+    run = cli("console", "left", "--follow", "--since", "leave", "--jsonl")
+    assert [each["entry"]["number"] for each in run.jsonl if "entry" in each] == [70]
+    assert asked == [(0, True), (0, True), (0, True), (70, False)]
 
 
 def test_a_board_that_is_not_there_or_has_none_is_told_as_the_daemon_does(daemon: CannedDaemon, cli: Cli) -> None:

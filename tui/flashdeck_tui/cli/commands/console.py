@@ -157,17 +157,19 @@ async def _report(client: Client, wanted: _Wanted) -> ConsoleReport:
     (name,) = boards_here((wanted.board,))
     limit = api.CONSOLE_PAGE if wanted.since_leave else wanted.limit
     page = await client.call(api.GetConsole(board=name, since_leave=wanted.since_leave, limit=limit))
-    entries, only = list(page.entries), literal(page.board)
+    entries = list(page.entries)
     while wanted.since_leave and len(page.entries) == limit:
-        page = await client.call(api.GetConsole(board=only, after=page.next, limit=limit))
+        page = await client.call(api.GetConsole(board=literal(page.board), after=page.next, limit=limit))
         entries += page.entries
-    return ConsoleReport(board=page.board, console=await _state(client, only), entries=tuple(entries), next=page.next)
+    return ConsoleReport(
+        board=page.board, console=await _state(client, page.board), entries=tuple(entries), next=page.next
+    )
 
 
-async def _state(client: Client, only: str) -> ConsoleState | None:
+async def _state(client: Client, name: str) -> ConsoleState | None:
     """Return how a board's console is now; None where a reload has just taken it away."""
-    (board,) = (await client.call(api.GetBoards(boards=(only,)))).boards
-    return board.console
+    reply = await client.call(api.GetBoards(boards=(literal(name),)))
+    return next((board.console for board in reply.boards if board.name == name), None)
 
 
 async def _follow(client: Client, wanted: _Wanted, told: _Told) -> None:
@@ -184,7 +186,7 @@ async def _follow(client: Client, wanted: _Wanted, told: _Told) -> None:
         )
     )
     only, dropped = literal(page.board), page.dropped
-    state = await _state(client, only)
+    state = await _state(client, page.board)
     if state is not None and state.condition is not ConsoleCondition.OPEN:
         say(_state_text(ConsoleReport(board=page.board, console=state)))
     while True:
@@ -198,7 +200,13 @@ async def _follow(client: Client, wanted: _Wanted, told: _Told) -> None:
             say(dropped_text(page.dropped - dropped))
         told.number, dropped = page.next, page.dropped
         page = await client.call(
-            api.GetConsole(board=only, after=told.number, limit=api.CONSOLE_PAGE, wait=FOLLOW_SECONDS)
+            api.GetConsole(
+                board=only,
+                after=told.number,
+                since_leave=wanted.since_leave and not told.number,  # it has not left yet
+                limit=api.CONSOLE_PAGE,
+                wait=FOLLOW_SECONDS,
+            )
         )
 
 
