@@ -52,12 +52,12 @@ class ConsoleRecord:
 
         That part is what has a number above `after`, and with `since_leave` what came with the last leave or later.
         """
-        if since_leave and self._leave is None:
-            return ()
-        first = max(after + 1, self._leave or 0) if since_leave else after + 1
-        if first == 1:
-            return tuple(islice(reversed(self._entries), max(0, limit)))[::-1]
-        return tuple(islice(self._from(first), max(0, limit)))
+        limit = max(0, limit)
+        if since_leave:
+            return () if self._leave is None else tuple(islice(self._from(max(after + 1, self._leave)), limit))
+        if after > 0:
+            return tuple(islice(self._from(after + 1), limit))
+        return tuple(islice(reversed(self._entries), limit))[::-1]
 
     async def grown(self, seconds: float) -> None:
         """Return once an entry was added, or after so many seconds."""

@@ -22,6 +22,9 @@ _LONGEST_ESCAPE: Final = 64
 """Bytes of an escape sequence for whose end a line is kept together."""
 _LONGEST_CHARACTER: Final = 4
 """Bytes of one character in UTF-8."""
+_GOES_ON: Final = range(0x80, 0xC0)
+_LEADS: Final = {range(0xC2, 0xE0): 2, range(0xE0, 0xF0): 3, range(0xF0, 0xF5): 4}
+"""First bytes of characters that have more than one, and how many these have (RFC 3629, 4)."""
 _NOISE_SHARE: Final = 3
 """A line of which one byte of so many is noise is noise as a whole: some bytes of any are letters by chance."""
 _CR, _LF = b"\r", b"\n"
@@ -56,6 +59,7 @@ class LineCutter:
         self._since = 0.0
         """The time of its first byte."""
         self._after_cr = False
+        """True behind a CR that has ended a line: a LF there ends none."""
         self._noise = 0
         self._noise_since = 0.0
 
@@ -102,12 +106,14 @@ class LineCutter:
             self._pending, self._since = self._pending[whole:], at
 
     def _end_line(self, end: bytes, at: float) -> Iterator[Said]:
-        was_after_cr, self._after_cr = self._after_cr, end == _CR
         if self._pending:
             yield from self._line(self._pending)
             self._pending = b""
-        elif end == _LF and not was_after_cr:
-            yield Said(at, ConsoleKind.LINE, "")
+            self._after_cr = end == _CR
+        elif end == _LF:
+            if not self._after_cr:
+                yield Said(at, ConsoleKind.LINE, "")
+            self._after_cr = False
 
     def _line(self, data: bytes) -> Iterator[Said]:
         text, noise = _cleaned(data)
@@ -159,7 +165,7 @@ def _whole(data: bytes) -> int:
         return escape
     for back in range(1, min(_LONGEST_CHARACTER, len(data) + 1)):
         lead = data[-back]
-        if lead & 0xC0 != 0x80:  # noqa: PLR2004 - RFC 3629, 3: all others go on with a character
-            needed = 1 if lead < 0xC0 else 2 if lead < 0xE0 else 3 if lead < 0xF0 else 4  # noqa: PLR2004 - likewise
+        if lead not in _GOES_ON:
+            needed = next((length for leads, length in _LEADS.items() if lead in leads), 1)
             return len(data) - back if needed > back else len(data)
     return len(data)

@@ -172,6 +172,8 @@ class ConfigChecked(Value, frozen=True, kw_only=True):
     """Boards whose identity was pinned by `adopt`."""
     unconfirmed: tuple[UnconfirmedFile, ...] = ()
     """Included files of which something does not count before `config trust`."""
+    notes: tuple[str, ...] = ()
+    """What the configuration asks for, and this installation cannot do."""
 
 
 class SuggestedChip(Value, frozen=True, kw_only=True):
