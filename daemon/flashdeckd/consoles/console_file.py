@@ -1,4 +1,4 @@
-"""What boards say, on the disk: for each board a file that does not grow for ever.
+"""The words of boards on the disk: for each board a file that does not grow for ever.
 
 Nothing waits for it, and no flash depends on it. What fails here is told once, and costs only lines.
 """

@@ -1,4 +1,4 @@
-"""What happened to a board, as its console shows it between the lines: jobs that begin, the leave, comings and goings.
+"""The marks between the lines of a console: jobs that begin, the leave, comings and goings of the board.
 
 Pure: from states, one after the other, to marks.
 """
@@ -30,7 +30,7 @@ class Mark:
 
 
 class BoardMarks:
-    """What is known of one board, to tell what is new."""
+    """The last that is known of one board, to tell what is new."""
 
     def __init__(self, sighting: Sighting = ABSENT) -> None:
         self._sighting = sighting

@@ -8,13 +8,23 @@ from hypothesis import strategies as st
 
 from flashdeck.console_kinds import ConsoleKind
 from flashdeck.text import clean
-from flashdeckd.consoles.line_cutter import LONGEST_ENTRY, MOST_NOISE, LineCutter, Said
+from flashdeckd.consoles.line_cutter import (
+    LONGEST_CHARACTER,
+    LONGEST_ENTRY,
+    LONGEST_ESCAPE,
+    MOST_NOISE,
+    NOISE_SHARE,
+    LineCutter,
+    Said,
+)
 
 LINE, NOISE = ConsoleKind.LINE, ConsoleKind.NOISE
 PIECES = st.lists(
     st.one_of(
         st.binary(max_size=40),
-        st.sampled_from([b"\r\n", b"\n", b"\r", b"\x1b[1;32m", b"\x1b]0;title\x07", "äö€😀".encode(), b"plain text " * 30]),
+        st.sampled_from(
+            [b"\r\n", b"\n", b"\r", b"\x1b[1;32m", b"\x1b]0;title\x07", "äö€😀".encode(), b"plain text " * 30]
+        ),
     ),
     max_size=40,
 )
@@ -56,7 +66,37 @@ def test_a_line_has_the_time_of_its_first_byte() -> None:
 def test_noise_is_counted_and_not_shown() -> None:
     assert cut([b"\x00\xff\xfe\x80ab\n"]) == [Said(0.0, NOISE, "6 bytes that are no text")]
     assert cut([b"\x00Booting\n"]) == [Said(0.0, LINE, "Booting"), Said(0.0, NOISE, "1 byte that is no text")]
-    assert texts([b"tempera\xff\xffture 21\n"]) == ["tempera\N{REPLACEMENT CHARACTER}ture 21", "2 bytes that are no text"]
+    assert texts([b"tempera\xff\xffture 21\n"]) == [
+        "tempera\N{REPLACEMENT CHARACTER}ture 21",
+        "2 bytes that are no text",
+    ]
+
+
+def test_a_line_is_noise_where_a_share_of_it_is() -> None:
+    text = b"ab" * NOISE_SHARE
+    share = len(text) // (NOISE_SHARE - 1)
+    assert [said.kind for said in cut([text + b"\xff" * share])] == [LINE, NOISE]
+    assert [said.kind for said in cut([text + b"\xff" * (share + 1)])] == [NOISE]
+
+
+def test_an_escape_sequence_is_waited_for_only_so_long() -> None:
+    cutter = LineCutter()
+    list(cutter.feed(b"a\x1b]" + b"x" * (LONGEST_ESCAPE - 2), 0.0))
+    assert [said.text for said in cutter.rest()] == ["a"]
+    list(cutter.feed(b"x", 0.0))
+    assert [len(said.text) for said in cutter.rest()] == [LONGEST_ESCAPE]
+
+
+@pytest.mark.parametrize("character", ["ü", "€", "😀"])
+def test_a_character_is_waited_for(character: str) -> None:
+    data = character.encode()
+    assert len(data) <= LONGEST_CHARACTER
+    for split in range(1, len(data)):
+        cutter = LineCutter()
+        list(cutter.feed(b"a" + data[:split], 0.0))
+        assert [said.text for said in cutter.rest()] == ["a"]
+        list(cutter.feed(data[split:], 0.0))
+        assert [said.text for said in cutter.rest()] == [character]
 
 
 def test_noise_without_an_end_is_told_in_pieces() -> None:
