@@ -139,7 +139,7 @@ class Consoles:
         if self._writing is not None:
             self._writing.cancel()
             await asyncio.wait((self._writing,))
-            await self._files.write()
+            await self._files.close()
 
     def _begin(self, name: str, console: Console) -> None:
         sighting = self._sightings.get(name, ABSENT)
