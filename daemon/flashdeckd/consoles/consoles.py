@@ -103,6 +103,11 @@ class Consoles:
             if sighting.device != before.device:
                 reader.seen_anew()
 
+    def restarts(self, name: str, into: Presence) -> None:
+        """A board is asked to restart now."""
+        if (reader := self._readers.get(name)) is not None:
+            reader.mark(self._marks[name].of_restart(into))
+
     def look(self, devices: frozenset[UsbDevice]) -> None:
         """Take note of all that is on the bus, once each board was seen: a path may lead to another device now."""
         self._devices = devices
@@ -182,7 +187,7 @@ class Consoles:
         self._changed(name)
 
     def _hear(self, event: Event) -> None:
-        """Put a mark where a job begins on a board that has a console, and where it leaves DFU mode."""
+        """Put a mark where a job begins on a board that has a console."""
         if event.job is not None and (reader := self._readers.get(event.job.board)) is not None:
             reader.mark(self._marks[event.job.board].of_job(event.job))
 

@@ -36,18 +36,24 @@ def job(status: JobStatus, number: int = 7) -> JobState:
 
 
 RUNNING = Running(phase=Phase.WRITE, since=0.0, answered_at=0.0)
-LEAVES = Written(phase=Phase.LEAVE)
+LEAVES = Presence.APP
 
 
-def of(marks: BoardMarks, *happened: JobState | Sighting) -> list[Mark]:
+def of(marks: BoardMarks, *happened: JobState | Sighting | Presence) -> list[Mark]:
     found: list[Mark] = []
     for each in happened:
-        found += marks.of_job(each) if isinstance(each, JobState) else marks.of_sighting(each)
+        match each:
+            case JobState():
+                found += marks.of_job(each)
+            case Sighting():
+                found += marks.of_sighting(each)
+            case _:
+                found += marks.of_restart(each)
     return found
 
 
 def test_a_flash_from_the_first_request_to_the_application() -> None:
-    steps = (dfu(), job(Queued()), job(RUNNING), job(RUNNING), job(Written()), job(LEAVES), ABSENT, app())
+    steps = (dfu(), job(Queued()), job(RUNNING), job(RUNNING), job(Written()), LEAVES, ABSENT, app())
     assert of(BoardMarks(), *steps) == [
         Mark("in DFU mode at 1-4"),
         Mark("job 7: 1.0.1 into app1"),
@@ -58,14 +64,24 @@ def test_a_flash_from_the_first_request_to_the_application() -> None:
 
 
 def test_several_jobs_leave_once() -> None:
-    steps = (dfu(), job(RUNNING), job(LEAVES), job(LEAVES, 8))
-    assert [mark.text for mark in of(BoardMarks(), *steps) if mark.is_leave] == ["job 7: leave"]
+    steps = (dfu(), job(RUNNING), job(Written()), job(RUNNING, 8), LEAVES, LEAVES)
+    assert [mark.text for mark in of(BoardMarks(), *steps) if mark.is_leave] == ["job 8: leave"]
 
 
 def test_a_board_that_comes_back_in_dfu_mode_is_told_so_and_may_leave_again() -> None:
     marks = BoardMarks()
-    assert [each.text for each in of(marks, dfu(), job(LEAVES), ABSENT, dfu(2))][-1] == "back in DFU mode at 1-4"
-    assert of(marks, job(LEAVES, 8)) == [Mark("job 8: leave", is_leave=True)]
+    assert [each.text for each in of(marks, dfu(), job(RUNNING), LEAVES, ABSENT, dfu(2))][
+        -1
+    ] == "back in DFU mode at 1-4"
+    assert of(marks, LEAVES) == [Mark("leave", is_leave=True)]
+
+
+def test_a_board_that_is_asked_to_come_is_told_so() -> None:
+    assert of(BoardMarks(app()), Presence.DFU, ABSENT, dfu(3)) == [
+        Mark("asked to restart into DFU mode"),
+        Mark("off the bus"),
+        Mark("in DFU mode at 1-4"),
+    ]
 
 
 def test_who_leaves_by_hand_has_left_too() -> None:
