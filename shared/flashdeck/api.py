@@ -539,7 +539,7 @@ class ConsolePage(Value, frozen=True, kw_only=True):
 
 
 class GetConsole(Params[ConsolePage], frozen=True, kw_only=True):
-    """What one board (a name, or a glob that means one) said on its console: at most `limit` entries.
+    """The console of one board (a name, or a glob that means one): at most `limit` entries of what it said.
 
     Without `after` the newest ones; else those with a higher number, the oldest first (-1: from the oldest of all on):
     entries that are forgotten by then leave a gap in the numbers. Where there is none, it waits for one for at most

@@ -389,6 +389,7 @@ class Bench:
             disarm=partial(self._disarm_used_up, board.name),
             changed=partial(self._changes.note, board.name),
             show_work=partial(self.maps.note, board.name),
+            on_restart=partial(self.consoles.restarts, board.name),
             health=self._health,
         )
 

@@ -1,4 +1,4 @@
-"""What boards say, on the disk: for each board a file that does not grow for ever.
+"""The words of boards on the disk: for each board a file that does not grow for ever.
 
 Nothing waits for it, and no flash depends on it. What fails here is told once, and costs only lines.
 """
@@ -36,6 +36,8 @@ class ConsoleFiles:
         self._report = report
         self._waiting: dict[str, deque[ConsoleEntry]] = {}
         self._added = asyncio.Event()
+        self._writer: threads.OwnThread | None = None
+        """Begun with the first entry: most daemons have none."""
 
     def add(self, board: str, entry: ConsoleEntry) -> None:
         """Keep an entry of a board; it is written soon."""
@@ -53,6 +55,12 @@ class ConsoleFiles:
             if not await self.write():
                 await asyncio.sleep(REST_SECONDS)
 
+    async def close(self) -> None:
+        """Write the rest, behind what is being written."""
+        await self.write()
+        if self._writer is not None:
+            self._writer.let_go()
+
     async def write(self) -> bool:
         """Write all that waits; return whether that went well."""
         self._added.clear()
@@ -60,7 +68,8 @@ class ConsoleFiles:
         if not waiting:
             return True
         try:
-            await threads.run(_write, self._directory, waiting)
+            self._writer = self._writer or threads.OwnThread("consoles")
+            await self._writer.run(_write, self._directory, waiting)
         except OSError as error:
             self._report(f"{clean(str(self._directory))} cannot be written: {clean(str(error.strerror))}", _HINT)
             return False

@@ -24,6 +24,9 @@ from flashdeckd.usb.serial_ports import SerialPorts
 
 _HELD: Final = frozenset({errno.EBUSY, errno.EAGAIN, errno.EWOULDBLOCK})
 _GONE: Final = frozenset({errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.EIO})
+_PSEUDO_TERMINALS: Final = range(136, 144)
+"""Their major numbers (Linux, admin-guide/devices)."""
+_DEVICES: Final = Path("/sys/dev/char")
 _WENT: Final = "it went away as it was opened"
 _DENIED: Final = frozenset({errno.EACCES, errno.EPERM})
 
@@ -40,8 +43,8 @@ class PortTroubleError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
-    """What a port may belong to."""
+class PortSurroundings:
+    """All that a port may belong to."""
 
     board: str
     """The board whose console it is."""
@@ -65,12 +68,12 @@ class FoundPort:
     number: DeviceNumber
 
 
-def find_port(console: Console, around: Surroundings, ports: SerialPorts) -> FoundPort:
+def find_port(console: Console, around: PortSurroundings, ports: SerialPorts) -> FoundPort:
     """Return the port of a console. Raises PortTroubleError."""
     return _port_of_app(around.device, ports) if console.is_of_app else _port_at(console.port, around, ports)
 
 
-def open_port(console: Console, around: Surroundings, ports: SerialPorts) -> HeardPort:
+def open_port(console: Console, around: PortSurroundings, ports: SerialPorts) -> HeardPort:
     """Open the port of a console, where nobody else has it. Raises PortTroubleError."""
     try:
         require(Extra.CONSOLE, f"the console of board {around.board}")
@@ -90,7 +93,9 @@ def open_port(console: Console, around: Surroundings, ports: SerialPorts) -> Hea
     raise PortTroubleError(ConsoleCondition.ABSENT, _WENT)
 
 
-def _is_still(found: FoundPort, port: HeardPort, console: Console, around: Surroundings, ports: SerialPorts) -> bool:
+def _is_still(
+    found: FoundPort, port: HeardPort, console: Console, around: PortSurroundings, ports: SerialPorts
+) -> bool:
     """Return whether a port that is open is the one that was found: another device may have got its name."""
     with suppress(OSError, PortTroubleError):
         return port.is_device(found.number) and find_port(console, around, ports) == found
@@ -106,7 +111,7 @@ def _port_of_app(device: UsbDevice | None, ports: SerialPorts) -> FoundPort:
     return FoundPort(found.node, found.number)
 
 
-def _port_at(path: str, around: Surroundings, ports: SerialPorts) -> FoundPort:
+def _port_at(path: str, around: PortSurroundings, ports: SerialPorts) -> FoundPort:
     node = files.real_path(path)
     shown = clean(str(node), MAX_PATH)
     try:
@@ -114,14 +119,25 @@ def _port_at(path: str, around: Surroundings, ports: SerialPorts) -> FoundPort:
     except OSError as error:
         reason = f"there is no {clean(path, MAX_PATH)}"
         raise PortTroubleError(ConsoleCondition.ABSENT, reason) from error
-    if not stat.S_ISCHR(status.st_mode):
-        raise PortTroubleError(ConsoleCondition.UNAVAILABLE, "it is no serial port", node=shown)
     found = FoundPort(node, files.device_number(status))
+    if not stat.S_ISCHR(status.st_mode) or not _is_tty(found.number):
+        raise PortTroubleError(ConsoleCondition.UNAVAILABLE, "it is no serial port", node=shown)
     _refuse_foreign(found, around, ports)
     return found
 
 
-def _refuse_foreign(found: FoundPort, around: Surroundings, ports: SerialPorts) -> None:
+def _is_tty(number: DeviceNumber) -> bool:
+    """Return whether a device is a tty, without opening it: there are some that do harm when they are opened."""
+    major, minor = number
+    if major in _PSEUDO_TERMINALS:
+        return True  # these are not in sysfs
+    try:
+        return "/tty/" in files.target(_DEVICES / f"{major}:{minor}")
+    except OSError:
+        return not files.is_directory(_DEVICES)
+
+
+def _refuse_foreign(found: FoundPort, around: PortSurroundings, ports: SerialPorts) -> None:
     """Raise PortTroubleError where a port that was named by its path is, or may be, that of another board."""
     shown = clean(str(found.node), MAX_PATH)
     same = [board for board, path in around.paths.items() if files.real_path(path) == found.node]

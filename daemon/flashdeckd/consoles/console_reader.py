@@ -16,7 +16,7 @@ from flashdeck.model import ConsoleEntry, ConsoleState
 from flashdeck.text import clean
 from flashdeck.words.consoles import dropped_text
 from flashdeckd.consoles.console_marks import Mark
-from flashdeckd.consoles.console_port import PortTroubleError, Surroundings, find_port, open_port
+from flashdeckd.consoles.console_port import PortSurroundings, PortTroubleError, find_port, open_port
 from flashdeckd.consoles.console_record import ConsoleRecord
 from flashdeckd.consoles.line_cutter import LineCutter, Said
 from flashdeckd.host import clock, threads
@@ -56,7 +56,7 @@ class ConsoleReader:
         console: Console,
         *,
         ports: SerialPorts,
-        around: Callable[[str], Surroundings],
+        around: Callable[[str], PortSurroundings],
         keep: Callable[[str, ConsoleEntry], object],
         changed: Callable[[str, ConsoleState], object],
     ) -> None:
@@ -76,12 +76,12 @@ class ConsoleReader:
         self._cutter = LineCutter()
         self._port: HeardPort | None = None
         self._opened_for: tuple[Console, UsbDevice | None] | None = None
-        """What the port was opened for."""
+        """The configuration and the device that the port was opened for."""
         self._lost = ""
         """The reason why the port that is open is of no use any more."""
         self._released = False
         self._lent = 0
-        """How many have it closed for a while."""
+        """The number of those who have it closed for a while."""
         self._is_busy = False
         """True while the port is opened or closed."""
         self._away_until = 0.0
@@ -97,7 +97,7 @@ class ConsoleReader:
         self._window_ends = 0.0
         """The end of the second that is counted, by the monotonic clock."""
         self._bytes = self._entries = self._dropping = 0
-        """What came in it, and how many bytes of that were not recorded."""
+        """The bytes and the entries of that second, and the bytes of it that were not recorded."""
         self.state = ConsoleState(port=console.port, condition=ConsoleCondition.ABSENT)
 
     @property
@@ -218,7 +218,7 @@ class ConsoleReader:
         else:
             await self._open(around)
 
-    async def _why_to_close(self, around: Surroundings, *, is_away: bool) -> str:
+    async def _why_to_close(self, around: PortSurroundings, *, is_away: bool) -> str:
         """Return why the port that is open has to be closed; "" where it stays."""
         reasons = {
             f"port lost: {self._lost}": bool(self._lost),
@@ -236,7 +236,7 @@ class ConsoleReader:
             return f"port closed: {error.reason}"
         return ""
 
-    async def _open(self, around: Surroundings) -> None:
+    async def _open(self, around: PortSurroundings) -> None:
         console = self._console
         if console.is_of_app and around.device is None:
             self._tell(ConsoleCondition.ABSENT, "", "the board is not running", "")

@@ -1,4 +1,4 @@
-"""What one board said, and what happened to it meanwhile: the newest entries, in memory."""
+"""The record of one board: what it said and what happened to it meanwhile, the newest entries, in memory."""
 
 import asyncio
 from collections import deque

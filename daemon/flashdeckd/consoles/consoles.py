@@ -13,7 +13,7 @@ from flashdeck.errors import RequestError
 from flashdeck.model import ConsoleState, Event, LogLevel, Presence
 from flashdeckd.consoles.console_file import ConsoleFiles
 from flashdeckd.consoles.console_marks import BoardMarks
-from flashdeckd.consoles.console_port import Surroundings
+from flashdeckd.consoles.console_port import PortSurroundings
 from flashdeckd.consoles.console_reader import ConsoleReader
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub
@@ -54,7 +54,7 @@ class Consoles:
         self._writing: asyncio.Task[None] | None = None
         self._ending: set[asyncio.Task[None]] = set()
         self._troubles: dict[str, tuple[ConsoleCondition, str, str]] = {}
-        """What was logged of consoles that cannot be had now."""
+        """The conditions that were logged, of consoles that cannot be had now."""
         hub.listen(self._hear)
 
     def tell_with(self, changed: Callable[[str], object]) -> None:
@@ -103,6 +103,11 @@ class Consoles:
             if sighting.device != before.device:
                 reader.seen_anew()
 
+    def restarts(self, name: str, into: Presence) -> None:
+        """A board is asked to restart now."""
+        if (reader := self._readers.get(name)) is not None:
+            reader.mark(self._marks[name].of_restart(into))
+
     def look(self, devices: frozenset[UsbDevice]) -> None:
         """Take note of all that is on the bus, once each board was seen: a path may lead to another device now."""
         self._devices = devices
@@ -139,7 +144,7 @@ class Consoles:
         if self._writing is not None:
             self._writing.cancel()
             await asyncio.wait((self._writing,))
-            await self._files.write()
+            await self._files.close()
 
     def _begin(self, name: str, console: Console) -> None:
         sighting = self._sightings.get(name, ABSENT)
@@ -182,11 +187,11 @@ class Consoles:
         self._changed(name)
 
     def _hear(self, event: Event) -> None:
-        """Put a mark where a job begins on a board that has a console, and where it leaves DFU mode."""
+        """Put a mark where a job begins on a board that has a console."""
         if event.job is not None and (reader := self._readers.get(event.job.board)) is not None:
             reader.mark(self._marks[event.job.board].of_job(event.job))
 
-    def _around(self, name: str) -> Surroundings:
+    def _around(self, name: str) -> PortSurroundings:
         """Return what a port of a board may belong to."""
         seen = {each.device: board for board, each in self._sightings.items() if each.device is not None}
         profiles = self._config.profiles.values()
@@ -194,7 +199,7 @@ class Consoles:
         devices = {**may_be, **seen}
         sighting = self._sightings.get(name, ABSENT)
         consoles = {board: each.profile.console for board, each in self._config.boards.items() if board != name}
-        return Surroundings(
+        return PortSurroundings(
             board=name,
             device=sighting.device if sighting.presence is Presence.APP else None,
             devices=devices,

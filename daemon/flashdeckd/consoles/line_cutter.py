@@ -18,14 +18,14 @@ LONGEST_ENTRY: Final = 1000
 """Bytes of one line: what is longer goes on in the next entry."""
 MOST_NOISE: Final = 4096
 """Bytes of noise that are told at once, also where no end of it is in sight."""
-_LONGEST_ESCAPE: Final = 64
+LONGEST_ESCAPE: Final = 64
 """Bytes of an escape sequence for whose end a line is kept together."""
-_LONGEST_CHARACTER: Final = 4
+LONGEST_CHARACTER: Final = 4
 """Bytes of one character in UTF-8."""
 _GOES_ON: Final = range(0x80, 0xC0)
 _LEADS: Final = {range(0xC2, 0xE0): 2, range(0xE0, 0xF0): 3, range(0xF0, 0xF5): 4}
 """First bytes of characters that have more than one, and how many these have (RFC 3629, 4)."""
-_NOISE_SHARE: Final = 3
+NOISE_SHARE: Final = 3
 """A line of which one byte of so many is noise is noise as a whole: some bytes of any are letters by chance."""
 _CR, _LF = b"\r", b"\n"
 _ENDS: Final = re.compile(rb"[\r\n]")
@@ -117,7 +117,7 @@ class LineCutter:
 
     def _line(self, data: bytes) -> Iterator[Said]:
         text, noise = _cleaned(data)
-        if noise * _NOISE_SHARE > len(data):
+        if noise * NOISE_SHARE > len(data):
             text, noise = "", len(data)
         if text:
             yield Said(self._since, ConsoleKind.LINE, text)
@@ -160,10 +160,10 @@ def _shown(character: str) -> str:
 
 def _whole(data: bytes) -> int:
     """Return where the last whole character, or the last whole escape sequence, ends."""
-    escape = data.rfind(b"\x1b", -_LONGEST_ESCAPE)
+    escape = data.rfind(b"\x1b", -LONGEST_ESCAPE)
     if escape >= 0 and not _ESCAPES.match(data[escape:].decode("utf-8", "surrogateescape")):
         return escape
-    for back in range(1, min(_LONGEST_CHARACTER, len(data) + 1)):
+    for back in range(1, min(LONGEST_CHARACTER, len(data) + 1)):
         lead = data[-back]
         if lead not in _GOES_ON:
             needed = next((length for leads, length in _LEADS.items() if lead in leads), 1)

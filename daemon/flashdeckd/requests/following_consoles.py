@@ -1,4 +1,4 @@
-"""What clients may ask of consoles: what a board said, and that its port is left to another program for a while."""
+"""The requests that concern consoles: what a board said, and that its port is left to another program for a while."""
 
 from flashdeck import api
 from flashdeck.errors import ErrorKind, RequestError

@@ -1,4 +1,4 @@
-"""Who in this daemon keeps the serial port of a board open, and lets others have it for a while."""
+"""The part of this daemon that keeps the serial port of a board open, and lets others have it for a while."""
 
 from contextlib import AbstractAsyncContextManager, nullcontext
 from pathlib import Path

@@ -18,6 +18,9 @@ _CONDITIONS: Final = {
     ConsoleCondition.OTHER: Phrase("unknown"),
 }
 
+NOT_RECORDED: Final = frozenset({ConsoleCondition.HELD, ConsoleCondition.RELEASED, ConsoleCondition.UNAVAILABLE})
+"""The conditions in which nothing is recorded, and a person can change that."""
+
 
 def console_word(condition: ConsoleCondition) -> Phrase:
     """Return the condition of a console in a word or two."""

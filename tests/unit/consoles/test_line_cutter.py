@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from flashdeck.console_kinds import ConsoleKind
 from flashdeck.text import clean
-from flashdeckd.consoles.line_cutter import LONGEST_ENTRY, MOST_NOISE, LineCutter, Said
+from flashdeckd.consoles.line_cutter import (
+    LONGEST_CHARACTER,
+    LONGEST_ENTRY,
+    LONGEST_ESCAPE,
+    MOST_NOISE,
+    NOISE_SHARE,
+    LineCutter,
+    Said,
+)
 
 LINE, NOISE = ConsoleKind.LINE, ConsoleKind.NOISE
 PIECES = st.lists(
@@ -62,6 +70,33 @@ def test_noise_is_counted_and_not_shown() -> None:
         "tempera\N{REPLACEMENT CHARACTER}ture 21",
         "2 bytes that are no text",
     ]
+
+
+def test_a_line_is_noise_where_a_share_of_it_is() -> None:
+    text = b"ab" * NOISE_SHARE
+    share = len(text) // (NOISE_SHARE - 1)
+    assert [said.kind for said in cut([text + b"\xff" * share])] == [LINE, NOISE]
+    assert [said.kind for said in cut([text + b"\xff" * (share + 1)])] == [NOISE]
+
+
+def test_an_escape_sequence_is_waited_for_only_so_long() -> None:
+    cutter = LineCutter()
+    list(cutter.feed(b"a\x1b]" + b"x" * (LONGEST_ESCAPE - 2), 0.0))
+    assert [said.text for said in cutter.rest()] == ["a"]
+    list(cutter.feed(b"x", 0.0))
+    assert [len(said.text) for said in cutter.rest()] == [LONGEST_ESCAPE]
+
+
+@pytest.mark.parametrize("character", ["ü", "€", "😀"])
+def test_a_character_is_waited_for(character: str) -> None:
+    data = character.encode()
+    assert len(data) <= LONGEST_CHARACTER
+    for split in range(1, len(data)):
+        cutter = LineCutter()
+        list(cutter.feed(b"a" + data[:split], 0.0))
+        assert [said.text for said in cutter.rest()] == ["a"]
+        list(cutter.feed(data[split:], 0.0))
+        assert [said.text for said in cutter.rest()] == [character]
 
 
 def test_noise_without_an_end_is_told_in_pieces() -> None:

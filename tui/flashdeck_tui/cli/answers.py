@@ -173,7 +173,7 @@ class ConfigChecked(Value, frozen=True, kw_only=True):
     unconfirmed: tuple[UnconfirmedFile, ...] = ()
     """Included files of which something does not count before `config trust`."""
     notes: tuple[str, ...] = ()
-    """What the configuration asks for, and this installation cannot do."""
+    """The wishes of the configuration that this installation cannot fulfil."""
 
 
 class SuggestedChip(Value, frozen=True, kw_only=True):

@@ -14,7 +14,7 @@ from flashdeck.errors import ExitCode, RequestError
 from flashdeck.model import ConsoleEntry, ConsoleState
 from flashdeck.names import literal
 from flashdeck.text import clean, counted
-from flashdeck.words.consoles import dropped_text, entry_text
+from flashdeck.words.consoles import NOT_RECORDED, dropped_text, entry_text
 from flashdeck.words.log_times import dated_time
 from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.answers import ConsoleLine, ConsoleReport
@@ -28,7 +28,6 @@ FOLLOW_SECONDS: Final = 30.0
 LINES: Final = 50
 """Entries that are shown where nothing else is asked for."""
 _COLOURS: Final = {ConsoleKind.MARK: Colour.BUSY, ConsoleKind.NOISE: Colour.FAINT}
-_NOT_TO_BE_HAD: Final = frozenset({ConsoleCondition.HELD, ConsoleCondition.RELEASED, ConsoleCondition.UNAVAILABLE})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +137,7 @@ def _hand_over(board: str, *, is_release: bool, as_json: bool) -> ExitCode:
 def _judged(report: ConsoleReport, *, is_told: bool = False) -> ExitCode:
     """Return BLOCKED where nothing is recorded now, and a person can change that; say why, if that is not told yet."""
     state = report.console
-    if state is None or state.condition in _NOT_TO_BE_HAD:
+    if state is None or state.condition in NOT_RECORDED:
         if not is_told or (state is not None and state.hint):
             say_error(_state_text(report), clean(state.hint) if state is not None else "")
         return ExitCode.BLOCKED
