@@ -541,9 +541,9 @@ class ConsolePage(Value, frozen=True, kw_only=True):
 class GetConsole(Params[ConsolePage], frozen=True, kw_only=True):
     """The console of one board (a name, or a glob that means one): at most `limit` entries of what it said.
 
-    Without `after` the newest ones; else those with a higher number, the oldest first: entries that are forgotten by
-    then leave a gap in the numbers. Where there is none, it waits for one for at most `wait` seconds. A board without a
-    console is a `bad-request`.
+    Without `after` the newest ones; else those with a higher number, the oldest first (-1: from the oldest of all on):
+    entries that are forgotten by then leave a gap in the numbers. Where there is none, it waits for one for at most
+    `wait` seconds. A board without a console is a `bad-request`.
     """
 
     board: str
@@ -866,6 +866,14 @@ class VirtualPress(Params[VirtualBoardList], frozen=True, kw_only=True):
     boards: tuple[str, ...] = ()
 
 
+class VirtualSay(Params[VirtualBoardState], frozen=True, kw_only=True):
+    """Lets the application of one board (a name, or a glob that means one) say a line on its serial port."""
+
+    board: str
+    text: str
+    """The line without its end."""
+
+
 class VirtualFault(Params[VirtualBoardState], frozen=True, kw_only=True):
     """Arms a fault of one board (a name, or a glob that means one).
 
@@ -949,6 +957,7 @@ METHODS: dict[str, type[Params[Value]]] = {
     "virtual.plug": VirtualPlug,
     "virtual.unplug": VirtualUnplug,
     "virtual.press": VirtualPress,
+    "virtual.say": VirtualSay,
     "virtual.fault": VirtualFault,
     "virtual.dump": VirtualDump,
 }
@@ -1015,6 +1024,7 @@ EFFECTS: Mapping[str, Effect] = MappingProxyType(
         "virtual.plug": Effect.CHANGES,
         "virtual.unplug": Effect.CHANGES,
         "virtual.press": Effect.CHANGES,
+        "virtual.say": Effect.CHANGES,
         "virtual.fault": Effect.CHANGES,
         "virtual.dump": Effect.READS,
     }

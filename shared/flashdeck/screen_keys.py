@@ -102,6 +102,7 @@ PAGE_KEYS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
                 "log-previous-hit": "N",
                 "log-boards": "b",
                 "log-level": "e",
+                "log-consoles": "o",
                 "log-text": "t",
                 "log-clear": "c",
                 "log-mark": "v",

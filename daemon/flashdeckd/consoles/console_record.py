@@ -55,7 +55,7 @@ class ConsoleRecord:
         limit = max(0, limit)
         if since_leave:
             return () if self._leave is None else tuple(islice(self._from(max(after + 1, self._leave)), limit))
-        if after > 0:
+        if after:  # -1: from the oldest of all on
             return tuple(islice(self._from(after + 1), limit))
         return tuple(islice(reversed(self._entries), limit))[::-1]
 

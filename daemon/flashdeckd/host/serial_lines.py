@@ -97,6 +97,10 @@ class SerialLines(Protocol):
         """Make a pseudo-terminal: our side, and node and number of the other one. It ends when ours is closed."""
         ...
 
+    def speak(self, descriptor: int, data: bytes, /) -> int:
+        """Send bytes from our side of a pseudo-terminal; return how many it takes now, without waiting."""
+        ...
+
     def line_state(self, descriptor: int, /) -> LineState:
         """Return the state of the other side of our pseudo-terminal."""
         ...
@@ -158,6 +162,7 @@ class _Ttys:
     def new_pair() -> tuple[int, Path, DeviceNumber]:
         ours, theirs = os.openpty()
         try:
+            os.set_blocking(ours, False)
             status = os.fstat(theirs)
             return ours, Path(os.ttyname(theirs)), (os.major(status.st_rdev), os.minor(status.st_rdev))
         except OSError:
@@ -165,6 +170,13 @@ class _Ttys:
             raise
         finally:
             os.close(theirs)
+
+    @staticmethod
+    def speak(descriptor: int, data: bytes, /) -> int:
+        try:
+            return os.write(descriptor, data)
+        except BlockingIOError:
+            return 0
 
     @staticmethod
     def line_state(descriptor: int, /) -> LineState:
@@ -259,6 +271,10 @@ class PseudoPort:
     def state(self) -> LineState:
         """Its state now. Raises OSError."""
         return system.line_state(self._descriptor)
+
+    def speak(self, data: bytes) -> int:
+        """Send bytes to whoever has it open; return how many of them it takes now. Raises OSError."""
+        return system.speak(self._descriptor, data)
 
     def close(self) -> None:
         """The port is gone; whoever has it open is hung up."""

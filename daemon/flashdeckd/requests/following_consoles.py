@@ -31,7 +31,7 @@ class ConsoleRequests:
         return api.ConsolePage(
             board=reader.board,
             entries=found,
-            next=found[-1].number if found else params.after,
+            next=found[-1].number if found else max(0, params.after),
             dropped=reader.state.dropped,
         )
 

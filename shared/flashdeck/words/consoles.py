@@ -1,10 +1,13 @@
 """Consoles in words: whether what a board says is recorded, and why not. Pure."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from flashdeck.console_kinds import ConsoleCondition
+from flashdeck.console_kinds import ConsoleCondition, ConsoleKind
 from flashdeck.text import counted
 from flashdeck.words.tone import Phrase, Tone
+
+if TYPE_CHECKING:  # it is made with these words
+    from flashdeck.model import ConsoleEntry
 
 _CONDITIONS: Final = {
     ConsoleCondition.OPEN: Phrase("recorded"),
@@ -31,6 +34,17 @@ def console_text(condition: ConsoleCondition, node: str, reason: str, dropped: i
 def dropped_text(count: int) -> str:
     """Return that bytes were not recorded, and why."""
     return f"{counted(count, 'byte')} not recorded: the board said too much at once"
+
+
+def entry_text(entry: "ConsoleEntry") -> str:
+    """Return an entry as it stands in a log: what the board said looks otherwise than what happened to it."""
+    match entry.kind:
+        case ConsoleKind.MARK:
+            return f"--- {entry.text}"
+        case ConsoleKind.NOISE:
+            return f"... {entry.text}"
+        case _:
+            return entry.text
 
 
 def noise_text(count: int) -> str:

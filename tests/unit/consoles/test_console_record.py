@@ -26,6 +26,7 @@ def test_without_a_number_the_newest_come() -> None:
 def test_with_a_number_those_behind_it_come_the_oldest_first() -> None:
     assert numbers(filled(10), after=4, limit=3) == [5, 6, 7]
     assert numbers(filled(10), after=10) == []
+    assert numbers(filled(10), after=-1, limit=3) == [1, 2, 3]
 
 
 def test_a_reader_who_goes_on_misses_nothing() -> None:
