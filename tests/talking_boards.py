@@ -1,7 +1,6 @@
 """Boards whose applications have a serial port that a test speaks on, and their consoles: no bus, no daemon."""
 
 import asyncio
-import os
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
@@ -52,7 +51,7 @@ class TalkingBoard:
     def say(self, data: bytes) -> None:
         """Print something."""
         assert self.port is not None
-        os.write(self.port._descriptor, data)
+        self.port.speak(data)
 
 
 class Talk:
@@ -109,6 +108,12 @@ class Talk:
         state = self.consoles.state_of(board)
         assert state is not None
         return state.condition
+
+    def dropped(self, board: str = "left") -> int:
+        """Return how many bytes of a board were not recorded."""
+        state = self.consoles.state_of(board)
+        assert state is not None
+        return state.dropped
 
     async def until(self, reached: Callable[[], bool]) -> None:
         """Wait for something; the test's own time limit ends that. It is asked again after each change and a moment."""

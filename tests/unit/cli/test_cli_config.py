@@ -52,7 +52,11 @@ def test_a_console_that_cannot_be_recorded_here_is_said(
 ) -> None:
     path = write(tmp_path / "c.toml", GOOD + '[profiles.product.console]\nport = "/dev/ttyS0"\n')
     assert offline("config", "check", "--config", str(path)).err == ""
-    monkeypatch.setattr(extras, "_is_here", lambda module: module != "serial")
+
+    def is_here(module: str) -> bool:
+        return module != "serial"
+
+    monkeypatch.setattr(extras, "_is_here", is_here)
     run = offline("config", "check", "--config", str(path))
     assert run.code == 0
     assert run.err.startswith("[profiles.product.console] needs pyserial, which is not installed; ")
