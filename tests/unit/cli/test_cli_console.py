@@ -126,6 +126,16 @@ def test_a_port_is_released_and_followed_again(daemon: CannedDaemon, cli: Cli) -
     assert "hint: close it there" in run.err
 
 
+def test_the_status_says_which_consoles_are_not_recorded(daemon: CannedDaemon, cli: Cli) -> None:
+    def publish() -> None:
+        daemon.hub.publish_board(board("left", console=HELD))
+        daemon.hub.publish_board(board("right", console=OPEN))
+
+    daemon.on_loop(publish)
+    told = [line for line in cli("status").out.splitlines() if "console" in line]
+    assert told == ["left: console held (/dev/ttyACM0): minicom (pid 4711) has it open"]
+
+
 @pytest.mark.parametrize(
     ("words", "hint"),
     [
