@@ -102,6 +102,25 @@ class FakePorts:
         return self.found
 
 
+class FakeKeeper:
+    """A console that has ports open, as a test sets them."""
+
+    def __init__(self) -> None:
+        self.open: set[Path] = set()
+        self.is_lent = False
+        self.lent_times = 0
+
+    def has(self, node: Path, /) -> bool:
+        return node in self.open and not self.is_lent
+
+    @asynccontextmanager
+    async def lent(self) -> AsyncGenerator[None]:
+        self.is_lent = True
+        self.lent_times += 1
+        yield
+        self.is_lent = False
+
+
 class Scene:
     """One lane that runs, on one emulated board in DFU mode."""
 
@@ -122,6 +141,7 @@ class Scene:
         """Told how far jobs are with their sectors."""
         self.disk_works = True
         self.ports = FakePorts()
+        self.keeper = FakeKeeper()
         self.journal = journal
         self._spool = spool
         self.lane: Lane
@@ -138,7 +158,7 @@ class Scene:
             verdicts=GuardVerdicts(),
             rebuilt=self._rebuilt,
             backend=self.node,
-            entry_of=partial(entry_of, ports=self.ports),
+            entry_of=partial(entry_of, ports=self.ports, keeper=self.keeper),
             hold=self._hold,
             disarm=self._disarm,
             changed=lambda: None,

@@ -20,6 +20,7 @@ from flashdeck.job_state import Failure
 from flashdeck.paths import board_file_path, default_config_path
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.real_usb import real_usb
+from flashdeckd.consoles.consoles import CONSOLES_NAME, Consoles
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.host import files
 from flashdeckd.images.shelf import Shelf
@@ -103,6 +104,9 @@ async def _examine(
         shelf=Shelf(spool),
         backend=backend,
         ports=ports,
+        consoles=Consoles(
+            hub, health, ports=ports, directory=place.state_dir / CONSOLES_NAME, only_bus=virtual is not None
+        ),
         rebuilt=rebuilt_into(spool),
         health=health,
     )

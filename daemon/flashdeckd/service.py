@@ -23,6 +23,7 @@ from flashdeckd.boards.leases import Leases
 from flashdeckd.boards.real_usb import real_usb
 from flashdeckd.builds.builds import Builds
 from flashdeckd.builds.source import BuildSource
+from flashdeckd.consoles.consoles import CONSOLES_NAME, Consoles
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.host import files, threads
 from flashdeckd.host.quiet_looks import QuietLooks
@@ -35,6 +36,7 @@ from flashdeckd.jobs.restart import queue_again
 from flashdeckd.jobs.spooling import Spooling
 from flashdeckd.requests.by_build import BuildRequests, rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
+from flashdeckd.requests.following_consoles import ConsoleRequests
 from flashdeckd.requests.going_back import RollbackRequests
 from flashdeckd.requests.moving import MoveRequests
 from flashdeckd.requests.past_jobs import HistoryRequests
@@ -48,6 +50,7 @@ from flashdeckd.server.endpoint import Endpoint, Listener, claimed
 from flashdeckd.server.handlers import (
     Handlers,
     configuration_handlers,
+    console_handlers,
     for_holders,
     history_handlers,
     lease_handlers,
@@ -163,7 +166,8 @@ async def serve(
             ledger=ledger,
             shelf=Shelf(spool),
             backend=backend,
-            ports=SysfsSerialPorts() if virtual is None else virtual.ports,
+            ports=_ports(virtual),
+            consoles=_consoles(options, hub, health, virtual),
             rebuilt=rebuilt_into(spool),
             health=health,
         )
@@ -212,6 +216,7 @@ async def serve(
             **methods.table(),
             **Uploads(by_build.accept, by_build.pushed, PlaceRequests(bench, spooling, notes).place).handlers(),
             **lease_handlers(Leases(bench, hub)),
+            **console_handlers(ConsoleRequests(bench)),
             **queue_handlers(MoveRequests(bench)),
             **rollback_handlers(RollbackRequests(bench, journal, hub, by_hand), by_hand),
             **history_handlers(HistoryRequests(bench, journal)),
@@ -380,6 +385,15 @@ def _emulated(bench_file: Path | None) -> Emulated | None:
 
     bench = load_bench(bench_file)
     return Emulated(bench.backend, bench.hotplug, bench.ports, virtual_handlers(bench))
+
+
+def _ports(virtual: Emulated | None) -> SerialPorts:
+    return SysfsSerialPorts() if virtual is None else virtual.ports
+
+
+def _consoles(options: Options, hub: Hub, health: Health, virtual: Emulated | None) -> Consoles:
+    directory = options.state_dir / CONSOLES_NAME
+    return Consoles(hub, health, ports=_ports(virtual), directory=directory, only_bus=virtual is not None)
 
 
 def _signs(bench: Bench) -> Iterator[LaneSign]:

@@ -18,6 +18,8 @@ from flashdeck.model import (
     ArtifactState,
     BoardState,
     ConfigurationState,
+    ConsoleEntry,
+    ConsoleState,
     DeviceState,
     JobState,
     LogLevel,
@@ -526,6 +528,59 @@ class GetDebugLog(Params[LogPage], frozen=True, kw_only=True):
     """As in `logs`."""
 
 
+class ConsolePage(Value, frozen=True, kw_only=True):
+    """A piece of what a board said, in ascending order; `next` is the `after` that continues."""
+
+    board: str
+    entries: tuple[ConsoleEntry, ...] = ()
+    next: int = field(default_factory=int)  # not a default, which would not be written where it is 0
+    dropped: int = 0
+    """Bytes that were not recorded since the daemon's start, because the board said too much at once."""
+
+
+class GetConsole(Params[ConsolePage], frozen=True, kw_only=True):
+    """The console of one board (a name, or a glob that means one): at most `limit` entries of what it said.
+
+    Without `after` the newest ones; else those with a higher number, the oldest first (-1: from the oldest of all on):
+    entries that are forgotten by then leave a gap in the numbers. Where there is none, it waits for one for at most
+    `wait` seconds. A board without a console is a `bad-request`.
+    """
+
+    board: str
+    after: int = 0
+    since_leave: bool = False
+    """True: only what came with the board's last leave of DFU mode and after it, the oldest first; nothing where it has
+    not left since the daemon's start."""
+    limit: int = 200
+    wait: float = 0.0
+
+
+class BoardConsole(Value, frozen=True, kw_only=True):
+    """The console of a board, as it is now."""
+
+    board: str
+    console: ConsoleState
+
+
+class ReleaseConsole(Params[BoardConsole], frozen=True, kw_only=True):
+    """Closes the port of a board's console, so that other programs can have it, until `console.resume`.
+
+    `board` is a name, or a glob that means one. It stays released until then, also over a restart of the board, but not
+    of the daemon. It returns once the port is closed.
+    """
+
+    board: str
+
+
+class ResumeConsole(Params[BoardConsole], frozen=True, kw_only=True):
+    """Follows the console of a board again, and returns how that went: another program may hold the port.
+
+    `board` is a name, or a glob that means one.
+    """
+
+    board: str
+
+
 class Hold(Params[BoardList], frozen=True, kw_only=True):
     """Puts boards on hold: nothing starts on them. `boards` are names and globs; none is an error, never all."""
 
@@ -811,6 +866,14 @@ class VirtualPress(Params[VirtualBoardList], frozen=True, kw_only=True):
     boards: tuple[str, ...] = ()
 
 
+class VirtualSay(Params[VirtualBoardState], frozen=True, kw_only=True):
+    """Lets the application of one board (a name, or a glob that means one) say a line on its serial port."""
+
+    board: str
+    text: str
+    """The line without its end."""
+
+
 class VirtualFault(Params[VirtualBoardState], frozen=True, kw_only=True):
     """Arms a fault of one board (a name, or a glob that means one).
 
@@ -870,6 +933,9 @@ METHODS: dict[str, type[Params[Value]]] = {
     "jobs.wait": WaitJobs,
     "logs": GetLogs,
     "logs.debug": GetDebugLog,
+    "console": GetConsole,
+    "console.release": ReleaseConsole,
+    "console.resume": ResumeConsole,
     "hold": Hold,
     "release": Release,
     "take": Take,
@@ -891,6 +957,7 @@ METHODS: dict[str, type[Params[Value]]] = {
     "virtual.plug": VirtualPlug,
     "virtual.unplug": VirtualUnplug,
     "virtual.press": VirtualPress,
+    "virtual.say": VirtualSay,
     "virtual.fault": VirtualFault,
     "virtual.dump": VirtualDump,
 }
@@ -933,6 +1000,9 @@ EFFECTS: Mapping[str, Effect] = MappingProxyType(
         "jobs.wait": Effect.READS,
         "logs": Effect.READS,
         "logs.debug": Effect.READS,
+        "console": Effect.READS,
+        "console.release": Effect.CHANGES,
+        "console.resume": Effect.CHANGES,
         "hold": Effect.CHANGES,
         "release": Effect.CHANGES,
         "take": Effect.CHANGES,
@@ -954,6 +1024,7 @@ EFFECTS: Mapping[str, Effect] = MappingProxyType(
         "virtual.plug": Effect.CHANGES,
         "virtual.unplug": Effect.CHANGES,
         "virtual.press": Effect.CHANGES,
+        "virtual.say": Effect.CHANGES,
         "virtual.fault": Effect.CHANGES,
         "virtual.dump": Effect.READS,
     }
@@ -971,5 +1042,7 @@ CHUNK = 256 * 1024
 """Bytes of an image, a recording or an emulated flash in one call at the most."""
 LOG_PAGE = 500
 """Log lines in one answer at the most, so that it stays far below the longest line of the protocol."""
+CONSOLE_PAGE = 500
+"""Entries of a console in one answer at the most, for the same reason."""
 JOB_PAGE = 500
 """Jobs in one answer at the most, for the same reason."""

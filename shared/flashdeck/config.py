@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from operator import attrgetter
 from pathlib import Path
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Final
 
 from msgspec import Meta
 
@@ -30,6 +30,7 @@ from flashdeck.toml.spellings import (
     SizeAbove0,
     Word16,
     duration,
+    expanded,
     read_number,
     read_text,
 )
@@ -42,6 +43,11 @@ MAX_MAP = 4096
 MAX_KEPT_BUILDS = 100
 """Images of one partition of one board that may be kept for a rollback."""
 MAX_GUARDS = 16
+SLOWEST_BAUD = 50
+FASTEST_BAUD = 12_000_000
+"""Bits a second: those of a full-speed bus, faster than any UART behind it."""
+APP_PORT: Final = "app"
+"""The port of a console that is the application's own."""
 DEFAULT_SETTLE = 0.05
 _MAX_ALTERNATE = 255
 """bAlternateSetting has one byte (USB 2.0, table 9-12)."""
@@ -112,6 +118,18 @@ def _destination(value: object, _folder: Path) -> str:
     return checked_destination(read_text(value, LONGEST_DESTINATION))
 
 
+def _console_port(value: object, folder: Path) -> str:
+    text = read_text(value, MAX_PATH)
+    if text == APP_PORT:
+        return text
+    if not text.startswith(("/", "~")):
+        raise WrongValueError(
+            f'"{clean(text, 60)}" is neither "{APP_PORT}" nor the whole path of a port',
+            'write port = "app" for the serial port of the application, or a path, as "/dev/serial/by-id/usb-…"',
+        )
+    return str(expanded(text, folder))
+
+
 _DESTINATION = {"type": "string", "maxLength": LONGEST_DESTINATION, "pattern": f"^({PATTERN})$"}
 _ALTERNATE = [{"type": "integer", "minimum": 0, "maximum": _MAX_ALTERNATE}, {"type": "string", "minLength": 1}]
 _VERSION = {"type": "string", "minLength": 1, "maxLength": MAX_PATTERN}
@@ -120,6 +138,7 @@ UsbIdText = Annotated[UsbId, spelled(USB_ID)]
 Port = Annotated[str, spelled(Spelling(_port, {"type": "string", "pattern": f"^({_PORT.pattern})$"}))]
 Alternate = Annotated[int | str, spelled(Spelling(_alternate, {"anyOf": _ALTERNATE}))]
 Version = Annotated[Pattern, spelled(Spelling(_version, _VERSION, attrgetter("text")))]
+ConsolePort = Annotated[str, spelled(Spelling(_console_port, {"type": "string", "pattern": f"^({APP_PORT}$|[/~])"}))]
 Settle = Annotated[float, spelled(duration(0.001, 600))]
 Destination = Annotated[str, spelled(Spelling(_destination, _DESTINATION))]
 
@@ -331,6 +350,31 @@ DEFAULT_GUARDS: frozenset[AnyGuard] = frozenset((Guard.FITS, Guard.RESET, Guard.
 """The guards of a partition that holds a program."""
 
 
+@dataclass(frozen=True)
+class Console(Table):
+    """The serial port on which a board says something: it is recorded all the time."""
+
+    hints: ClassVar[Mapping[str, str]] = {"port": 'name it, as port = "app", or by its path'}
+
+    port: Annotated[
+        ConsolePort,
+        key(
+            'The port: "app" is that of the application itself, found by where the board is plugged in; or the path of '
+            "another one, as that of a debug probe below /dev/serial/by-id."
+        ),
+    ]
+    baud: Annotated[int, Meta(ge=SLOWEST_BAUD, le=FASTEST_BAUD), key("Speed of the port.")] = 115200
+    dtr: Annotated[bool, key("Raise DTR while the port is open. Some boards say nothing without it, others reset.")] = (
+        True
+    )
+    rts: Annotated[bool, key("Raise RTS likewise.")] = True
+
+    @property
+    def is_of_app(self) -> bool:
+        """Return whether it is the serial port of the application."""
+        return self.port == APP_PORT
+
+
 # What the program sees
 
 
@@ -423,6 +467,7 @@ class ProfileKeys:
     trust_cache: Annotated[
         bool, key("true: a board that cannot be read is taken to have what this daemon last flashed there.")
     ] = False
+    console: Annotated[Console | None, key("The serial port on which its boards say something.")] = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from msgspec import field
 
-from flashdeck.config import Board, Config, Hooks, Host, Partition, Profile, ProfileKeys
+from flashdeck.config import APP_PORT, Board, Config, Hooks, Host, Partition, Profile, ProfileKeys
 from flashdeck.config_tables import PartitionTable, ProfileTable
 from flashdeck.geometry import Range, joined
 from flashdeck.toml.tables import keys_of
@@ -171,17 +171,21 @@ def _board_record(board: Board, profile: ProfileRecord) -> BoardRecord:
 
 # Keys that let the daemon do more than flash
 
-NARROW: Mapping[str, object] = {"enter": "manual", "hooks": None, "power": None}
-"""Keys of a profile that may name a command, a hook or a port that is switched, and the value that names none."""
+NARROW: Mapping[str, object] = {"enter": "manual", "hooks": None, "power": None, "console": None}
+"""Keys of a profile that may name a command, a hook, a port that is switched or a file that is opened, and the value
+that names none."""
 
 
 def is_wide(name: str, plain: object) -> bool:
     """Return whether a value (as the file writes it) of one of these keys lets the daemon do more than flash.
 
-    The ways into DFU mode that have a name do no more than that; a table names a command.
+    The ways into DFU mode that have a name do no more than that; a table names a command. The console of the
+    application is found like the board itself; a path may be any file.
     """
     if name == "enter":
         return isinstance(plain, dict)
+    if name == "console" and isinstance(plain, dict):
+        return cast("dict[str, object]", plain).get("port") != APP_PORT
     return plain not in (None, "", {}, [])
 
 

@@ -10,10 +10,12 @@ from msgspec import Meta
 
 from flashdeck.chips import find_chip
 from flashdeck.config import (
+    APP_PORT,
     DEFAULT_GUARDS,
     Alternate,
     AnyGuard,
     BoardKeys,
+    Console,
     CrcGuard,
     DaemonKeys,
     Enter,
@@ -223,6 +225,8 @@ class ProfileTable(ProfileKeys, Table):
                 f"{way} is for the running application, and there is no app to know it by",
                 'add its USB id, as app = "0483:5740", or use enter = "manual"',
             )
+        if self.console is not None and self.app is None and "app" not in self.place.wrong:
+            yield from self._console_without_app(self.console)
         yield from self._plain_mistakes() if self.is_plain else self._flash_mistakes()
         for (one_name, one), (other_name, other) in combinations(self.partitions.items(), 2):
             if self.is_plain:
@@ -230,6 +234,15 @@ class ProfileTable(ProfileKeys, Table):
             elif one.span is not None and other.span is not None and one.span.overlaps(other.span):
                 problem = f"{other_name} ({other.span}) overlaps {one_name} ({one.span})"
                 yield other.place.mistake("address", problem, "move or shorten one of the two")
+
+    @staticmethod
+    def _console_without_app(console: Console) -> Iterator[Mistake]:
+        if console.is_of_app and "port" not in console.place.wrong:
+            yield console.place.mistake(
+                "port",
+                f'"{APP_PORT}" is the port of the running application, and there is no app to know it by',
+                'add its USB id to the profile, as app = "0483:5740", or give the path of a port',
+            )
 
     def _plain_mistakes(self) -> Iterator[Mistake]:
         for each in self.partitions.values():

@@ -1,8 +1,8 @@
 """Included files must not widen what may be done before a person has confirmed it (safety rule 12). Pure.
 
-An included file may belong to a project that others write to. Commands, hooks, other machines, `protected` that is gone
-and guards that are left out count from there once they are confirmed; until then the value that was confirmed last
-stands, else the stricter one. All the rest of the file counts at once.
+An included file may belong to a project that others write to. Commands, hooks, consoles at a path, other machines,
+`protected` that is gone and guards that are left out count from there once they are confirmed; until then the value
+that was confirmed last stands, else the stricter one. All the rest of the file counts at once.
 """
 
 import hashlib
@@ -184,8 +184,8 @@ def _before(config: Config, profile: str, known: ConfigRecord) -> list[ProfileRe
     return found
 
 
-def _until_confirmed(value: object, stands: object | None) -> str:
-    instead = "none is run" if stands is None else f"{literal(stands)} stands"
+def _until_confirmed(value: object, stands: object | None, *, without: str = "none is run") -> str:
+    instead = without if stands is None else f"{literal(stands)} stands"
     return f"{literal(value)} is not confirmed; until then {instead}"
 
 
@@ -246,7 +246,8 @@ def _keep_keys(it: _Restriction, confirmed: ProfileRecord | None) -> None:
         plain = stands.get(name, NARROW[name])
         former: Any = None if plain is None else read_key(ProfileTable, name, plain, it.profile.file)
         it.profile = replace(it.profile, **{name: former})
-        it.tell(name, _until_confirmed(value, plain if is_wide(name, plain) else None))
+        without = "no port is opened" if name == "console" else "none is run"
+        it.tell(name, _until_confirmed(value, plain if is_wide(name, plain) else None, without=without))
 
 
 def _keep_protected(it: _Restriction, known: Iterable[ProfileRecord]) -> None:

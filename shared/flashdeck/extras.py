@@ -16,6 +16,7 @@ class Extra(StrEnum):
     DAEMON = "daemon"
     TUI = "tui"
     WEB = "web"
+    CONSOLE = "console"
 
 
 LIBRARIES: Mapping[Extra, Mapping[str, str]] = MappingProxyType(
@@ -29,6 +30,7 @@ LIBRARIES: Mapping[Extra, Mapping[str, str]] = MappingProxyType(
         },
         Extra.TUI: {"textual": "textual"},
         Extra.WEB: {"textual": "textual", "textual-serve": "textual_serve", "aiohttp": "aiohttp"},
+        Extra.CONSOLE: {"pyserial": "serial"},
     }
 )
 """The packages that each cannot do without, and the modules that they are imported as.

@@ -7,6 +7,7 @@ a client has been through `flashdeck.text.clean` before it gets in here.
 from msgspec import field
 from msgspec.structs import force_setattr
 
+from flashdeck.console_kinds import ConsoleCondition, ConsoleKind
 from flashdeck.disposition import Disposition
 from flashdeck.flash_map import FlashMap
 from flashdeck.job_state import (
@@ -27,6 +28,7 @@ from flashdeck.job_state import (
 from flashdeck.open_enum import OpenEnum
 from flashdeck.value import Value
 from flashdeck.words.builds import disposition_text
+from flashdeck.words.consoles import console_text
 from flashdeck.words.jobs import status_text
 
 
@@ -158,6 +160,40 @@ class BoardLease(Value, frozen=True, kw_only=True):
     since: float
 
 
+class ConsoleState(Value, frozen=True, kw_only=True):
+    """The console of a board: the serial port on which it says something."""
+
+    port: str
+    """As the configuration has it: "app", or a path."""
+    condition: ConsoleCondition
+    node: str = ""
+    """The node of the port that is followed, or would be; "" where nobody knows it now."""
+    reason: str = ""
+    """The reason for the condition: who holds the port, or why it cannot be had; "" for none."""
+    hint: str = ""
+    """The thing to do about it; "" for nothing."""
+    dropped: int = 0
+    """Bytes that were not recorded since the daemon's start, because the board said too much at once."""
+    text: str = ""
+    """All of it in a sentence; it follows from the rest, but for a condition that only a newer daemon knows."""
+
+    def __post_init__(self) -> None:
+        """Put the condition into words, once for everybody."""
+        if self.condition is not ConsoleCondition.OTHER:
+            force_setattr(self, "text", console_text(self.condition, self.node, self.reason, self.dropped))
+
+
+class ConsoleEntry(Value, frozen=True, kw_only=True):
+    """One entry of what a board said. Those of a board are numbered without a gap, from 1 on at the daemon's start."""
+
+    number: int
+    at: float
+    """The time of its first byte, to the millisecond."""
+    kind: ConsoleKind
+    text: str
+    """Without control characters, and without an end of line."""
+
+
 class BoardState(Value, frozen=True, kw_only=True):
     """One configured board."""
 
@@ -185,6 +221,8 @@ class BoardState(Value, frozen=True, kw_only=True):
     """Faults of its bootloader; what they touch is not tried any more until a person releases the board."""
     away: str = ""
     """The reason why it is off the bus, as a restart; "" where it is there, or absent without any."""
+    console: ConsoleState | None = None
+    """Its console; None where none is configured."""
     partitions: tuple[PartitionState, ...] = ()
 
 

@@ -103,6 +103,7 @@ PAGE_KEYS: Final[Mapping[str, Mapping[str, str]]] = MappingProxyType(
                 "log-boards": "b",
                 "log-level": "e",
                 "log-text": "t",
+                "log-consoles": "o",
                 "log-clear": "c",
                 "log-mark": "v",
                 "log-copy": "y",

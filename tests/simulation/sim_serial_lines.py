@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from flashdeckd.host.serial_lines import DeviceNumber, LineState
+from flashdeckd.host.serial_lines import DeviceNumber, LineSettings, LineState
 
 MAJOR = 136
 """Of all of them, as of the kernel's."""
@@ -60,11 +60,36 @@ class SimSerialLines:
             line.opened -= 1
         self._ours.pop(descriptor, None)
 
+    def open_to_hear(self, node: Path, settings: LineSettings, /) -> int:
+        """See the base."""
+        descriptor = self.open(node)
+        self.set_speed(descriptor, settings.baud)
+        return descriptor
+
+    def share(self, descriptor: int, /) -> None:
+        """See the base: nobody is kept away."""
+
+    def read(self, descriptor: int, _size: int, /) -> bytes:
+        """See the base: no application says anything."""
+        if self._theirs[descriptor].node not in {each.node for each in self._ours.values()}:
+            return b""
+        raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+
+    def watch(self, descriptor: int, come: Callable[[], object], /) -> None:
+        """See the base: nothing comes."""
+
+    def unwatch(self, descriptor: int, /) -> None:
+        """See the base."""
+
     def new_pair(self) -> tuple[int, Path, DeviceNumber]:
         """See the base."""
         ours = self._new_number()
         line = self._ours[ours] = _Line(Path(f"/dev/pts/{ours}"), (MAJOR, ours))
         return ours, line.node, line.number
+
+    def speak(self, descriptor: int, data: bytes, /) -> int:
+        """See the base: no board of a simulation says anything."""
+        return len(data)
 
     def line_state(self, descriptor: int, /) -> LineState:
         """See the base."""

@@ -28,6 +28,11 @@ UNREACHED: Final[Mapping[str, tuple[str, ...]]] = {
         "builds/source.py:*",
         "builds/filesystem.py:*",
     ),
+    "consoles, which no board of the world has": (
+        "consoles/*:*",
+        "requests/following_consoles.py:*",
+        "usb/port_keeper.py:*",
+    ),
     "other programs of the daemon's package: the doctor without a daemon, `scan`, `follow`, the command line": (
         "__main__.py:*",
         "following.py:*",

@@ -7,11 +7,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from flashdeck.console_kinds import ConsoleCondition
 from flashdeck.job_state import Blocked, Done, Failed, Phase, Queued, Unknown, Verified, WaitFor, Waiting
 from flashdeck.model import (
     BoardHold,
     BoardLease,
     ConfigurationState,
+    ConsoleState,
     Contents,
     Disposition,
     Event,
@@ -224,6 +226,15 @@ def test_a_fault_of_a_bootloader_is_said() -> None:
     store.take(replace(BENCH, boards=(board("left", doubts=("it is not read",)),)))
     lines = details(store, Selection(board="left"), NOW, KEYS)
     assert "it is not read; L tries it again." in [line.text for line in lines]
+
+
+def test_a_console_is_among_what_is_known_of_a_board() -> None:
+    held = ConsoleState(port="app", condition=ConsoleCondition.HELD, node="/dev/ttyACM0", reason="tio (pid 7) has it")
+    store = Store()
+    store.take(replace(BENCH, boards=(board("left", console=held), board("right"))))
+    lines = details(store, Selection(board="left"), NOW, KEYS)
+    assert Phrase("console: held (/dev/ttyACM0): tio (pid 7) has it", Tone.WAIT) in lines
+    assert not [line for line in details(store, Selection(board="right"), NOW, KEYS) if "console" in line.text]
 
 
 def test_no_control_character_gets_into_any_text() -> None:

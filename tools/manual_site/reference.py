@@ -18,6 +18,7 @@ REFERENCES = {"flashdeck.schema.json": "configuration.md", "bench.schema.json": 
 _INNER = {
     "EnterCommand": "enter = { command = […] }",
     "CrcGuard": "guards = [{ crc = … }]",
+    "SayingTable": "says = [{ text = … }]",
     "ContentTable": "contents = [{ address = … }]",
 }
 """Tables that are written inside a line, as one sees them there."""

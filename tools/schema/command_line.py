@@ -64,6 +64,7 @@ COMMANDS: Final[Mapping[str, Printed]] = {
     "retry": Printed(answers.FlashReport, answers.JobLine),
     "move": Printed(api.QueueOrder),
     "logs": Printed(api.LogPage, answers.LogLineOfMany),
+    "console": Printed(answers.ConsoleReport, answers.ConsoleLine),
     "hold": Printed(api.BoardList),
     "release": Printed(api.BoardList),
     "take": Printed(answers.Taken),
@@ -85,6 +86,7 @@ COMMANDS: Final[Mapping[str, Printed]] = {
     "virtual plug": Printed(api.VirtualBoardList),
     "virtual unplug": Printed(api.VirtualBoardList),
     "virtual press": Printed(api.VirtualBoardList),
+    "virtual say": Printed(api.VirtualBoardState),
     "virtual fault": Printed(api.VirtualBoardState),
     "virtual dump": Printed(answers.FlashCopied),
 }

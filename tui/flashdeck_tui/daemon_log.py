@@ -1,9 +1,7 @@
 """The log of a daemon, and its debug log, as sources of log lines."""
 
 import asyncio
-from collections import deque
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from collections.abc import Sequence
 
 from flashdeck.api import LOG_PAGE, GetDebugLog, GetLogs
 from flashdeck.errors import ErrorKind, FlashdeckError
@@ -11,8 +9,7 @@ from flashdeck.log_filter import RANK, LogFilter
 from flashdeck.model import LogLevel, LogLine
 from flashdeck.names import is_meant
 from flashdeck_tui.fleet import FleetHost
-from flashdeck_tui.log_source import OlderLines, SourceLine
-from flashdeck_tui.store import LOG_LINES
+from flashdeck_tui.log_source import LinesAtHand, OlderLines, SourceLine
 
 DEBUG_WAIT = 30.0
 """Seconds that the daemon waits for a line of its debug log before it answers that there is none."""
@@ -65,13 +62,11 @@ class DebugLog:
         self._host = host
         self._shown = shown
         self.name = f"debug log {host.name}"
-        self._lines: deque[SourceLine] = deque(maxlen=LOG_LINES)
-        self._count = 0
+        self._lines = LinesAtHand()
 
     def since(self, seen: int) -> tuple[Sequence[SourceLine], int]:
         """Return what was fetched after the first `seen` lines."""
-        new = min(self._count - seen, len(self._lines))
-        return list(islice(self._lines, len(self._lines) - new, None)) if new > 0 else [], self._count
+        return self._lines.since(seen)
 
     async def before(self, number: int, wanted: LogFilter, limit: int) -> OlderLines:  # noqa: ARG002 -- a source has it
         """Return nothing: a daemon keeps its decisions in memory alone, and all of them are fetched at once."""
@@ -93,15 +88,10 @@ class DebugLog:
                     return  # it is too old to have one
                 await asyncio.sleep(PAUSE)
                 continue
-            self._take(_line(self.name, line, self._shown) for line in page.lines)
+            self._lines.add(_line(self.name, line, self._shown) for line in page.lines)
             if not page.lines:
                 await asyncio.sleep(PAUSE)
             after = page.next
-
-    def _take(self, lines: Iterable[SourceLine]) -> None:
-        for line in lines:
-            self._lines.append(line)
-            self._count += 1
 
 
 def _line(source: str, line: LogLine, host: str) -> SourceLine:

@@ -1,14 +1,19 @@
 """A source of log lines, as the full log reads it: what is at hand, what comes, and what was before. Pure.
 
-The daemon's log is one, its debug log another; a board's console can be one more.
+The daemon's log is one, its debug log another, and the console of each board one more.
 """
 
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from itertools import islice
+from typing import Final, Protocol
 
 from flashdeck.log_filter import LogFilter
 from flashdeck.model import LogLevel
+
+MOST_AT_HAND: Final = 5000
+"""Newest lines that a source keeps which is fetched while somebody looks."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,3 +67,22 @@ class LogSource(Protocol):
     async def watch(self) -> None:
         """Fetch what comes only to those who ask for it, until cancelled."""
         ...
+
+
+class LinesAtHand:
+    """The newest lines of a source that is fetched while somebody looks."""
+
+    def __init__(self) -> None:
+        self._lines: deque[SourceLine] = deque(maxlen=MOST_AT_HAND)
+        self._count = 0
+
+    def add(self, lines: Iterable[SourceLine]) -> None:
+        """Add lines that came."""
+        for line in lines:
+            self._lines.append(line)
+            self._count += 1
+
+    def since(self, seen: int) -> tuple[Sequence[SourceLine], int]:
+        """Return the lines after the first `seen` that ever came, as far as they are still at hand, and their count."""
+        new = min(self._count - seen, len(self._lines))
+        return list(islice(self._lines, len(self._lines) - new, None)) if new > 0 else [], self._count

@@ -18,6 +18,7 @@ from flashdeckd.boards.board_facts import BoardFacts
 from flashdeckd.boards.comings import Comings, restart_of
 from flashdeckd.boards.sightings import Sightings
 from flashdeckd.boards.watched_files import WatchedFiles
+from flashdeckd.consoles.consoles import Consoles
 from flashdeckd.entering.ways import entry_of
 from flashdeckd.host import threads
 from flashdeckd.images.image import Image
@@ -50,10 +51,11 @@ class Bench:
         shelf: Shelf,
         backend: usb.backend.IBackend | None,
         ports: SerialPorts,
+        consoles: Consoles,
         rebuilt: Rebuilt,
         health: Health | None = None,
     ) -> None:
-        """`ports` finds the serial ports of the devices that `backend` opens.
+        """`ports` finds the serial ports of the devices that `backend` opens, and `consoles` records what they say.
 
         `rebuilt` makes an image anew that the spool has lost, where its build is still there.
         """
@@ -65,6 +67,7 @@ class Bench:
         self._journal = journal
         self._backend = backend
         self.ports = ports
+        self.consoles = consoles
         self._rebuilt = rebuilt
         self._devices: frozenset[UsbDevice] = frozenset()
         self._unread: tuple[UnreadDevice, ...] = ()
@@ -94,7 +97,17 @@ class Bench:
         self._histories = BootloaderBook(hub, journal, ledger.histories, changes.note)
         self._comings = Comings(hub, changes.note)
         self._sightings = Sightings(self.book, journal, ledger.ports, ledger.shared_serials)
-        self._facts = BoardFacts(hub, self._lanes, self.book, self.satisfaction, self.files, away=self._comings.away)
+        self._facts = BoardFacts(
+            hub,
+            self._lanes,
+            self.book,
+            self.satisfaction,
+            self.files,
+            away=self._comings.away,
+            console=consoles.state_of,
+        )
+        consoles.tell_with(changes.note)
+        consoles.configure(config)
         for board in config.boards.values():
             self._open(board)
         changes.tell_all()
@@ -123,6 +136,7 @@ class Bench:
                 continue
             before, restart = lane.sighting, restart_of(lane, self.book.active(name))
             lane.see(sighting)
+            self.consoles.see(name, sighting)
             if sighting.presence is not before.presence:
                 self._comings.tell(name, sighting, restart)
             try:
@@ -131,6 +145,7 @@ class Bench:
                 self._hub.log(f"could not be recorded: {error.message}", level=LogLevel.WARNING, board=name)
             if sighting.trouble and sighting.trouble != before.trouble:
                 self._hub.log(sighting.trouble, level=LogLevel.WARNING, board=name)
+        self.consoles.look(self._devices)
         listed = {(each.port, each.usb_id, each.serial, each.note) for each in self._hub.devices}
         for stranger in roster.strangers:
             if (stranger.port, stranger.usb_id, stranger.serial, stranger.note) in listed:
@@ -155,11 +170,15 @@ class Bench:
         self._told_unread = set(roster.unread)
 
     async def run(self) -> None:
-        """Runs all lanes until `stop`."""
-        async with asyncio.TaskGroup() as self._running:
-            for name, lane in self._lanes.items():
-                self._tasks[name] = self._running.create_task(lane.run())
-            await self._stopped.wait()
+        """Runs all lanes, and records all consoles, until `stop`."""
+        self.consoles.begin()
+        try:
+            async with asyncio.TaskGroup() as self._running:
+                for name, lane in self._lanes.items():
+                    self._tasks[name] = self._running.create_task(lane.run())
+                await self._stopped.wait()
+        finally:
+            await self.consoles.close()
 
     def stop(self) -> None:
         """Parks what runs and lets `run` end."""
@@ -254,6 +273,7 @@ class Bench:
     def add(self, board: Board) -> None:
         """Give a board its lane; one that the configuration named takes over what was set on it."""
         self.config = replace(self.config, boards={**self.config.boards, board.name: board})
+        self.consoles.configure(self.config)
         former = self._lanes.get(board.name)
         lane = self._open(board)
         if former is not None:
@@ -268,6 +288,7 @@ class Bench:
         lanes of boards that are not in it stay until `retire`.
         """
         self.config = config
+        self.consoles.configure(config)
         for name, board in config.boards.items():
             lane = self._lanes.get(name)
             if lane is None:
@@ -305,6 +326,7 @@ class Bench:
             self._hub.forget_boards(names)
             self.names.follow(names)
             self.maps.rename_boards(names)
+            self.consoles.rename_boards(names)
             self.configure(config)
             for name, lane in former.items():
                 self._lanes[name].lease = lane.lease
@@ -362,11 +384,12 @@ class Bench:
             verdicts=self.verdicts,
             rebuilt=self._rebuilt,
             backend=self._backend,
-            entry_of=partial(entry_of, ports=self.ports),
+            entry_of=partial(entry_of, ports=self.ports, keeper=self.consoles.keeper_of(board.name)),
             hold=partial(self.hold, board.name, by=HoldBy.FLASHDECK),
             disarm=partial(self._disarm_used_up, board.name),
             changed=partial(self._changes.note, board.name),
             show_work=partial(self.maps.note, board.name),
+            on_restart=partial(self.consoles.restarts, board.name),
             health=self._health,
         )
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 
 from flashdeck.config import Board, Partition
-from flashdeck.model import BoardState
+from flashdeck.model import BoardState, ConsoleState
 from flashdeckd.boards.board_state import PartitionFacts, board_state
 from flashdeckd.boards.watched_files import WatchedFiles
 from flashdeckd.jobs.book import JobBook
@@ -25,14 +25,16 @@ class BoardFacts:
         files: WatchedFiles,
         *,
         away: Callable[[str], str],
+        console: Callable[[str], ConsoleState | None],
     ) -> None:
-        """`away` returns why a board is off the bus for a moment."""
+        """`away` returns why a board is off the bus for a moment, `console` the condition of its console."""
         self._hub = hub
         self._lanes = lanes
         self._book = book
         self._satisfaction = satisfaction
         self._files = files
         self._away = away
+        self._console = console
 
     def state_of(self, name: str) -> BoardState:
         """Return the state of a board as it is now."""
@@ -50,6 +52,7 @@ class BoardFacts:
             once=lane.once,
             doubts=noted,
             away=self._away(name),
+            console=self._console(name),
         )
 
     def _of(self, board: Board, partition: Partition) -> PartitionFacts:

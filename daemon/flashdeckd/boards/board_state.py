@@ -6,7 +6,16 @@ from dataclasses import dataclass
 from msgspec.structs import replace
 
 from flashdeck.config import Board, Partition
-from flashdeck.model import ArtifactState, BoardHold, BoardLease, BoardState, Contents, Disposition, PartitionState
+from flashdeck.model import (
+    ArtifactState,
+    BoardHold,
+    BoardLease,
+    BoardState,
+    ConsoleState,
+    Contents,
+    Disposition,
+    PartitionState,
+)
 from flashdeck.text import MAX_PATH, clean
 from flashdeck.words.boards import board_text
 from flashdeckd.usb.recognition import Sighting
@@ -42,6 +51,7 @@ def board_state(
     once: bool,
     doubts: tuple[str, ...],
     away: str,
+    console: ConsoleState | None = None,
 ) -> BoardState:
     """Return what a board is.
 
@@ -63,6 +73,7 @@ def board_state(
         trouble=sighting.trouble,
         doubts=doubts,
         away=away,
+        console=console,
         partitions=tuple(_partition_state(each, partitions[each.name]) for each in board.profile.partitions.values()),
     )
     return replace(state, text=board_text(state))

@@ -13,6 +13,7 @@ from flashdeckd.host.commands import CommandResult
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.usb.device import UsbDevice
+from flashdeckd.usb.port_keeper import PortKeeper
 from flashdeckd.usb.serial_ports import SerialPorts
 
 COMMAND_SECONDS: Final = 30.0
@@ -27,13 +28,21 @@ class Command:
     """The way of a board that a command knows."""
 
     def __init__(
-        self, board: Board, argv: tuple[str, ...], *, state: LaneState, book: JobBook, ports: SerialPorts
+        self,
+        board: Board,
+        argv: tuple[str, ...],
+        *,
+        state: LaneState,
+        book: JobBook,
+        ports: SerialPorts,
+        keeper: PortKeeper,
     ) -> None:
         self._board = board
         self._argv = argv
         self._state = state
         self._book = book
         self._ports = ports
+        self._keeper = keeper
         self._name = clean(PurePath(argv[0]).name)
 
     @property
@@ -54,7 +63,8 @@ class Command:
             "TTY": str(ports[0].node) if ports else "",
         }
         self._book.log(job, f"runs {self._name} to bring the board into DFU mode")
-        result = await self._run(job, environment)
+        async with self._keeper.lent():  # many of these commands open the port
+            result = await self._run(job, environment)
         lines = result.output.splitlines()[-MOST_LINES:]
         for line in lines:
             self._book.log(job, f"{self._name}: {line}")

@@ -18,6 +18,7 @@ from flashdeckd.host.open_files import Holder
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.device_thread import DeviceThread
 from flashdeckd.usb.device import UsbDevice
+from flashdeckd.usb.port_keeper import NOBODY, PortKeeper
 from flashdeckd.usb.serial_ports import SerialPort, SerialPorts
 
 TOUCH_BAUD: Final = 1200
@@ -54,19 +55,21 @@ class Touch:
 
     requests = "touches at 1200 baud"
 
-    def __init__(self, thread: DeviceThread, book: JobBook, ports: SerialPorts) -> None:
+    def __init__(self, thread: DeviceThread, book: JobBook, ports: SerialPorts, keeper: PortKeeper) -> None:
         self._thread = thread
         self._book = book
         self._ports = ports
+        self._keeper = keeper
 
     async def reach(self, device: UsbDevice) -> None:
         """Raise NoAccessError where the port cannot be opened."""
-        await self._thread.run(lambda _: reach(self._ports, device))
+        await self._thread.run(lambda _: reach(self._ports, device, self._keeper))
 
     async def ask(self, job: JobState, device: UsbDevice) -> str:
         """Touch the port, and say which, and who else has it."""
         try:
-            touched = await self._thread.opened(lambda _: touch(self._ports, device))
+            async with self._keeper.lent():
+                touched = await self._thread.opened(lambda _: touch(self._ports, device))
         except PortMissingError as error:
             raise DeviceError(error.message) from error
         which = f", the first of its {counted(touched.others + 1, 'serial port')}" if touched.others else ""
@@ -97,9 +100,14 @@ def touch(ports: SerialPorts, device: UsbDevice) -> Touched:
     return Touched(port, len(others), holders)
 
 
-def reach(ports: SerialPorts, device: UsbDevice) -> None:
-    """Open and close the first serial port; blocks. Raises as `touch` does, but not for a port that is missing."""
+def reach(ports: SerialPorts, device: UsbDevice, keeper: PortKeeper = NOBODY) -> None:
+    """Open and close the first serial port; blocks. Raises as `touch` does, but not for a port that is missing.
+
+    One that the board's console has open is left alone: it can be opened.
+    """
     for port in ports.of(device)[:1]:
+        if keeper.has(port.node):
+            continue
         try:
             with serial_lines.opened(port.node):
                 pass

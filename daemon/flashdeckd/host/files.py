@@ -142,6 +142,11 @@ def identity(found: Status) -> tuple[int, int]:
     return found.st_dev, found.st_ino
 
 
+def device_number(found: Status) -> tuple[int, int]:
+    """Return major and minor number of the device that a node stands for."""
+    return os.major(found.st_rdev), os.minor(found.st_rdev)
+
+
 def exists(path: Place) -> bool:
     """Return whether there is anything, links followed."""
     return _mode(path) != 0

@@ -1,8 +1,9 @@
-"""Serial ports: speed and modem lines of a tty, and pairs of pseudo-terminals in the place of one.
+"""Serial ports: speed and modem lines of a tty, what comes from one, and pairs of pseudo-terminals in the place of one.
 
 A simulation sets `system` to ports that are nobody's, with the same steps.
 """
 
+import asyncio
 import errno
 import fcntl
 import os
@@ -10,7 +11,7 @@ import select
 import stat
 import struct
 import termios
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,15 @@ class LineState:
     """True if anybody has it open."""
 
 
+@dataclass(frozen=True, slots=True)
+class LineSettings:
+    """The way in which a port is opened to hear what comes from it."""
+
+    baud: int
+    dtr: bool
+    rts: bool
+
+
 class SerialLines(Protocol):
     """A place where serial ports are; all raise OSError."""
 
@@ -60,8 +70,35 @@ class SerialLines(Protocol):
         """Close a port."""
         ...
 
+    def open_to_hear(self, node: Path, settings: LineSettings, /) -> int:
+        """Open a port for oneself alone, as far as the kernel and other programs heed that. What came before stays.
+
+        EBUSY or EAGAIN: another program has it for itself. Raises ImportError where pyserial is not installed.
+        """
+        ...
+
+    def share(self, descriptor: int, /) -> None:
+        """Let others open a port again."""
+        ...
+
+    def read(self, descriptor: int, size: int, /) -> bytes:
+        """Return what has come, at most `size` bytes; none where the port has gone. Raises BlockingIOError."""
+        ...
+
+    def watch(self, descriptor: int, come: Callable[[], object], /) -> None:
+        """Call `come` in the event loop while there is anything to be read, until `unwatch`."""
+        ...
+
+    def unwatch(self, descriptor: int, /) -> None:
+        """End that."""
+        ...
+
     def new_pair(self) -> tuple[int, Path, DeviceNumber]:
         """Make a pseudo-terminal: our side, and node and number of the other one. It ends when ours is closed."""
+        ...
+
+    def speak(self, descriptor: int, data: bytes, /) -> int:
+        """Send bytes from our side of a pseudo-terminal; return how many it takes now, without waiting."""
         ...
 
     def line_state(self, descriptor: int, /) -> LineState:
@@ -100,11 +137,32 @@ class _Ttys:
                 raise
 
     close = staticmethod(os.close)
+    read = staticmethod(os.read)
+
+    @staticmethod
+    def open_to_hear(node: Path, settings: LineSettings, /) -> int:
+        # Imported here: pyserial is an extra, and most daemons have nothing to hear.
+        from flashdeckd.host.heard_lines import opened_alone  # noqa: PLC0415
+
+        return opened_alone(node, baud=settings.baud, dtr=settings.dtr, rts=settings.rts)
+
+    @staticmethod
+    def share(descriptor: int, /) -> None:
+        fcntl.ioctl(descriptor, termios.TIOCNXCL)
+
+    @staticmethod
+    def watch(descriptor: int, come: Callable[[], object], /) -> None:
+        asyncio.get_running_loop().add_reader(descriptor, come)
+
+    @staticmethod
+    def unwatch(descriptor: int, /) -> None:
+        asyncio.get_running_loop().remove_reader(descriptor)
 
     @staticmethod
     def new_pair() -> tuple[int, Path, DeviceNumber]:
         ours, theirs = os.openpty()
         try:
+            os.set_blocking(ours, False)
             status = os.fstat(theirs)
             return ours, Path(os.ttyname(theirs)), (os.major(status.st_rdev), os.minor(status.st_rdev))
         except OSError:
@@ -112,6 +170,13 @@ class _Ttys:
             raise
         finally:
             os.close(theirs)
+
+    @staticmethod
+    def speak(descriptor: int, data: bytes, /) -> int:
+        try:
+            return os.write(descriptor, data)
+        except BlockingIOError:
+            return 0
 
     @staticmethod
     def line_state(descriptor: int, /) -> LineState:
@@ -164,6 +229,38 @@ def opened(node: Path) -> Generator[OpenPort]:
             system.close(descriptor)
 
 
+class HeardPort:
+    """A port that is open to hear what comes from it. Opening and closing it may block, the rest does not."""
+
+    def __init__(self, node: Path, settings: LineSettings) -> None:
+        """Raises as `SerialLines.open_to_hear` does."""
+        self.node = node
+        self._descriptor = system.open_to_hear(node, settings)
+
+    def is_device(self, number: DeviceNumber) -> bool:
+        """Return whether it is the device with this number."""
+        return system.number(self._descriptor) == number
+
+    def read(self, size: int) -> bytes:
+        """Return what has come, at most `size` bytes; none once the port has gone. Raises BlockingIOError, OSError."""
+        return system.read(self._descriptor, size)
+
+    def watch(self, come: Callable[[], object]) -> None:
+        """Call `come` in the event loop while there is anything to be read."""
+        system.watch(self._descriptor, come)
+
+    def unwatch(self) -> None:
+        """End that."""
+        system.unwatch(self._descriptor)
+
+    def close(self) -> None:
+        """Let others have the port."""
+        with suppress(OSError):  # a pseudo-terminal would stay closed to others; a device that has gone needs nothing
+            system.share(self._descriptor)
+        with suppress(OSError):
+            system.close(self._descriptor)
+
+
 class PseudoPort:
     """Our side of a pseudo-terminal that stands in for a serial port."""
 
@@ -174,6 +271,10 @@ class PseudoPort:
     def state(self) -> LineState:
         """Its state now. Raises OSError."""
         return system.line_state(self._descriptor)
+
+    def speak(self, data: bytes) -> int:
+        """Send bytes to whoever has it open; return how many of them it takes now. Raises OSError."""
+        return system.speak(self._descriptor, data)
 
     def close(self) -> None:
         """The port is gone; whoever has it open is hung up."""

@@ -102,12 +102,13 @@ class Lane:
         disarm: Callable[[], Awaitable[object]],
         changed: Callable[[], object],
         show_work: Callable[[SectorWork], object],
+        on_restart: Callable[[Presence], object] = lambda _: None,
         health: Health | None = None,
     ) -> None:
         """`hold` puts the board on hold durably, with a reason; `changed` is told of what `BoardState` shows.
 
         `disarm` disarms it durably, where it is armed for one job and that has come. `show_work` is told how far a job
-        is with each sector.
+        is with each sector, and `on_restart` what the board is asked to restart into.
         """
         self.board = board
         """The board as the configuration has it now; a job that runs ends under the one that it began with."""
@@ -137,7 +138,7 @@ class Lane:
         self._is_run = False
         self._resting: asyncio.Event | None = None
         """Set once nothing goes on; None unless the lane is to rest."""
-        self._state = state = LaneState()
+        self._state = state = LaneState(on_restart)
         self._worker = Worker(backend, board.pins)
         self._thread = DeviceThread(board.name, self._worker, state, late=self._tell_of_lateness)
         self._lost_reads = lost_reads = LostReads(board.name, histories, hub)

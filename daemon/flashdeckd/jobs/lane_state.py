@@ -17,7 +17,9 @@ from flashdeckd.usb.recognition import ABSENT, Sighting
 class LaneState:
     """Changed in the event loop only; `check` may be called in any thread."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_restart: Callable[[Presence], object] = lambda _: None) -> None:
+        """`on_restart` is told what the board is asked to restart into, before it is asked."""
+        self._on_restart = on_restart
         self.sighting: Sighting = ABSENT
         self.since: float | None = None
         """The time at which the present device was first seen, by the monotonic clock; None while there is none."""
@@ -55,6 +57,8 @@ class LaneState:
     def expect_restart(self, restart: RestartAsked, seconds: float = math.inf) -> None:
         """The board is asked to restart: until it is seen again, or for so many seconds, it leaves the bus for that."""
         self._restart, self._restart_until = restart, clock.monotonic() + seconds
+        if restart.is_asked and not restart.by_hand:
+            self._on_restart(restart.into)
 
     def forget_restart(self) -> None:
         """Nobody waits for the board to restart any more."""

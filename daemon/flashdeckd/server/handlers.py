@@ -18,6 +18,7 @@ from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.host import threads
 from flashdeckd.jobs.taken_boards import acting_for
 from flashdeckd.requests.by_hand import HandRequests
+from flashdeckd.requests.following_consoles import ConsoleRequests
 from flashdeckd.requests.going_back import RollbackRequests
 from flashdeckd.requests.moving import MoveRequests
 from flashdeckd.requests.past_jobs import HistoryRequests
@@ -283,6 +284,23 @@ def log_handlers(log: LogRequests) -> Mapping[type[api.Params[Any]], Handler]:
         return await log.page(params)
 
     return dict((handled(api.GetLogs, page),))
+
+
+def console_handlers(consoles: ConsoleRequests) -> Mapping[type[api.Params[Any]], Handler]:
+    """Return the handlers for what boards say."""
+
+    async def page(params: api.GetConsole, _connection: Connection) -> api.ConsolePage:
+        return await consoles.page(params)
+
+    async def release(params: api.ReleaseConsole, _connection: Connection) -> api.BoardConsole:
+        return await consoles.release(params.board)
+
+    async def resume(params: api.ResumeConsole, _connection: Connection) -> api.BoardConsole:
+        return await consoles.resume(params.board)
+
+    return dict(
+        (handled(api.GetConsole, page), handled(api.ReleaseConsole, release), handled(api.ResumeConsole, resume))
+    )
 
 
 def rollback_handlers(rollbacks: RollbackRequests, by_hand: HandRequests) -> Mapping[type[api.Params[Any]], Handler]:

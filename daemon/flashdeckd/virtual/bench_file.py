@@ -1,4 +1,4 @@
-"""Reads a bench from TOML: one table a board, every key optional but `model`.
+r"""Reads a bench from TOML: one table a board, every key optional but `model`.
 
 ```toml
 [boards.left]
@@ -7,6 +7,10 @@ flash = "STM32F405RG"    # whose flash it has, by the chip table; without it tha
 serial = "DEMO00000001"
 runtime = true           # its application can be told to go to DFU mode
 serial_port = "touch-1200"  # or by its serial port, a pseudo-terminal that `flashdeck virtual list --json` names
+says = [
+  { image = "demo " },                             # the first text of its image that begins so, as a line
+  { after = "1s", every = "5s", text = "adc 512\r\n" },
+]
 app_serial = "APP1"      # its application has another serial than its bootloader
 contents = [
   { address = 0x08000000, size = "128K", pattern = 1 },  # invented bytes
@@ -35,7 +39,7 @@ from flashdeck.recording import Recording
 from flashdeck.recording import read as read_recording
 from flashdeck.text import MAX_PATH, clean
 from flashdeck.toml.reader import read_table, read_values
-from flashdeck.toml.spellings import Address, File, Name, Size, read_text
+from flashdeck.toml.spellings import Address, File, Name, Size, duration, read_text, wrong_type
 from flashdeck.toml.tables import Mistake, Mistakes, Spelling, Table, WrongValueError, key, spelled
 from flashdeck.toml.values import nearest, shown
 from flashdeckd.host import files
@@ -57,6 +61,7 @@ from flashdeckd.virtual.spec import (
     Start,
     Timing,
 )
+from flashdeckd.virtual.voice import MAX_SAYING, SHORTEST_PAUSE, Saying
 
 MAX_PORT = 127
 _STM32H5 = ChipFlash(FlashLayout(), Family())
@@ -89,11 +94,34 @@ def _recording(value: object, folder: Path) -> Recording:
     return recording
 
 
+def _spoken(value: object, _folder: Path) -> str:
+    if not isinstance(value, str):
+        raise wrong_type(value, r'text in quotes, as "ready\r\n"')
+    if not 0 < len(value.encode(errors="replace")) <= MAX_SAYING:
+        raise WrongValueError("is empty or too long", f"use 1 to {MAX_SAYING} bytes")
+    return value
+
+
+def _raw_bytes(value: object, _folder: Path) -> bytes:
+    try:
+        raw = bytes.fromhex(value) if isinstance(value, str) else b""
+    except ValueError:
+        raw = b""
+    if not 0 < len(raw) <= MAX_SAYING:
+        raise WrongValueError(f"{shown(value)} is not 1 to {MAX_SAYING} bytes", 'write them in hexadecimal, as "00 ff"')
+    return raw
+
+
 _TEXT = {"type": "string", "minLength": 1}
 ModelName = Annotated[Model | None, spelled(Spelling(_model, {"enum": [*map(str, Model), REPLAY]}))]
 """None: it replays a recording."""
 ChipFlashName = Annotated[ChipFlash, spelled(Spelling(_chip_flash, _TEXT))]
 RecordingFile = Annotated[Recording, spelled(Spelling(_recording, _TEXT))]
+Spoken = Annotated[str, spelled(Spelling(_spoken, _TEXT))]
+RawBytes = Annotated[bytes, spelled(Spelling(_raw_bytes, {"type": "string", "pattern": "^([0-9a-fA-F]{2} ?)+$"}))]
+LATEST = 3600.0
+"""Seconds after its start in which an application may begin to say something, or say it again."""
+Moment = Annotated[float, spelled(duration(0, LATEST, bare=True))]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +137,36 @@ class ContentTable(Table):
         """Yield that nothing, or two things, say which bytes."""
         if self.place.mentions("file") == self.place.mentions("size"):
             yield self.place.mistake("", "needs either `file`, or `size` and `pattern`")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SayingTable(Table):
+    """Something that the application says on its serial port."""
+
+    text: Annotated[Spoken | None, key(r'The text as it is, with its line end: "ready\r\n".')] = None
+    bytes: Annotated[RawBytes | None, key('In place of `text`: bytes in hexadecimal, as "00 ff".')] = None
+    image: Annotated[
+        Spoken | None, key("In place of `text`: the first text of its image that begins so, as a line.")
+    ] = None
+    after: Annotated[Moment, key("Time after the start of the application.")] = 0.0
+    every: Annotated[
+        Moment | None, key("It is said again and again, so long apart; 0: as fast as the port takes it. Default: once.")
+    ] = None
+
+    def mistakes(self) -> Iterator[Mistake]:
+        """Yield that nothing, or two things, are said."""
+        if sum(map(self.place.mentions, ("text", "bytes", "image"))) != 1:
+            yield self.place.mistake("", "needs one of `text`, `bytes` and `image`")
+        if self.every is not None and 0 < self.every < SHORTEST_PAUSE:
+            hint = f"use 0, as fast as the port takes it, or {SHORTEST_PAUSE * 1000:g}ms and more"
+            yield self.place.mistake("every", f"{self.every:g} s is too short", hint)
+
+    @property
+    def saying(self) -> Saying:
+        """Return it as the emulation takes it."""
+        return Saying(
+            self.bytes or (self.text or "").encode(errors="replace"), self.after, self.every, self.image or ""
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,6 +188,9 @@ class BenchBoardTable(BenchBoardKeys, Table):
     ] = ()
     contents: Annotated[
         tuple[ContentTable, ...], key("Contents of its flash before it is first powered; blank elsewhere.")
+    ] = ()
+    says: Annotated[
+        tuple[SayingTable, ...], key("Words of its application on its serial port, each with its time.")
     ] = ()
     recording: Annotated[
         RecordingFile | None, key('Recording by `flashdeckd --record`: what a board with the model "replay" answers.')
@@ -163,6 +224,8 @@ class BenchBoardTable(BenchBoardKeys, Table):
             ("map", self.model in PLAIN_MODELS, "plain DFU knows no memory map"),
             ("runtime", self.runtime and self.app is None, "an application without USB has no interface"),
             ("serial_port", self.serial_port is not AppPort.NONE and self.app is None, "its application has no USB"),
+            ("says", self.serial_port is AppPort.NONE, 'its application has no serial port (serial_port = "plain")'),
+            ("waits_for_dtr", self.serial_port is AppPort.NONE, "its application has no serial port"),
             ("app_serial", self.app is None, "its application has no USB"),
         )
         if self.replays:
@@ -178,6 +241,8 @@ class BenchBoardTable(BenchBoardKeys, Table):
             if not self.place.mentions("recording"):
                 yield self.place.mistake("recording", "is missing", "name the file that `flashdeckd --record` wrote")
             return
+        if floods := [each for each in self.says if each.every == 0][1:]:
+            yield floods[0].place.mistake("every", "another one fills the port, too", "let only one have every = 0")
         if "flash" in self.place.wrong:
             return
         layout = self.chip.layout
@@ -255,6 +320,7 @@ def _spec(name: str, table: BenchBoardTable, port: int, mistakes: Mistakes) -> B
         layout=table.chip.layout,
         ram=table.chip.ram,
         contents=tuple(_contents(table, mistakes)),
+        says=tuple(each.saying for each in table.says),
         **keys,
     )
     try:

@@ -14,6 +14,7 @@ import usb.core
 from flashdeck.api import CHUNK, FlashBytes, VirtualBoardState
 from flashdeck.errors import ErrorKind, RequestError
 from flashdeckd.host import clock, threads
+from flashdeckd.virtual.application import AppPort
 from flashdeckd.virtual.bus_clock import BusClock, bus_time
 from flashdeckd.virtual.control import (
     ACK,
@@ -34,6 +35,7 @@ from flashdeckd.virtual.nor import Operation
 from flashdeckd.virtual.replay import REPLAY, ReplayedBoard
 from flashdeckd.virtual.spec import PLAIN_MODELS, TINYUSB_MODELS, BoardSpec, Model, Start, Timing
 from flashdeckd.virtual.violations import judge
+from flashdeckd.virtual.voice import LINE_END, MAX_SAYING, Voice
 
 MAX_VIOLATIONS = 50
 """Violations kept of one board."""
@@ -57,6 +59,8 @@ class Attachment:
     is_dfu: bool
     visible_from: float
     """Time at which the host has enumerated it, on the monotonic clock."""
+    voice: Voice | None = None
+    """The words of its application; None where that has no serial port, and in DFU mode."""
 
 
 @dataclass(slots=True)
@@ -168,6 +172,26 @@ class VirtualBoard:
             self._stop_running()
             self._enter_bootloader()
         self._on_change()
+        return self.state()
+
+    def say(self, text: str) -> VirtualBoardState:
+        """Lets the application say a line on its serial port."""
+        words = text.encode(errors="replace")
+        if not 0 < len(words) <= MAX_SAYING:
+            raise RequestError(f"a line of {len(words)} bytes cannot be said", hint=f"from 1 to {MAX_SAYING} bytes")
+        if self.spec.serial_port is AppPort.NONE:
+            raise RequestError(
+                f"the application of {self.spec.name} has no serial port", hint='give it serial_port = "plain"'
+            )
+        with self._lock:
+            voice = self._connection.voice if self._connection is not None else None
+        if voice is None:
+            raise RequestError(
+                f"the application of {self.spec.name} is not running",
+                hint=f"see its mode: flashdeck virtual list; it is {self.state().mode}",
+                kind=ErrorKind.ABSENT,
+            )
+        voice.say(words + LINE_END)
         return self.state()
 
     def fault(
@@ -646,7 +670,7 @@ class VirtualBoard:
             return
         identity, self._function = started
         self._function.attach()
-        self._connect(identity, is_dfu=False)
+        self._connect(identity, is_dfu=False, voice=self.spec.voice(self._flash, clock.monotonic()))
 
     def _enter_bootloader(self) -> None:
         self._mode = "dfu"
@@ -659,9 +683,9 @@ class VirtualBoard:
         self._crashed = self._hung = self._reset_waits = False
         self._affliction = None
 
-    def _connect(self, identity: Identity, *, is_dfu: bool) -> None:
+    def _connect(self, identity: Identity, *, is_dfu: bool, voice: Voice | None = None) -> None:
         delay = self.spec.attach_time * self.spec.slowdown if self._bus_clock else 0.0
-        self._connection = Attachment(self, self._new_address(), identity, is_dfu, clock.monotonic() + delay)
+        self._connection = Attachment(self, self._new_address(), identity, is_dfu, clock.monotonic() + delay, voice)
         self._lock.notify_all()
 
     def _expect(self, connection: Attachment) -> None:

@@ -36,6 +36,7 @@ def virtual_handlers(bench: VirtualBench) -> Mapping[type[api.Params[Any]], Hand
         api.VirtualPlug: on_each(bench.plug),
         api.VirtualUnplug: on_each(bench.unplug),
         api.VirtualPress: on_each(bench.press),
+        api.VirtualSay: on(lambda params: bench.say(params.board, params.text)),
         api.VirtualFault: on(
             lambda params: bench.fault(
                 params.board, params.fault, params.after, times=params.times, address=params.address

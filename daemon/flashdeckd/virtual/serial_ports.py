@@ -1,7 +1,8 @@
 """The serial ports of emulated applications: pseudo-terminals, and the part of the kernel's driver for them.
 
 A driver tells the application what is set on the tty: SET_LINE_CODING for the speed, and SET_CONTROL_LINE_STATE when
-somebody opens it, and when the last one has closed it. A pseudo-terminal tells nobody, so it is looked at.
+somebody opens it, and when the last one has closed it. A pseudo-terminal tells nobody, so it is looked at. What the
+application says is fetched only while somebody has the port open, as a driver does it: until then the device keeps it.
 """
 
 import asyncio
@@ -13,16 +14,19 @@ from typing import Final
 
 import usb.core
 
-from flashdeckd.host import threads
+from flashdeckd.host import clock, threads
 from flashdeckd.host.serial_lines import LineState, PseudoPort
 from flashdeckd.usb.device import UsbDevice
 from flashdeckd.usb.serial_ports import SerialPort
 from flashdeckd.virtual.application import PORT_INTERFACE, AppPort
 from flashdeckd.virtual.board import Attachment, VirtualBoard
 from flashdeckd.virtual.control import CLASS_REQUEST, Cdc, Recipient, Setup
+from flashdeckd.virtual.voice import PortBuffer, Voice
 
 LOOK_SECONDS: Final = 0.02
 """Seconds between two looks at what is set on the ports."""
+FETCHED_A_LOOK: Final = 24 * 1024
+"""Bytes that a driver fetches between two looks at the most: what a full-speed bus carries in that time."""
 _REQUEST: Final = CLASS_REQUEST | Recipient.INTERFACE
 _PATIENCE: Final = 1.0
 """Seconds that an application has for an answer, as in the kernel's driver."""
@@ -37,6 +41,8 @@ class _FollowedPort:
     port: PseudoPort
     state: LineState = field(init=False)
     """As it was when it was last looked at."""
+    buffer: PortBuffer = field(default_factory=PortBuffer)
+    """The words of the application that nobody has fetched."""
 
     def __post_init__(self) -> None:
         self.state = self.port.state
@@ -77,6 +83,8 @@ class VirtualSerialPorts:
                 if connection not in self._lines:
                     self._lines[connection] = _FollowedPort(PseudoPort())
                 _tell(connection, self._lines[connection])
+                if connection.voice is not None and not connection.voice.is_silent:
+                    _fetch(connection.voice, self._lines[connection], clock.monotonic())
             except OSError as error:
                 self.trouble = (
                     f"virtual board {connection.board.spec.name} has no serial port ({error.strerror}): let flashdeckd "
@@ -94,6 +102,21 @@ def _tell(connection: Attachment, line: _FollowedPort) -> None:
         # What was opened and closed between two looks was open all the same.
         if now.is_open != before.is_open or (now.baud != before.baud and not now.is_open):
             _send(connection, Cdc.SET_CONTROL_LINE_STATE, _OPEN_LINES if now.is_open else 0, b"")
+
+
+def _fetch(voice: Voice, line: _FollowedPort, now: float) -> None:
+    """Take what an application says into the buffer of its device, and out of it what fits into an open tty."""
+    if line.state.is_open:
+        voice.opened(now)
+    line.buffer.put(voice.spoken(now, line.buffer.room))
+    left = FETCHED_A_LOOK if line.state.is_open else 0
+    while left and (piece := line.buffer.peek(left)):
+        taken = line.port.speak(piece)
+        line.buffer.drop(taken)
+        left -= taken
+        if taken < len(piece):
+            return
+        line.buffer.put(voice.spoken(now, line.buffer.room))
 
 
 def _send(connection: Attachment, request: Cdc, value: int, data: bytes) -> None:

@@ -27,6 +27,7 @@ from flashdeckd.virtual.replay import ReplayedBoard, recorded_identity
 from flashdeckd.virtual.tinyusb import TinyUsbBootloader, TinyUsbSettings
 from flashdeckd.virtual.usbx import UsbxBootloader, UsbxSettings
 from flashdeckd.virtual.usbx_default import DefaultSettings, UsbxDefaultBootloader
+from flashdeckd.virtual.voice import Saying, Voice
 from flashdeckd.virtual.zephyr import ZephyrBootloader, ZephyrSettings
 
 HONEST_MAP = "@Internal Flash   /0x08000000/16*8Ka,112*8Kg"
@@ -225,6 +226,10 @@ class BenchBoardKeys:
             "its bootloader when it is touched at 1200 baud."
         ),
     ] = AppPort.NONE
+    waits_for_dtr: Annotated[
+        bool, key("true: the application says nothing before its serial port is opened; `after` counts from then.")
+    ] = False
+    """As `while (!Serial)` has it in firmware for Arduino."""
     app_serial: Annotated[
         AnyText | None, key('The serial that its application shows; "": none. Default: that of the bootloader.')
     ] = None
@@ -293,6 +298,8 @@ class BoardSpec(BenchBoardKeys):
     ram: tuple[Range, ...] = ()
     """Ranges in which the boot check wants the initial stack pointer, with their ends; empty: as ST's sample."""
     contents: tuple[Content, ...] = ()
+    says: tuple[Saying, ...] = ()
+    """The words of its application on its serial port."""
     recording: Recording | None = None
     """The recording to replay instead of a model's bootloader; None: it has a bootloader."""
     clock: Callable[[], float] = clock.monotonic
@@ -417,6 +424,13 @@ class BoardSpec(BenchBoardKeys):
         settings = app_settings(functional, serial_port=self.serial_port is not AppPort.NONE)
         identity = Identity(self.app, settings, strings, bcd_device=self.bcd_device)
         return identity, Application(identity, functional, self.serial_port)
+
+    def voice(self, flash: NorFlash, started: float) -> Voice | None:
+        """The voice of an application that has started; None where it has no serial port."""
+        if self.serial_port is AppPort.NONE:
+            return None
+        image = bytes(flash.content[self.app_address - flash.layout.base :]) if self.says else b""
+        return Voice(self.says, image, started=started, waits=self.waits_for_dtr)
 
     def boots(self, flash: NorFlash, address: int | None = None) -> bool:
         """The boot check of what is at `address`, the application's by default.

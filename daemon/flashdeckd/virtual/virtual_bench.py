@@ -58,6 +58,10 @@ class VirtualBench:
         """Restarts a board into its bootloader, from whatever it does; it must be plugged in."""
         return self._board(name).press()
 
+    def say(self, name: str, text: str) -> VirtualBoardState:
+        """Lets a board's application say a line on its serial port."""
+        return self._board(name).say(text)
+
     def fault(
         self,
         name: str,

@@ -32,6 +32,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "board.adopted": "by the configuration: the world adopts none",
     "board.trouble": "said where it is ambiguous",
     "board.doubts": "rule 8",
+    "board.console": "none: no board of the world has one",
     "board.partitions": "those of the configuration, in its order",
     "partition.name": "as configured",
     "partition.address": "as configured",
@@ -96,6 +97,8 @@ class ShownBoards(Rule):
             raise self.broken(f"{board.name} is armed for one job, and not armed")
         if board.away and board.presence is not Presence.ABSENT:
             raise self.broken(f"{board.name} is away, and {board.presence.value}")
+        if board.console is not None:
+            raise self.broken(f"{board.name} has a console, and none is configured")
         if board.presence is Presence.AMBIGUOUS and not board.trouble:
             raise self.broken(f"{board.name} is ambiguous, and nothing says why")
 

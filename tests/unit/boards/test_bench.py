@@ -33,6 +33,7 @@ from flashdeckd.boards.board_file_mark import BoardFileMark
 from flashdeckd.boards.enrolment import Enrolment
 from flashdeckd.boards.leases import LONGEST_HOLDER, LONGEST_REASON, Leases
 from flashdeckd.builds.builds import Builds, Settled
+from flashdeckd.consoles.consoles import Consoles
 from flashdeckd.images import guards
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.image import Image
@@ -84,6 +85,7 @@ async def opened(root: Path, config: Config = CONFIG) -> AsyncGenerator[Scene]:
         shelf=Shelf(spool),
         backend=None,
         ports=FakePorts(),
+        consoles=Consoles(hub, Health(hub), ports=FakePorts(), directory=root / "consoles", only_bus=True),
         rebuilt=rebuilt_into(spool),
     )
     try:

@@ -376,7 +376,7 @@ def test_the_hands_on_a_virtual_bench(daemon: CannedDaemon, cli: Cli) -> None:
     daemon.answers[api.VirtualList] = api.VirtualBoardList(boards=(virtual(),))
     daemon.answers[api.VirtualPlug] = daemon.answers[api.VirtualPress] = api.VirtualBoardList(boards=(virtual(),))
     daemon.answers[api.VirtualUnplug] = api.VirtualBoardList(boards=(virtual(plugged=False, mode="unplugged"),))
-    daemon.answers[api.VirtualFault] = virtual()
+    daemon.answers[api.VirtualFault] = daemon.answers[api.VirtualSay] = virtual()
     listed = cli("virtual", "list")
     assert listed.code == 0
     head, row, violation = listed.out.splitlines()
@@ -387,6 +387,12 @@ def test_the_hands_on_a_virtual_bench(daemon: CannedDaemon, cli: Cli) -> None:
     for hand, mode in (("plug", "dfu"), ("unplug", "unplugged"), ("press", "dfu")):
         assert mode in cli("virtual", hand, "left").out
         assert cli("virtual", hand, "left", "--json").json["boards"][0]["mode"] == mode
+    assert "left" in cli("virtual", "say", "left", "assert failed").out
+    assert cli("virtual", "say", "left", "--json", "--", "-- ready").json["name"] == "left"
+    assert daemon.called(api.VirtualSay) == [
+        api.VirtualSay(board="left", text="assert failed"),
+        api.VirtualSay(board="left", text="-- ready"),
+    ]
     assert "left" in cli("virtual", "fault", "left", "stall", "--after", "12").out
     assert cli("virtual", "fault", "left", "stall", "--json").json["name"] == "left"
     assert cli("virtual", "fault", "left", "corrupt", "--times", "3", "--address", "0x08020008").code == 0

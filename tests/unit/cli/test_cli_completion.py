@@ -231,7 +231,7 @@ NO_LIST = {
     *("adopt --name", "follow --settle", "history --since", "history --until", "hold --reason", "init --alt"),
     *("init --app", "init --chip", "init --device", "init --enter-hint", "init --image", "init --name"),
     *("install --user", "take --for", "uninstall --user", "virtual dump --address", "virtual dump --size"),
-    *("virtual fault --address", "logs --grep", "serve --bind"),
+    *("virtual fault --address", "virtual say text", "logs --grep", "serve --bind"),
 }
 """Values that are no members of a list: names that a person makes up, times, sizes, what only init finds out."""
 

@@ -3,7 +3,10 @@
 import tomllib
 from pathlib import Path
 
+import pytest
+
 from cli_run import Cli
+from flashdeck import extras
 
 GOOD = """
 [profiles.product]
@@ -40,7 +43,26 @@ def test_a_good_configuration(offline: Cli, tmp_path: Path) -> None:
         "boards": ["left"],
         "adopted": [],
         "unconfirmed": [],
+        "notes": [],
     }
+
+
+def test_a_console_that_cannot_be_recorded_here_is_said(
+    offline: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "c.toml", GOOD + '[profiles.product.console]\nport = "/dev/ttyS0"\n')
+    assert offline("config", "check", "--config", str(path)).err == ""
+
+    def is_here(module: str) -> bool:
+        return module != "serial"
+
+    monkeypatch.setattr(extras, "_is_here", is_here)
+    run = offline("config", "check", "--config", str(path))
+    assert run.code == 0
+    assert run.err.startswith("[profiles.product.console] needs pyserial, which is not installed; ")
+    assert run.err.endswith("; its boards are flashed all the same\n")
+    (note,) = offline("config", "check", "--config", str(path), "--json").json["notes"]
+    assert f"{note}\n" == run.err
 
 
 def test_with_virtual_it_is_the_configuration_of_emulated_boards(offline: Cli, tmp_path: Path) -> None:

@@ -49,9 +49,9 @@ def test_an_error_of_several_lines_is_told_on_one(daemon: CannedDaemon, cli: Cli
     "command",
     [
         "status", "boards", "jobs", "flash app1", "plan app1", "wait app1", "logs", "logs -f", "hold left",
-        "release left", "virtual list", "virtual plug left", "virtual unplug left", "virtual press left",
-        "virtual fault left stall", "virtual dump left x", "cancel 1", "retry 1", "arm", "disarm",
-        "adopt 1-4.2",
+        "console left", "release left", "virtual list", "virtual plug left", "virtual unplug left",
+        "virtual press left", "virtual say left x", "virtual fault left stall", "virtual dump left x", "cancel 1",
+        "retry 1", "arm", "disarm", "adopt 1-4.2",
     ],
 )  # fmt: skip
 def test_an_unreachable_daemon(offline: Cli, command: str) -> None:
@@ -170,8 +170,8 @@ def test_the_help_lists_all_commands(offline: Cli) -> None:
     listed = [line.split()[0] for line in commands if not line.startswith("   ")]
     promised = (
         "init status boards jobs history flash plan rollback verify read erase reset wait follow cancel retry move "
-        "logs hold release take arm disarm suggest adopt doctor report config install uninstall completion demo "
-        "virtual connect serve"
+        "logs console hold release take arm disarm suggest adopt doctor report config install uninstall completion "
+        "demo virtual connect serve"
     )
     assert " ".join(listed) == promised
     assert "130 interrupted" in run.out
@@ -182,7 +182,7 @@ def test_every_command_explains_itself_within_80_columns(offline: Cli) -> None:
 
     context = root.make_context("flashdeck", ["demo"])
     paths = [(name,) for name in root.list_commands(context)]
-    paths += [("virtual", name) for name in ("list", "plug", "unplug", "press", "fault", "dump")]
+    paths += [("virtual", name) for name in ("list", "plug", "unplug", "press", "say", "fault", "dump")]
     paths += [("config", name) for name in ("check", "show", "reload", "trust")]
     for path in paths:
         run = offline(*path, "-h")

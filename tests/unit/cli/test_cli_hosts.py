@@ -111,6 +111,7 @@ def test_a_socket_of_this_machine_is_none_of_another(far: Cli) -> None:
         ("take", "left", "--", "true"),
         ("adopt", "1-4"),
         ("logs", "-f"),
+        ("console", "left"),
     ],
 )
 def test_one_machine_at_a_time_is_enough_for_these(far: Cli, words: tuple[str, ...]) -> None:

@@ -12,11 +12,12 @@ from jsonschema import Draft202012Validator
 from canned_daemon import SHA, CannedDaemon, board, job
 from cli_run import Cli, Run
 from flashdeck import api
+from flashdeck.console_kinds import ConsoleCondition, ConsoleKind
 from flashdeck.diagnosis import BoardReport, Diagnosis, Explanation, Fact, Finding, Severity
 from flashdeck.errors import ErrorKind
 from flashdeck.full_json import full_json
 from flashdeck.job_state import Failure, JobKind, Verified
-from flashdeck.model import ConfigurationState, LogLevel, LogLine, Presence
+from flashdeck.model import ConfigurationState, ConsoleEntry, ConsoleState, LogLevel, LogLine, Presence
 from flashdeck_tui.cli.answers import FollowedLine
 from flashdeck_tui.cli.root import root
 from flashdeck_tui.demo.demo_report import DemoRow, Report
@@ -31,6 +32,7 @@ EVERY_JOB = api.JobList(jobs=tuple(job(number, status=status) for number, status
 SETTLED = api.JobList(jobs=(job(1, status=FAILED),))
 BOARDS = api.BoardList(boards=BENCH.boards, devices=BENCH.devices)
 FAILURE = Failure(kind=ErrorKind.BLOCKED, message="it is on hold", hint="release it")
+CONSOLE = ConsoleState(port="app", condition=ConsoleCondition.ABSENT, reason="not plugged in", dropped=3)
 EMULATED = api.VirtualBoardState(name="left", model="classic", port="1-1", serial="S", plugged=True, mode="dfu")
 ANSWERS: Mapping[type[api.Params[Any]], Any] = {
     api.GetBoards: BOARDS,
@@ -67,6 +69,13 @@ ANSWERS: Mapping[type[api.Params[Any]], Any] = {
     ),
     api.GetLogs: api.LogPage(lines=LOG, next=LOG[-1].id),
     api.GetDebugLog: api.LogPage(lines=(LogLine(id=1, time=1.0, level=LogLevel.DEBUG, text="why"),), next=1),
+    api.GetConsole: api.ConsolePage(
+        board="left",
+        entries=tuple(ConsoleEntry(number=1, at=1.0, kind=kind, text="ready") for kind in ConsoleKind),
+        next=1,
+    ),
+    api.ReleaseConsole: api.BoardConsole(board="left", console=CONSOLE),
+    api.ResumeConsole: api.BoardConsole(board="left", console=CONSOLE),
     api.Hold: BOARDS,
     api.Release: BOARDS,
     api.Arm: BOARDS,
@@ -99,6 +108,7 @@ ANSWERS: Mapping[type[api.Params[Any]], Any] = {
     api.VirtualPlug: api.VirtualBoardList(boards=(EMULATED,)),
     api.VirtualUnplug: api.VirtualBoardList(boards=(EMULATED,)),
     api.VirtualPress: api.VirtualBoardList(boards=(EMULATED,)),
+    api.VirtualSay: EMULATED,
     api.VirtualFault: EMULATED,
     api.VirtualDump: api.FlashBytes(address=0x08000000, data=b"\xff", size=1, base=0x08000000),
 }
@@ -115,6 +125,12 @@ WORDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "retry": (("1", "--json"), ("1", "--jsonl")),
     "move": (("1", "up", "--json"),),
     "logs": (("--json",), ("--jsonl",), ("--level", "debug", "--json")),
+    "console": (
+        ("left", "--json"),
+        ("left", "--since", "leave", "--jsonl"),
+        ("left", "--release", "--json"),
+        ("left", "--resume", "--json"),
+    ),
     "hold": (("left", "--json"),),
     "release": (("left", "--json"),),
     "take": (("left", "--json", "--", "true"),),
@@ -138,6 +154,7 @@ WORDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "virtual plug": (("left", "--json"),),
     "virtual unplug": (("left", "--json"),),
     "virtual press": (("left", "--json"),),
+    "virtual say": (("left", "ready", "--json"),),
     "virtual fault": (("left", "stall", "--json"),),
     "virtual dump": (("left", "flash.bin", "--json"),),
 }

@@ -12,10 +12,13 @@ from hypothesis import strategies as st
 
 from flashdeck.config import (
     DEFAULT_GUARDS,
+    FASTEST_BAUD,
     MAX_KEPT_BUILDS,
+    SLOWEST_BAUD,
     BankPolicy,
     ByteOrder,
     Config,
+    Console,
     Crc,
     Enter,
     EnterCommand,
@@ -731,6 +734,55 @@ def test_a_command_may_say_where_its_program_and_its_files_are(main: Path, monke
     assert '[profiles.product.enter]\ncommand = ["/home/me/bin/enter"]\n' in to_toml(config)
     assert to_plain(ProfileTable.of(config.profiles["product"]))["enter"] == {"command": ["/home/me/bin/enter"]}
     assert read(main, COMMAND + '{ command = ["enter"] }').profiles["product"].enter == EnterCommand(command=("enter",))
+
+
+def console(keys: str) -> str:
+    return PLAIN_APP.format(f"[profiles.p.console]\n{keys}\n")
+
+
+PLAIN_APP = """[profiles.p]
+dfu = "0483:df11"
+app = "0483:5740"
+{}[profiles.p.partitions.a]
+alt = 0
+size = "8K"
+"""
+
+
+def test_a_console_is_the_applications_port_or_a_path(main: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    config = read(main, console('port = "app"'))
+    assert config.profiles["p"].console == Console(port="app", baud=115200, dtr=True, rts=True)
+    assert read(main, console('port = "~/tty"')).profiles["p"].console == Console(port="/home/me/tty")
+    found = read(main, console('port = "/dev/serial/by-id/x"\nbaud = 9600\ndtr = false\nrts = false'))
+    assert found.profiles["p"].console == Console(port="/dev/serial/by-id/x", baud=9600, dtr=False, rts=False)
+    assert shown_again(found, main).profiles == found.profiles
+    assert read(main, PLAIN_APP.format("")).profiles["p"].console is None
+
+
+@pytest.mark.parametrize(
+    ("keys", "told", "hint"),
+    [
+        ("baud = 9600", "port: is missing", 'name it, as port = "app", or by its path'),
+        ('port = "ttyACM0"', '"ttyACM0" is neither "app" nor the whole path of a port', "/dev/serial/by-id"),
+        ('port = "app"\nbaud = 49', "baud", str(SLOWEST_BAUD)),
+        ('port = "app"\nbaud = 12000001', "baud", str(FASTEST_BAUD)),
+        ('port = "app"\nready = "x"', "ready", ""),
+    ],
+)
+def test_what_is_wrong_with_a_console(main: Path, keys: str, told: str, hint: str) -> None:
+    error = refusal(main, console(keys))
+    assert "[profiles.p.console] " in error.message
+    assert told in error.message
+    assert hint in f"{error.message} {error.hint}"
+
+
+def test_the_port_of_an_application_needs_one(main: Path) -> None:
+    text = console('port = "app"').replace('app = "0483:5740"\n', "")
+    error = refusal(main, text)
+    assert '[profiles.p.console] port: "app" is the port of the running application' in error.message
+    assert 'app = "0483:5740"' in error.hint
+    assert read(main, text.replace('"app"', '"/dev/ttyS0"')).profiles["p"].console == Console(port="/dev/ttyS0")
 
 
 def test_an_empty_configuration_says_that_there_is_no_file() -> None:

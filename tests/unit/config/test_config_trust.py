@@ -5,7 +5,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from flashdeck.config import Config, Enter, EnterCommand, Guard, Hooks, Host
+from flashdeck.config import Config, Console, Enter, EnterCommand, Guard, Hooks, Host
 from flashdeck.config_change import changes, succeeding
 from flashdeck.config_file import load
 from flashdeck.config_record import ConfigRecord, hooks_record, hosts_record, record_from, record_of
@@ -123,6 +123,31 @@ def test_the_command_that_was_confirmed_last_stands(project: Project) -> None:
     config, (told,) = project.look()
     assert config.profiles["product"].enter == EnterCommand(command=("/bin/true", "x"))
     assert "stands" in told.lines[0]
+
+
+def test_a_console_at_a_path_is_not_opened_before_it_is_confirmed(project: Project) -> None:
+    console = '[profiles.product.console]\nport = "/dev/ttyACM7"\n'
+    project.change("[profiles.product.partitions.bootloader]", console + "[profiles.product.partitions.bootloader]")
+    config, (told,) = project.look()
+    assert config.profiles["product"].console is None
+    (line,) = told.lines
+    assert line.startswith("line 7, [profiles.product] console: ")
+    assert line.endswith("is not confirmed; until then no port is opened")
+    project.record = project.confirmed()
+    config, unconfirmed = project.look()
+    assert (config.profiles["product"].console, unconfirmed) == (Console(port="/dev/ttyACM7"), ())
+    project.change("ttyACM7", "ttyACM8")
+    config, (told,) = project.look()
+    assert config.profiles["product"].console == Console(port="/dev/ttyACM7")
+    assert "stands" in told.lines[0]
+
+
+def test_the_console_of_the_application_counts_at_once(project: Project) -> None:
+    console = '[profiles.product.console]\nport = "app"\nbaud = 9600\n'
+    project.change("[profiles.product.partitions.bootloader]", console + "[profiles.product.partitions.bootloader]")
+    config, unconfirmed = project.look()
+    assert unconfirmed == ()
+    assert config.profiles["product"].console == Console(port="app", baud=9600)
 
 
 def test_a_way_in_that_is_no_command_counts_at_once(project: Project) -> None:

@@ -98,11 +98,17 @@ async def test_it_is_told_which_board_and_the_board_is_flashed(
             SerialPort(0, Path("/dev/ttyACM7"), (166, 7)),
             SerialPort(2, Path("/dev/ttyACM8"), (166, 8)),
         )
-        made_up.when_run = scene.see
+
+        def run() -> None:
+            assert scene.keeper.is_lent, "the board's own console gives way"
+            scene.see()
+
+        made_up.when_run = run
         made_up.ends = CommandResult(Exited(0), "probe found\nasserting BOOT0")
         device = scene.lane.sighting.device
         assert device is not None
         await scene.until(await scene.order(), Done)
+        assert (scene.keeper.lent_times, scene.keeper.is_lent) == (1, False)
         assert made_up.run_ == [("/opt/probe/enter", "--now")]
         assert made_up.environment == {"BOARD": "left", "PORT": device.name, "SERIAL": "A1", "TTY": "/dev/ttyACM7"}
         assert made_up.limits == (COMMAND_SECONDS, MOST_OUTPUT)

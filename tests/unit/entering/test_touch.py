@@ -23,7 +23,7 @@ from flashdeckd.jobs import device_thread
 from flashdeckd.usb.device import UsbDevice
 from flashdeckd.usb.recognition import ABSENT, Sighting
 from flashdeckd.usb.serial_ports import SerialPort
-from lane_rig import PROFILE, FakePorts, Scene, hurry, running_lane
+from lane_rig import PROFILE, FakeKeeper, FakePorts, Scene, hurry, running_lane
 
 APP = UsbId(0x2341, 0x8036)
 DEVICE = UsbDevice("1-4.2", "pci-0000:00:14.0-usb-0:4.2", 1, 9, APP, 0x0100)
@@ -170,6 +170,17 @@ def test_what_keeps_a_port_from_being_opened_is_told(lines: Lines, holders: dict
     assert error().message == "/dev/ttyACM7 cannot be opened: Too many open files in system"
 
 
+@pytest.mark.usefixtures("holders")
+def test_a_port_that_the_console_has_open_is_not_opened_to_see_if_it_can_be(lines: Lines) -> None:
+    keeper = FakeKeeper()
+    keeper.open.add(FIRST.node)
+    reach(ports(FIRST), DEVICE, keeper)
+    assert lines.steps == []
+    keeper.open.clear()
+    reach(ports(FIRST), DEVICE, keeper)
+    assert lines.steps != []
+
+
 @pytest.mark.usefixtures("lines", "holders")
 def test_no_port_at_all_is_missing() -> None:
     with pytest.raises(PortMissingError):
@@ -244,10 +255,18 @@ async def test_a_touched_board_comes_and_is_flashed(
 ) -> None:
     monkeypatch.setattr(asking, "ENTER_SECONDS", 30.0)
     loop = asyncio.get_running_loop()
-    lines.when_set = lambda: loop.call_soon_threadsafe(scene.see)
+    lent: list[bool] = []
+
+    def touched() -> None:
+        lent.append(scene.keeper.is_lent)
+        loop.call_soon_threadsafe(scene.see)
+
+    lines.when_set = touched
     scene.ports.found = (FIRST, SECOND)
     board.start()
     await scene.until(await scene.order(), Done)
+    assert lent == [True], "the board's own console gives way"
+    assert not scene.keeper.is_lent
     assert "touched /dev/ttyACM7 at 1200 baud, the first of its 2 serial ports" in scene.logged(LogLevel.INFO)
 
 

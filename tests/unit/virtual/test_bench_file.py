@@ -7,11 +7,13 @@ from pathlib import Path
 import pytest
 
 from flashdeck.errors import ConfigError
-from flashdeckd.virtual.bench_file import read_specs
+from flashdeckd.virtual.bench_file import LATEST, read_specs
 from flashdeckd.virtual.nor import fill
 from flashdeckd.virtual.spec import BoardSpec, Model, Start, Timing
 from flashdeckd.virtual.virtual_bench import load_bench
+from flashdeckd.virtual.voice import Saying
 
+SPEAKING = "[boards.one]\nmodel = 'usbx'\nserial_port = 'plain'\nsays = ["
 DEMO = Path(__file__).parents[3] / "config" / "demo" / "bench.toml"
 
 
@@ -67,6 +69,13 @@ def test_every_key(tmp_path: Path) -> None:
         [boards.two]
         model = "classic"
         leave_answers = true
+        serial_port = "plain"
+        waits_for_dtr = true
+        says = [
+          { text = "boot\\r\\n" },
+          { bytes = "00 FF", after = "1s", every = "2s" },
+          { image = "demo ", every = 0 },
+        ]
         poll_erase = 11
         slowdown = 20
         """,
@@ -80,6 +89,8 @@ def test_every_key(tmp_path: Path) -> None:
     assert [content.data for content in one.contents] == [fill(1024, 5), b"image"]
     assert (two.port, two.app, two.leave_answers, two.poll_erase) == (1, BoardSpec(name="two").app, True, 11)
     assert (one.slowdown, two.slowdown) == (1, 20)
+    assert (one.says, two.waits_for_dtr) == ((), True)
+    assert two.says == (Saying(b"boot\r\n"), Saying(b"\0\xff", 1, 2), Saying(every=0, image="demo "))
 
 
 @pytest.mark.parametrize(
@@ -105,6 +116,16 @@ def test_every_key(tmp_path: Path) -> None:
         ("[boards.one]\nmodel = 'usbx'\nleave_answers = false", "leave_answers", "take the key out"),
         ("[boards.one]\nmodel = 'usbx'\nruntime = true\napp = ''", "runtime", "take the key out"),
         ("[boards.one]\nmodel = 'usbx'\nserial_port = 'plain'\napp = ''", "serial_port", "take the key out"),
+        ("[boards.one]\nmodel = 'usbx'\nsays = [{text = 'x'}]", "says: means nothing", "take the key out"),
+        ("[boards.one]\nmodel = 'usbx'\nwaits_for_dtr = true", "waits_for_dtr: means nothing", "take the key out"),
+        (f"{SPEAKING}{{text = 'x', image = 'y'}}]", "says]: needs one of", ""),
+        (f"{SPEAKING}{{after = '1s'}}]", "says]: needs one of", ""),
+        (f"{SPEAKING}{{text = ''}}]", "text: is empty", "1 to 1024 bytes"),
+        pytest.param(f"{SPEAKING}{{text = '{'x' * 1025}'}}]", "too long", "1 to 1024 bytes", id="says-long"),
+        (f"{SPEAKING}{{bytes = '00 f'}}]", 'bytes: "00 f" is not 1 to 1024 bytes', "hexadecimal"),
+        (f"{SPEAKING}{{text = 'x', after = '2min', every = 0.0001}}]", "every: 0.0001 s is too short", "1ms and more"),
+        (f"{SPEAKING}{{text = 'x', after = {LATEST + 1}}}]", "after: 3601.0 is not between 0 s and 3600 s", ""),
+        (f"{SPEAKING}{{text = 'x', every = 0}}, {{text = 'y', every = 0}}]", "another one fills the port", "only one"),
         ("[boards.one]\nmodel = 'usbx'\napp_serial = ''\napp = ''", "app_serial", "take the key out"),
         ("[boards.one]\nmodel = 'usbx'\nserial_port = true", "serial_port: true is not a value it", '"touch-1200"'),
         ("[boards.one]\nmodel = 'usbx'\nbad_sectors = [128]", "no sector 128", "0 to 127"),

@@ -4,22 +4,30 @@ import asyncio
 import errno
 import os
 import struct
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+import termios
+import tty
+from collections.abc import AsyncGenerator, Callable, Generator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 import usb.core
 
 from flashdeck.config import UsbId
+from flashdeck.errors import ErrorKind, RequestError
 from flashdeckd.entering.touch import PortMissingError, touch
 from flashdeckd.host import serial_lines, threads
+from flashdeckd.host.serial_lines import LineState, PseudoPort
 from flashdeckd.usb.descriptors import dfu_version, interfaces
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
 from flashdeckd.virtual import serial_ports
 from flashdeckd.virtual.application import AppPort
+from flashdeckd.virtual.serial_ports import FETCHED_A_LOOK
 from flashdeckd.virtual.spec import BoardSpec, Content
 from flashdeckd.virtual.virtual_bench import VirtualBench
+from flashdeckd.virtual.voice import MAX_SAYING, PORT_BUFFER, Saying
 
 GOOD_VECTORS = (0x20030000).to_bytes(4, "little") + (0x08020201).to_bytes(4, "little")
 RUNNING = (Content(0x08020000, GOOD_VECTORS),)
@@ -159,6 +167,126 @@ async def test_a_port_lasts_as_long_as_its_application_whoever_follows_the_bus()
     assert open_files() < before
     following.cancel()
     await asyncio.wait([following])
+
+
+# What the application says.
+
+
+class CountedPort(PseudoPort):
+    """A port that counts how often it is looked at, and what the board sends at each look."""
+
+    looks = 0
+    sent: ClassVar[dict[int, int]] = {}
+
+    @property
+    def state(self) -> LineState:
+        CountedPort.looks += 1
+        return super().state
+
+    def speak(self, data: bytes) -> int:
+        taken = super().speak(data)
+        self.sent[self.looks] = self.sent.get(self.looks, 0) + taken
+        return taken
+
+
+@pytest.fixture
+def counted_port(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[CountedPort]]:
+    monkeypatch.setattr(serial_ports, "PseudoPort", CountedPort)
+    yield CountedPort
+    CountedPort.sent.clear()
+
+
+def read(terminal: int) -> bytes:
+    with suppress(BlockingIOError):
+        return os.read(terminal, 65536)
+    return b""
+
+
+@contextmanager
+def listening(node: Path) -> Generator[Callable[[], bytes]]:
+    """Open a port as a console does, raw and without waiting; all that has come so far."""
+    terminal, heard = os.open(node, os.O_RDWR | os.O_NOCTTY | os.O_NONBLOCK), bytearray()
+    tty.setraw(terminal, termios.TCSANOW)
+
+    def so_far() -> bytes:
+        heard.extend(read(terminal))
+        return bytes(heard)
+
+    try:
+        yield so_far
+    finally:
+        os.close(terminal)
+
+
+def speaking(*says: Saying, waits: bool = False) -> BoardSpec:
+    return replace(board(AppPort.PLAIN), says=says, waits_for_dtr=waits)
+
+
+async def test_what_it_said_before_anybody_listened_comes_first_and_then_the_rest() -> None:
+    said = (Saying(b"boot\n"), Saying(b"\x00\xff raw\n"), Saying(b"tick\n", after=0.05, every=0.05))
+    async with followed(speaking(*said)) as seen:
+        device = await seen.running()
+        with listening(seen.bench.ports.of(device)[0].node) as heard:
+            await seen.until(lambda: heard().count(b"tick") >= 3)
+            assert heard().startswith(b"boot\n\x00\xff raw\ntick\ntick\n")
+
+
+async def test_each_start_says_its_words_anew_and_what_its_own_image_has() -> None:
+    image = GOOD_VECTORS + b"demo 1.0.0\0"
+    spec = replace(speaking(Saying(image="demo ")), contents=(Content(0x08020000, image),))
+    async with followed(spec) as seen:
+        for _ in range(2):
+            device = await seen.running()
+            with listening(seen.bench.ports.of(device)[0].node) as heard:
+                await seen.until(lambda heard=heard: heard() == b"demo 1.0.0\r\n")
+            seen.bench.unplug("one")
+            await seen.until(lambda: not seen.devices)
+            seen.bench.plug("one")
+
+
+async def test_an_application_that_waits_for_dtr_says_nothing_before(counted_port: type[CountedPort]) -> None:
+    async with followed(speaking(Saying(b"hello\n", after=0.05), waits=True)) as seen:
+        device = await seen.running()
+        before = counted_port.looks
+        await seen.until(lambda: counted_port.looks > before + 5)
+        with listening(seen.bench.ports.of(device)[0].node) as heard:
+            await seen.until(lambda: heard() == b"hello\n")
+
+
+async def test_a_flood_is_as_fast_as_its_reader_and_never_more_than_a_bus_carries(
+    counted_port: type[CountedPort],
+) -> None:
+    line = b"0123456789abcde\n"
+    async with followed(speaking(Saying(line, every=0.0))) as seen:
+        device = await seen.running()
+        with listening(seen.bench.ports.of(device)[0].node) as heard:
+            await seen.until(lambda: len(heard()) > 4 * PORT_BUFFER)
+            before = counted_port.looks  # nobody reads from here on: the bench goes on
+            await seen.until(lambda: counted_port.looks > before + 10)
+            sent = sum(counted_port.sent.values())
+            await seen.until(lambda: counted_port.looks > before + 20)
+            assert sum(counted_port.sent.values()) == sent, "what nobody reads stays in the board"
+            await seen.until(lambda: len(heard()) > sent)
+            assert heard()[: len(line) * (sent // len(line))] == line * (sent // len(line)), "and nothing was lost"
+        assert max(counted_port.sent.values()) <= FETCHED_A_LOOK
+
+
+async def test_a_hand_says_a_line_at_any_time_the_application_runs() -> None:
+    async with followed(board(AppPort.PLAIN)) as seen:
+        device = await seen.running()
+        with listening(seen.bench.ports.of(device)[0].node) as heard:
+            seen.bench.say("one", "assert failed")
+            await seen.until(lambda: heard() == b"assert failed\r\n")
+        for text in ("", "x" * (MAX_SAYING + 1)):
+            with pytest.raises(RequestError, match="cannot be said"):
+                seen.bench.say("one", text)
+        seen.bench.say("one", "x" * MAX_SAYING)
+        seen.bench.press("one")
+        with pytest.raises(RequestError, match="is not running") as caught:
+            seen.bench.say("one", "hello")
+        assert caught.value.kind is ErrorKind.ABSENT
+    with pytest.raises(RequestError, match="no serial port"):
+        VirtualBench([board(AppPort.NONE)]).say("one", "hello")
 
 
 # What the application answers, whoever asks.

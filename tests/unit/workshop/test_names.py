@@ -10,7 +10,9 @@ PRODUCT = ("shared", "daemon", "tui")
 
 SHARED_MODULES = {
     "a command has the name that is typed": frozenset({"config", "connect", "demo", "doctor", "flash", "virtual"}),
-    "words of states are named after what is in a state": frozenset({"boards", "builds", "contents", "jobs", "words"}),
+    "words of states are named after what is in a state": frozenset(
+        {"boards", "builds", "consoles", "contents", "jobs", "words"}
+    ),
     "the doctor's modules are named after the subject of their findings": frozenset(
         {"banks", "descriptors", "identity"}
     ),

@@ -9,7 +9,7 @@ from msgspec import UNSET, UnsetType
 
 from flashdeck.api import BoardOutcome, UnconfirmedFile
 from flashdeck.job_state import Failure
-from flashdeck.model import ArtifactState, DeviceState, JobState, LogLine, Snapshot
+from flashdeck.model import ArtifactState, ConsoleEntry, ConsoleState, DeviceState, JobState, LogLine, Snapshot
 from flashdeck.problems import Problem, ProblemKind
 from flashdeck.value import Value
 from flashdeck_tui.installer.steps import StepResult
@@ -133,6 +133,24 @@ class LogLineOfMany(Value, frozen=True, kw_only=True):
     log: LogLine
 
 
+class ConsoleReport(Value, frozen=True, kw_only=True):
+    """The answer of `console`."""
+
+    board: str
+    console: ConsoleState | None
+    """The console as it is now; None where the configuration gives the board none any more."""
+    entries: tuple[ConsoleEntry, ...] = ()
+    """In ascending order; none with --release and --resume."""
+    next: int = 0
+    """The number of the newest entry that was looked at."""
+
+
+class ConsoleLine(Value, frozen=True, kw_only=True):
+    """A line of `console` with `--jsonl`."""
+
+    entry: ConsoleEntry
+
+
 class Taken(Value, frozen=True, kw_only=True):
     """The answer of `take`, once its command has ended."""
 
@@ -154,6 +172,8 @@ class ConfigChecked(Value, frozen=True, kw_only=True):
     """Boards whose identity was pinned by `adopt`."""
     unconfirmed: tuple[UnconfirmedFile, ...] = ()
     """Included files of which something does not count before `config trust`."""
+    notes: tuple[str, ...] = ()
+    """The wishes of the configuration that this installation cannot fulfil."""
 
 
 class SuggestedChip(Value, frozen=True, kw_only=True):

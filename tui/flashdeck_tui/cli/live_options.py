@@ -19,6 +19,11 @@ def _noted(context: click.Context, _parameter: click.Parameter, value: tuple[str
     return value
 
 
+def _noted_one(context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    note_boards(context, (value,))
+    return value
+
+
 boards = click.option(
     "--board",
     "boards",
@@ -67,6 +72,13 @@ named_boards = _board_words(needed=True, complete=live_names.boards)
 """Names and globs of boards, at least one."""
 named_virtual_boards = _board_words(needed=True, complete=live_names.virtual_boards)
 """Names and globs of emulated boards, at least one."""
+board = click.argument(
+    "board",
+    type=options.name,
+    shell_complete=live_names.boards,
+    callback=_noted_one,
+)
+"""One board: its name, or a glob that means one."""
 virtual_board = click.argument("board", type=options.name, shell_complete=live_names.virtual_boards)
 """One emulated board: its name, or a glob that means one."""
 partition = click.argument("partition", type=options.name, shell_complete=live_names.partitions)

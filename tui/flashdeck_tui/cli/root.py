@@ -29,6 +29,7 @@ COMMANDS = (
     "retry",
     "move",
     "logs",
+    "console",
     "hold",
     "release",
     "take",

@@ -8,6 +8,7 @@ from flashdeck.job_state import Done, Queued, Running, Superseded, Written
 from flashdeck.model import BoardState, Contents, JobState, LogLevel, Presence
 from flashdeck.text import clean, format_age
 from flashdeck.words.boards import armed_text, armed_word, hold_text, lease_text, where_word
+from flashdeck.words.consoles import NOT_RECORDED
 from flashdeck.words.contents import contents_state
 from flashdeck.words.jobs import claim_text, status_detail, status_hint, status_word
 from flashdeck.words.tone import Phrase, Tone
@@ -89,6 +90,8 @@ def remarks(boards: Iterable[BoardState]) -> Iterator[str]:
             yield hold(board)
         if board.trouble:
             yield f"{board.name}: {board.trouble}"
+        if board.console is not None and board.console.condition in NOT_RECORDED:
+            yield f"{board.name}: console {board.console.text}"
         yield from (f"{board.name}: {doubt}: until `flashdeck release {board.name}`" for doubt in board.doubts)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from enum import Enum
+from functools import partial
 from typing import ClassVar, Final
 
 from textual import on
@@ -15,6 +16,7 @@ from flashdeck.errors import FlashdeckError
 from flashdeck.log_filter import LEVELS, LogFilter
 from flashdeck.model import LogLevel
 from flashdeck.text import clean, counted, format_size
+from flashdeck_tui.console_log import MOST_CONSOLES, ConsoleLog, speaking_boards
 from flashdeck_tui.daemon_log import DaemonLog, DebugLog
 from flashdeck_tui.fleet import Fleet
 from flashdeck_tui.key_names import KeyNames
@@ -46,6 +48,7 @@ _KEYS: Final = {
     "log-boards": ("type('BOARDS')", "boards"),
     "log-level": ("level", "level"),
     "log-text": ("type('TEXT')", "text"),
+    "log-consoles": ("consoles", "consoles"),
     "log-clear": ("clear", "clear"),
     "log-mark": ("mark", "mark"),
     "log-copy": ("copy", "copy"),
@@ -98,7 +101,7 @@ class LogScreen(WholeScreen):
         more: Callable[[LogFilter], Sequence[LogSource]] = lambda _: (),
         why_no_file: str | None = None,
     ) -> None:
-        """Show the log of all hosts, or of one board alone; `more` are sources beside the daemons'.
+        """Show the log of all hosts, or of one board alone, with its console; `more` are sources beside the daemons'.
 
         `why_no_file` says why no lines may be written to a file, where it is so.
         """
@@ -111,6 +114,9 @@ class LogScreen(WholeScreen):
         self._more = more
         wanted = LogFilter(boards=(board,) if board else ())
         self._debug: list[DebugLog] = []
+        self._consoles: list[ConsoleLog] = []
+        self._with_consoles = bool(board)
+        """True if consoles are wanted, as far as any of the boards has one."""
         self._logs = [DaemonLog(host, self._shown(host.name)) for host in fleet]
         self.window = LogWindow((*self._logs, *more(wanted)), wanted)
         self._typed = _LineFor.SEARCH
@@ -130,8 +136,11 @@ class LogScreen(WholeScreen):
 
     def on_mount(self) -> None:
         """Shows what is there, and goes on looking."""
-        self._show()
-        self._fill()
+        if self._with_consoles and speaking_boards(self._fleet, self.window.wanted):
+            self._choose(self.window.wanted)
+        else:
+            self._show()
+            self._fill()
         self.set_interval(LOOK_SECONDS, self.look)
 
     def look(self) -> None:
@@ -218,6 +227,17 @@ class LogScreen(WholeScreen):
         level = order[(order.index(wanted.level) + 1) % len(LEVELS)]
         self._choose(LogFilter(wanted.boards, level, wanted.text))
         self.say(f"level: {level_name(level)}")
+
+    def action_consoles(self) -> None:
+        """Show what boards say on their consoles, too, or no more."""
+        wanted = self.window.wanted
+        if not self._with_consoles and not speaking_boards(self._fleet, wanted):
+            self.say("No board here has a console: [profiles.NAME.console] of the configuration gives it one.")
+            return
+        self._with_consoles = not self._with_consoles
+        self._choose(wanted)
+        if self._consoles:
+            self.say(f"{counted(len(self._consoles), 'console')} shown; what a board says begins with >")
 
     def action_clear(self) -> None:
         """Show all lines again."""
@@ -371,16 +391,32 @@ class LogScreen(WholeScreen):
                 self.run_worker(source.watch(), group="debug")
         elif wanted.level is not LogLevel.DEBUG and self._debug:
             self._debug = []
-            self.application.workers.cancel_group(self, "debug")  # pyright: ignore[reportUnknownMemberType] -- Textual leaves open what its workers return
-        self.window.choose(wanted, (*self._logs, *self._debug, *self._more(wanted)))
+            self._forget_workers("debug")
+        self._forget_workers("consoles")
         self.say("")
+        self._consoles = self._spoken(wanted) if self._with_consoles else []
+        for source in self._consoles:
+            self.run_worker(source.watch(), group="consoles")
+        self.window.choose(wanted, (*self._logs, *self._debug, *self._consoles, *self._more(wanted)))
         self._show()
         self._fill()
+
+    def _spoken(self, wanted: LogFilter) -> list[ConsoleLog]:
+        """Return the consoles of all boards that are wanted; none where they are too many."""
+        boards = speaking_boards(self._fleet, wanted)
+        if len(boards) > MOST_CONSOLES:
+            self.say(f"{len(boards)} consoles are too many at once: {self._keys['log-boards']} chooses some boards.")
+            return []
+        return [ConsoleLog(host, board, self._shown(host.name)) for host, board in boards]
+
+    def _forget_workers(self, group: str) -> None:
+        self.application.workers.cancel_group(self, group)  # pyright: ignore[reportUnknownMemberType] -- Textual leaves open what its workers return
 
     def _fill(self) -> None:
         """Fetch older lines where those at hand do not fill the screen."""
         if len(self.window.lines) < self.application.size.height and self.window.may_have_older:
-            self.run_worker(self._page_back(quietly=True), group="paging", exclusive=True)
+            # A coroutine of its own would be left unawaited where another choice follows at once.
+            self.run_worker(partial(self._page_back, quietly=True), group="paging", exclusive=True)
 
     def _close_input(self) -> None:
         self.query_one("#log-typed").display = False
@@ -409,6 +445,8 @@ class LogScreen(WholeScreen):
         window, wanted = self.window, self.window.wanted
         boards = clean(" ".join(wanted.boards)) if wanted.boards else "all boards"
         parts = ["log", boards, level_name(wanted.level)]
+        if self._consoles:
+            parts.append("with consoles" if len(self._consoles) > 1 else "with console")
         if wanted.text:
             parts.append(f'with "{clean(wanted.text)}"')
         if window.sought:

@@ -7,6 +7,7 @@ from flashdeck.model import ArtifactState, BoardState, Contents, Disposition, Pa
 from flashdeck.problems import KEPT_OPEN_HINT
 from flashdeck.text import format_size
 from flashdeck.words.boards import armed_text, hold_text, lease_text, where_word
+from flashdeck.words.consoles import console_word
 from flashdeck.words.contents import BEING_FLASHED, contents_flaw, contents_name, contents_state, contents_text
 from flashdeck.words.partitions import build_state
 from flashdeck.words.tone import Phrase, Tone
@@ -131,6 +132,9 @@ def _board_facts(board: BoardState) -> Iterator[Phrase]:
     yield Phrase(", ".join(known))
     if board.presence is Presence.OTHER and board.text:
         yield Phrase(whole_text(board.text), Tone.WAIT)
+    if board.console is not None:
+        tone = console_word(board.console.condition).tone
+        yield Phrase(f"console: {whole_text(board.console.text)}", tone)
     protected = [short_name(partition.name) for partition in board.partitions if partition.protected]
     if protected:
         yield Phrase(f"protected, never touched: {', '.join(protected)}", Tone.FAINT)
