@@ -761,6 +761,20 @@ def test_a_daemon_that_ends_in_a_reload_last_ran_with_the_configuration_before(*
         scene.run(scene.job(scene.build(IMAGE)))
 
 
+@pytest.mark.parametrize(("failed_at", "is_broken"), [(99.0, True), (100.5, False)])
+def test_what_a_client_asked_for_before_the_disk_failed_may_be_refused_in_the_calm(
+    failed_at: float, *, is_broken: bool
+) -> None:
+    """A client that stalls reads its answer late: it is as old as what failed then."""
+    scene = Scene()
+    ask = Ask(step=1, life=1, at=100.0, client="c", wish=Wish.RELEASE, boards=("left",))
+    scene.checker.asked(ask)
+    scene.seen.disk_failed_at, scene.seen.is_calm = failed_at, True
+    ask.answered_at, ask.refused = 106.0, "host"
+    with pytest.raises(BrokenRuleError, match="rule answers") if is_broken else nullcontext():
+        scene.checker.answered(ask)
+
+
 def tell_configuration(scene: Scene) -> None:
     state = DaemonState(
         version="1",
