@@ -63,7 +63,9 @@ class ShownJobs(Rule):
         if not isinstance(job.status, Running):
             if self._running.get(job.board) == job.id:
                 del self._running[job.board]
-        elif self._running.setdefault(job.board, job.id) != job.id:
+        # What a life finds recorded may be two of them, where a full disk kept the end of the first from being recorded.
+        # It queues both again before its socket listens.
+        elif self._running.setdefault(job.board, job.id) != job.id and self.seen.is_alive:
             raise self.broken(f"{job.board} runs job {job.id}, and job {self._running[job.board]} still runs")
 
     def _be_new_or_known(self, job: JobState, name: str) -> None:

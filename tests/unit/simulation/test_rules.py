@@ -734,6 +734,18 @@ def test_a_life_that_begins_shows_what_it_finds_recorded() -> None:
     scene.run(old)
 
 
+@pytest.mark.parametrize("is_alive", [False, True])
+def test_two_jobs_of_a_board_run_at_once_in_a_record_alone(*, is_alive: bool) -> None:
+    """A disk that was full may have kept from being recorded that the first was over; nobody sees both."""
+    scene = Scene()
+    old, newer = scene.job(scene.build(IMAGE)), scene.job(scene.build(program(300, 2)))
+    scene.checker.began()
+    scene.seen.is_alive = is_alive
+    scene.run(old)
+    with pytest.raises(BrokenRuleError, match="rule jobs") if is_alive else nullcontext():
+        scene.run(newer)
+
+
 def test_a_lie_of_a_flash_counts_until_each_of_its_sectors_is_erased() -> None:
     scene = Scene()
     scene.checker.lied("device", Lie(step=0, address=APP.address, size=2 * SECTOR, is_erase=False))
