@@ -385,6 +385,14 @@ def loses_image(scene: Scene) -> None:
 
 def forgets_the_patch(scene: Scene) -> None:
     """A person flashes a program over a patch, which was the newest build, and it is not queued again."""
+    place = dataclasses.replace(APP, guards=frozenset({"fits"}))
+    product = dataclasses.replace(PRODUCT, places={**PRODUCT.places, "app": place})
+    scene.checker.took(Setup({"product": product}, {"left": dataclasses.replace(BOARD, product=product)}))
+    goes_over_a_patch(scene)
+
+
+def goes_over_a_patch(scene: Scene) -> None:
+    """A person flashes a program over a patch, whose file is the newest."""
     scene.flash(scene.build(IMAGE))
     patch = scene.build(b"patch", offset=32)
     known = contents(patch, 9, ())
@@ -721,6 +729,10 @@ def test_what_a_person_has_confirmed_of_an_included_file_counts() -> None:
     boards = {"left": dataclasses.replace(BOARD, product=product)}
     claimed = {"product": product}
     scene.checker.took(Setup({"product": product}, boards, claimed=claimed, confirmed=({"product": PRODUCT}, claimed)))
+
+
+def test_a_patch_that_the_guards_refuse_is_not_queued_again() -> None:
+    goes_over_a_patch(Scene())
 
 
 def test_a_life_that_begins_shows_what_it_finds_recorded() -> None:
