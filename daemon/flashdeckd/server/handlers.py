@@ -189,12 +189,15 @@ class Handlers:
     async def hold(self, params: api.Hold, _connection: Connection) -> api.BoardList:
         """`hold`."""
         chosen = self._bench.matching(required(params.boards))
-        boards = await for_each(chosen, lambda name: self._bench.hold(name, params.reason))
+        names = self._bench.names.of(chosen)
+        boards = await for_each(chosen, lambda name: self._bench.hold(names.of(name), params.reason))
         return api.BoardList(boards=boards, devices=self._hub.devices)
 
     async def release(self, params: api.Release, _connection: Connection) -> api.BoardList:
         """`release`."""
-        boards = await for_each(self._bench.matching(required(params.boards)), self._bench.release)
+        chosen = self._bench.matching(required(params.boards))
+        names = self._bench.names.of(chosen)
+        boards = await for_each(chosen, lambda name: self._bench.release(names.of(name)))
         return api.BoardList(boards=boards, devices=self._hub.devices)
 
     async def cancel(self, params: api.Cancel, _connection: Connection) -> JobState:
