@@ -11,6 +11,7 @@ from flash_rig import image
 from flashdeck.errors import DeviceGoneError, ErrorKind, FlashdeckError, ParkedError, TransferTimeoutError
 from flashdeck.job_state import Cancelled, Done, JobStatus, Queued, Superseded, Verified, WaitFor, Waiting, Written
 from flashdeck.model import Contents, JobState, Origin, Presence
+from flashdeck.words.jobs import status_hint
 from flashdeckd.flash import engine
 from flashdeckd.flash.listener import FlashListener
 from flashdeckd.flash.result import FlashResult
@@ -147,6 +148,30 @@ async def test_another_board_in_the_place_of_one_whose_image_is_whole_is_left_al
     contents = scene.book.contents("left", "app1")
     assert contents is not None
     assert contents.serial == "B2"
+
+
+async def test_a_job_behind_one_that_waits_for_its_own_board_says_what_it_waits_for(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by seed 880 of the simulation: it was queued, and nothing said why it stayed so."""
+
+    def flash(*args: object, **rest: object) -> FlashResult:
+        outcome = real(*args, **rest)
+        loop.call_soon_threadsafe(scene.lane.see, ABSENT)
+        return replace(outcome, interrupted=True)
+
+    loop = asyncio.get_running_loop()
+    real: Callable[..., FlashResult] = engine.flash
+    monkeypatch.setattr(engine, "flash", flash)
+    job = await scene.until(await scene.order(size=OLD), Written)
+    monkeypatch.setattr(engine, "flash", real)
+    scene.lane.see(Sighting(Presence.DFU, replace(scene.emulated.device, serial="B2")))
+    newer = await scene.until(await scene.order(size=NEW), Waiting)
+    assert waits_for(newer) is WaitFor.OTHER_DEVICE
+    assert f"job {job.id} comes first: another device is in the place of board left: serial B2" in newer.text
+    assert "flashdeck release left" in status_hint(newer.status)
+    await scene.lane.release()
+    await scene.until(newer, Done)
 
 
 async def test_a_job_that_has_ended_is_not_superseded_any_more(scene: Scene) -> None:
