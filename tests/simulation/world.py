@@ -109,11 +109,9 @@ class World:
         self.process = SimProcess()
         self._take_over()
         self.plan = BenchPlan.of(self.random("bench"), self.mood, self.night, self.builds, self.witness)
-        self.setup = self.plan.setup
-        """The configuration as it stands in the file, or did before somebody broke it."""
+        self.setup = self._went_by = self.plan.setup
+        """The configuration as it stands in the file, or did before somebody broke it; and what was last in force."""
         self.confirmed = Confirmed(self.state / RECORD_NAME)
-        self._went_by = self.setup
-        """The one that a daemon has gone by last."""
         self._setups = {self.setup.spool_limit: self.setup}
         """All that were written, by the limit of the spool: each has its own, by which it is known again."""
         self._make_places()
@@ -365,7 +363,7 @@ class World:
     def _mend_configuration(self) -> None:
         """Whoever broke the file sees that, and writes the whole one.
 
-        Where that is what no daemon takes, as with the serial of a board that was adopted meanwhile, the edit is undone.
+        Where no daemon takes that, as with the serial of a board that was adopted meanwhile, the edit is undone.
         """
         is_whole = self.config.read_text() == self.plan.written(self.setup)
         self.configure(self._went_by if is_whole else self.setup)

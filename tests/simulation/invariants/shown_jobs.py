@@ -63,8 +63,8 @@ class ShownJobs(Rule):
         if not isinstance(job.status, Running):
             if self._running.get(job.board) == job.id:
                 del self._running[job.board]
-        # What a life finds recorded may be two of them, where a full disk kept the end of the first from being recorded.
-        # It queues both again before its socket listens.
+        # What a life finds recorded may be two of them, where a full disk kept from it that the first was over. It
+        # queues both again before its socket listens.
         elif self._running.setdefault(job.board, job.id) != job.id and self.seen.is_alive:
             raise self.broken(f"{job.board} runs job {job.id}, and job {self._running[job.board]} still runs")
 
