@@ -307,9 +307,16 @@ def lease_handlers(leases: Leases) -> Mapping[type[api.Params[Any]], Handler]:
     """Return the handlers for boards that a client takes, and for those that act for one."""
 
     async def take(params: api.Take, connection: Connection) -> api.LeaseToken:
-        lease = await leases.take(
-            params.boards, params.by, params.reason, no_wait=params.no_wait, seconds=params.timeout
-        )
+        if connection.is_taking:  # who has boards and waits for others would keep both from everybody
+            message = "this connection waits for boards already"
+            raise RequestError(message, hint="take all boards that you need in one command")
+        connection.is_taking = True
+        try:
+            lease = await leases.take(
+                params.boards, params.by, params.reason, no_wait=params.no_wait, seconds=params.timeout
+            )
+        finally:
+            connection.is_taking = False
         connection.lease = connection.own_lease = lease
         connection.on_close(lambda: leases.end(lease))
         return api.LeaseToken(token=lease.token, boards=lease.boards)

@@ -11,10 +11,11 @@ MAY_FOLLOW = {
     "waiting": {"queued", "waiting", "running", "written", "blocked", "failed", "superseded", "cancelled"},
     "running": {"queued", "waiting", "running", "written", "blocked", "failed", "cancelled", "superseded"},
     "written": {"written", "queued", "done", "failed", "cancelled", "superseded"},
-    "blocked": {"queued", "blocked", "failed", "superseded", "cancelled"},
+    "blocked": {"queued", "waiting", "running", "blocked", "failed", "superseded", "cancelled"},
 }
 """The states that may be shown after each state: those that CONTRIBUTING draws, and a superseded one also behind what
-runs, or is written: that it was queued again in between may be overtaken before it is told. Nothing follows an end."""
+runs, or is written, and one that runs or waits behind one that is blocked: that it was queued again in between may be
+overtaken before it is recorded, and so told. Nothing follows an end."""
 CAUGHT_UP_SECONDS = 5.0
 """Seconds that the record of all that was missed may take."""
 

@@ -10,6 +10,7 @@ import pytest
 
 from flashdeck.errors import ErrorKind
 from flashdeck.job_state import (
+    Blocked,
     Done,
     Failed,
     Failure,
@@ -694,6 +695,13 @@ def test_a_job_that_is_cancelled_as_its_work_is_recorded_shows_its_end_alone() -
     scene = Scene()
     job = scene.run(scene.job(None, kind=JobKind.RESET, origin=Origin.HAND))
     scene.move(job, Done(not_started="cancelled before the leave"))
+
+
+def test_a_job_that_is_released_as_its_board_is_taken_is_never_shown_as_queued() -> None:
+    """What has overtaken that, before it was recorded, is told alone."""
+    scene = Scene()
+    job = scene.move(scene.job(scene.build(IMAGE)), Blocked(reason="x"))
+    scene.move(job, Waiting(for_=WaitFor.LEASE, reason="taken"))
 
 
 def test_images_have_the_names_that_the_product_gives_them() -> None:
