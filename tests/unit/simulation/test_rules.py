@@ -32,6 +32,7 @@ from flashdeck.model import (
     DaemonState,
     Disposition,
     Event,
+    HoldBy,
     LogLevel,
     LogLine,
     PartitionState,
@@ -805,6 +806,37 @@ def test_what_a_client_asked_for_before_the_disk_failed_may_be_refused_in_the_ca
     ask.answered_at, ask.refused = 106.0, "host"
     with pytest.raises(BrokenRuleError, match="rule answers") if is_broken else nullcontext():
         scene.checker.answered(ask)
+
+
+@pytest.mark.parametrize("is_released", [False, True])
+def test_a_board_may_be_released_between_its_hold_and_the_configuration_that_it_is_for(*, is_released: bool) -> None:
+    """A reload holds the boards first: whoever releases one has read of the difference."""
+    scene = Scene()
+    hold = BoardHold(reason="the configuration has changed: partition app is resized", by=HoldBy.FLASHDECK)
+    scene.show(msgspec.structs.replace(scene.board, hold=hold))
+    if is_released:
+        scene.ask(Wish.RELEASE)
+    scene.show(msgspec.structs.replace(scene.board, hold=None))
+    smaller = dataclasses.replace(APP, size=APP.size - SECTOR)
+    product = dataclasses.replace(PRODUCT, places={**PRODUCT.places, "app": smaller})
+    scene.checker.took(Setup({"product": product}, {"left": dataclasses.replace(BOARD, product=product)}))
+    with nullcontext() if is_released else pytest.raises(BrokenRuleError, match="nobody released it"):
+        scene.run(scene.job(scene.build(IMAGE)))
+
+
+def test_a_job_ends_under_the_configuration_that_it_began_with() -> None:
+    """Its partition has grown while it was erased: the sector that is new was none of its business."""
+    scene = Scene()
+    usual = scene.seen.setup
+    smaller = dataclasses.replace(APP, size=APP.size - SECTOR)
+    product = dataclasses.replace(PRODUCT, places={**PRODUCT.places, "app": smaller})
+    scene.checker.took(Setup({"product": product}, {"left": dataclasses.replace(BOARD, product=product)}))
+    scene.ask(Wish.RELEASE)
+    job = scene.run(scene.job(None, kind=JobKind.ERASE, origin=Origin.HAND))
+    scene.checker.opened(Opened(step=1, life=1, device="device", lane="left", was_dfu=True))
+    scene.erase(2, 3, 4)
+    scene.checker.took(usual)
+    scene.move(job, Written(result=result(verified=True)))
 
 
 def tell_configuration(scene: Scene) -> None:
