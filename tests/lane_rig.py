@@ -191,12 +191,21 @@ class Scene:
         """Hotplug finds the board."""
         self.lane.see(Sighting(Presence.DFU, replace(self.emulated.device, serial="A1")))
 
-    async def order(self, partition: str = "app1", *, size: int = 20_000, data: bytes | None = None) -> JobState:
-        return await self.bring(Image.raw(image(size) if data is None else data), partition)
+    async def order(
+        self,
+        partition: str = "app1",
+        *,
+        size: int = 20_000,
+        data: bytes | None = None,
+        origin: Origin = Origin.HAND,
+    ) -> JobState:
+        return await self.bring(Image.raw(image(size) if data is None else data), partition, origin=origin)
 
-    async def bring(self, image: Image, partition: str = "app1", *, once: bool = False) -> JobState:
+    async def bring(
+        self, image: Image, partition: str = "app1", *, once: bool = False, origin: Origin = Origin.HAND
+    ) -> JobState:
         artifact = await asyncio.to_thread(self._spool.add, image)
-        origin = Origin.BUILD if once else Origin.HAND
+        origin = Origin.BUILD if once else origin
         job = await self.book.create("left", partition, artifact, origin, patch=not image.is_program, once=once)
         self.lane.poke()
         return job

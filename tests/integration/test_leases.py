@@ -139,6 +139,19 @@ async def test_a_second_taker_waits_in_line_or_is_told_who_has_it(rig: Rig) -> N
         await last
 
 
+async def test_one_that_waits_in_line_takes_no_other_boards_meanwhile(rig: Rig) -> None:
+    """Found by seed 458 of the simulation: it had two leases then, and could give back one of them."""
+    async with somebody(rig) as holder, somebody(rig) as second:
+        await holder.call(api.Take(boards=("left",)))
+        waits = asyncio.create_task(second.call(api.Take(boards=("left",))))
+        behind = asyncio.create_task(refused(second, api.Take(boards=("left",), timeout=1.0)))
+        assert "waits for boards already" in (await behind).message
+        await holder.call(api.EndLease())
+        await waits
+        await second.call(api.EndLease())
+        assert (await left(rig)).lease is None
+
+
 async def test_one_that_waits_in_line_and_leaves_holds_up_nobody(rig: Rig) -> None:
     async with somebody(rig) as first, somebody(rig) as third:
         await first.call(api.Take(boards=("left",)))

@@ -109,8 +109,8 @@ class World:
         self.process = SimProcess()
         self._take_over()
         self.plan = BenchPlan.of(self.random("bench"), self.mood, self.night, self.builds, self.witness)
-        self.setup = self.plan.setup
-        """The configuration as it stands in the file, or did before somebody broke it."""
+        self.setup = self._went_by = self.plan.setup
+        """The configuration as it stands in the file, or did before somebody broke it; and what was last in force."""
         self.confirmed = Confirmed(self.state / RECORD_NAME)
         self._setups = {self.setup.spool_limit: self.setup}
         """All that were written, by the limit of the spool: each has its own, by which it is known again."""
@@ -200,7 +200,7 @@ class World:
 
     def configure(self, setup: Setup) -> None:
         """Write another configuration."""
-        self.setup = replace(setup, spool_limit=setup.spool_limit + len(self._setups))
+        self.setup = replace(setup, spool_limit=max(self._setups) + len(self._setups))
         self._setups[self.setup.spool_limit] = self.setup
         self.confirmed.written(self.setup)
         if project := self.plan.included(self.setup):
@@ -210,11 +210,8 @@ class World:
     def in_force(self, config: Config) -> None:
         """The daemon goes by a configuration from now on; boards that wait for their new names have the old ones."""
         setup = self.confirmed.in_force(self._setups[config.daemon.spool_limit], config)
-        known = {**self.witness.seen.setup.boards, **setup.boards}
-        boards = {
-            name: known[name] if board.pins is None else _adopted(board, setup) for name, board in config.boards.items()
-        }
-        self.witness.took(replace(setup, boards=boards))
+        self._went_by = self._setups[config.daemon.spool_limit]
+        self.witness.took(replace(setup, boards=boards_in_force(config, setup, self.witness.seen.setup)))
 
     def reload(self) -> None:
         """Ask the daemon to read its configuration again."""
@@ -355,13 +352,21 @@ class World:
         """The daemon has ended by itself."""
         self.tell("end", f"{life.number} {error!r}")
         if isinstance(error, ConfigError):
-            self.loop.call_soon_threadsafe(self.configure, self.setup)  # whoever broke it sees that, and mends it
+            self.loop.call_soon_threadsafe(self._mend_configuration)
         elif isinstance(error, OSError | FlashdeckError) and self._disk_fails(life):
             pass  # its directories could not be used
         elif error is not None:
             self.fail("the daemon ended: " + "".join(traceback.format_exception(error)))
         self._bury(life)
         self.disk.end(life)
+
+    def _mend_configuration(self) -> None:
+        """Whoever broke the file sees that, and writes the whole one.
+
+        Where no daemon takes that, as with the serial of a board that was adopted meanwhile, the edit is undone.
+        """
+        is_whole = self.config.read_text() == self.plan.written(self.setup)
+        self.configure(self._went_by if is_whole else self.setup)
 
     def _disk_fails(self, life: DaemonLife) -> bool:
         """Tell whether the disk is full, or has failed since a life began."""
@@ -396,6 +401,18 @@ class World:
         self.state.mkdir(mode=0o700)
         self.config.write_text(self.plan.written(self.setup))
         self.project.write_text(self.plan.included(self.setup))
+
+
+def boards_in_force(config: Config, setup: Setup, before: Setup) -> dict[str, Named]:
+    """Return the boards by which a daemon goes: as written in `setup`, adopted, or with a name that they had `before`.
+
+    Those that wait for their new names are recognised as before, and are of their product as that is now.
+    """
+    former = {name: replace(named, product=setup.products[named.product.name]) for name, named in before.boards.items()}
+    known = {**former, **setup.boards}
+    return {
+        name: known[name] if board.pins is None else _adopted(board, setup) for name, board in config.boards.items()
+    }
 
 
 def _adopted(board: Board, setup: Setup) -> Named:

@@ -81,6 +81,8 @@ class Bench:
         """Locked while the configuration is exchanged, and while a job is created for a board that it has."""
         self.names = FollowedNames()
         """The boards that clients go by for a while."""
+        self._naming = asyncio.Lock()
+        """Locked while boards get other names, and while a hold is recorded or ended under one."""
         self._lanes: dict[str, Lane] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         """The running lanes."""
@@ -308,31 +310,35 @@ class Bench:
         """
         async with self._seeing:
             await self._end_lanes(names)
-            try:
-                await self.book.rename_boards(names, mark)
-            except FlashdeckError:
-                for lane in [self._lanes[name] for name in names if name in self._lanes]:
-                    again = self._open(lane.board)
-                    again.armed, again.once, again.lease = lane.armed, lane.once, lane.lease
-                    again.see(lane.sighting)
-                raise
-            self._histories.rename_boards(names)
-            self._sightings.rename_boards(names)
-            self._comings.rename_boards(names)
-            replaced = set(names.values()) - names.keys()
-            kept = {name: hold for name, hold in self._holds.items() if name not in replaced}
-            self._holds = {names.get(name, name): hold for name, hold in kept.items()}
-            former = {new: self._lanes.pop(old) for old, new in names.items() if old in self._lanes}
-            self._hub.forget_boards(names)
-            self.names.follow(names)
-            self.maps.rename_boards(names)
-            self.consoles.rename_boards(names)
-            self.configure(config)
-            for name, lane in former.items():
-                self._lanes[name].lease = lane.lease
-                self._lanes[name].see(lane.sighting)
+            async with self._naming:
+                await self._rename_boards(names, config, mark)
         for old, new in names.items():
             self._hub.log(f"board {old} is called {new} now", board=new)
+
+    async def _rename_boards(self, names: Mapping[str, str], config: Config, mark: str) -> None:
+        try:
+            await self.book.rename_boards(names, mark)
+        except FlashdeckError:
+            for lane in [self._lanes[name] for name in names if name in self._lanes]:
+                again = self._open(lane.board)
+                again.armed, again.once, again.lease = lane.armed, lane.once, lane.lease
+                again.see(lane.sighting)
+            raise
+        self._histories.rename_boards(names)
+        self._sightings.rename_boards(names)
+        self._comings.rename_boards(names)
+        replaced = set(names.values()) - names.keys()
+        kept = {name: hold for name, hold in self._holds.items() if name not in replaced}
+        self._holds = {names.get(name, name): hold for name, hold in kept.items()}
+        former = {new: self._lanes.pop(old) for old, new in names.items() if old in self._lanes}
+        self._hub.forget_boards(names)
+        self.names.follow(names)
+        self.maps.rename_boards(names)
+        self.consoles.rename_boards(names)
+        self.configure(config)
+        for name, lane in former.items():
+            self._lanes[name].lease = lane.lease
+            self._lanes[name].see(lane.sighting)
 
     async def retire(self, names: Iterable[str]) -> None:
         """End what is to be done on boards that the configuration has no more; what is known of them is kept."""
@@ -402,14 +408,18 @@ class Bench:
             await self._disarm(name)
 
     async def hold(self, name: str, reason: str, by: HoldBy = HoldBy.PERSON) -> BoardState:
-        """Stops a lane from starting anything, also over a restart."""
-        lane = self.lane(name)
+        """Stops a lane from starting anything, also over a restart.
+
+        The board may get another name meanwhile. Raises RequestError (`no-such-board`) where there is none, or no more.
+        """
+        lane, names = self.lane(name), self.names.of((name,))
         # Every state of the board carries it, and has to fit into one line of the protocol.
         hold = BoardHold(reason=clean(reason, LONGEST_LINE) or "by hand", by=by)
         lane.hold = self._holds[name] = hold  # from now on, also where that cannot be recorded
-        await self._journal.save_hold(name, hold)
-        self._hub.log(f"on hold: {hold.reason}", board=name)
-        return self.state_of(name)
+        async with self._naming:
+            await self._journal.save_hold(names.of(name), hold)
+        self._hub.log(f"on hold: {hold.reason}", board=names.of(name))
+        return self.state_of(names.of(name))
 
     async def hold_unknown(self, ledger: Ledger) -> None:
         """Put all boards on hold whose hold was lost with an earlier journal, durably."""
@@ -435,29 +445,34 @@ class Bench:
     async def release(self, name: str) -> BoardState:
         """Ends a hold. Jobs that are blocked for a reason of their own are looked at once more (`Lane.release`).
 
-        The one device that has its serial is the board then, also where there were two of them.
+        The one device that has its serial is the board then, also where there were two of them. The board may get
+        another name meanwhile. Raises RequestError (`no-such-board`) where there is none, or no more.
         """
-        lane = self.lane(name)
-        released = lane.hold  # one that comes from now on stays, as it does in the journal
-        await self._journal.save_hold(name, None)
-        if self._holds.get(name) is released:
-            self._holds.pop(name, None)
-        self._hub.log("released", board=name)
-        if await self._sightings.forget_shared(lane.board):
+        names = self.names.of((name,))
+        released = self.lane(name).hold  # one that comes from now on stays, as it does in the journal
+        async with self._naming:
+            await self._journal.save_hold(names.of(name), None)
+            if self._holds.get(names.of(name)) is released:
+                self._holds.pop(names.of(name), None)
+        self._hub.log("released", board=names.of(name))
+        if await self._sightings.forget_shared(self.lane(names.of(name)).board):
             await self.see(self._devices, self._unread)
-            if lane.sighting.device is not None:
-                text = f"the device at {lane.sighting.device.name} is this board: a person has said so"
-                self._hub.log(text, level=LogLevel.WARNING, board=name)
+            device = self.lane(names.of(name)).sighting.device
+            if device is not None:
+                text = f"the device at {device.name} is this board: a person has said so"
+                self._hub.log(text, level=LogLevel.WARNING, board=names.of(name))
+        lane = self.lane(names.of(name))
         if lane.hold is released:
             lane.hold = None
         if self._lost and not any(each.hold and each.hold.reason == self._lost for each in self._lanes.values()):
             self._lost = ""
             self._journal.heeded()
         await lane.release()
-        return self.state_of(name)
+        return self.state_of(names.of(name))
 
     def state_of(self, name: str) -> BoardState:
-        """Return the state of a board as it is now."""
+        """Return the state of a board as it is now; raises RequestError (`no-such-board`)."""
+        self.lane(name)  # or it says that there is none
         return self._facts.state_of(name)
 
     def _publish(self, name: str) -> None:

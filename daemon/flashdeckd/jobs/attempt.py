@@ -39,7 +39,10 @@ class Attempt(Protocol):
     """Bytes that are right on the board as far as the last attempt came; -1 where it had no plan."""
 
     async def check(self, job: JobState) -> None:
-        """Raise what speaks against a job whatever board it meets: that is said before its board is there."""
+        """Raise what speaks against a job whatever board it meets: that is said before its board is there.
+
+        One that is not needed any more ends here.
+        """
         ...
 
     async def ends_without_dfu(self, job: JobState, presence: Presence) -> bool:

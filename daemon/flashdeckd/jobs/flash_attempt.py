@@ -5,14 +5,18 @@ from collections.abc import Callable
 
 from flashdeck.errors import DeviceGoneError
 from flashdeck.job_state import Done, JobKind, Phase, Written
-from flashdeck.model import JobState, LogLevel, Presence
+from flashdeck.model import JobState, LogLevel, Origin, Presence
 from flashdeck.words.contents import image_name
 from flashdeckd.flash.engine import preview
 from flashdeckd.flash.result import FlashResult
+from flashdeckd.flash.target import Target
+from flashdeckd.host import threads
+from flashdeckd.images.image import Image
 from flashdeckd.jobs.assumed_facts import ASSUMED_FACTS
 from flashdeckd.jobs.attempt import Workplace, result_of_engine
 from flashdeckd.jobs.bootloader_book import bootloader_of
 from flashdeckd.jobs.cached_image import cached_image, why_never_cached
+from flashdeckd.jobs.contents import demanded, known_bytes
 from flashdeckd.jobs.contents_change import Flashed
 from flashdeckd.jobs.departure import Departure
 from flashdeckd.jobs.engine_reports import EngineReports
@@ -30,10 +34,24 @@ class FlashAttempt:
         self.reached = -1
 
     async def check(self, job: JobState) -> None:
-        """Check the image by assumed facts."""
+        """Check the image by assumed facts; a build that is there already ends here (safety rule 7).
+
+        It was queued behind a job that would have changed that, and was given up before it did.
+        """
         board = self._place.board
         image = await self._place.images.read(job)
-        preview(image, target_of(board, board.profile.partitions[job.partition]), ASSUMED_FACTS)
+        target = target_of(board, board.profile.partitions[job.partition])
+        if job.origin is Origin.BUILD and await self._is_there(job, image, target):
+            await self._place.book.supersede(job, 0)
+        else:
+            preview(image, target, ASSUMED_FACTS)
+
+    async def _is_there(self, job: JobState, image: Image, target: Target) -> bool:
+        contents = self._place.book.contents(job.board, job.partition)
+        if contents is None or contents.uncertain:
+            return False
+        known = await threads.run(known_bytes, contents, target, self._place.images.shelf.image)
+        return known.satisfies(demanded(image, target))
 
     async def ends_without_dfu(self, job: JobState, presence: Presence) -> bool:  # noqa: ARG002 -- wherever it is
         """Return False: the board is brought into DFU mode, or waited for."""

@@ -778,14 +778,20 @@ class Lane:
         return not self._state.is_in_dfu or contents is None or is_of(contents, device)
 
     async def _tell_of_other_device(self, job: JobState, device: UsbDevice) -> None:
-        reason = (
+        """A job that is written waits for its device or for a person, and what is queued behind it says so, too."""
+        why = (
             f"another device is in the place of board {self.board.name}: serial {device.serial or 'none'}, bcdDevice "
-            f"{device.bcd_device:04x}; if it is the right one, run `flashdeck release {self.board.name}`"
+            f"{device.bcd_device:04x}"
         )
-        status = Written(result=job.result, reason=reason)
+        hint = f"if it is the right one, run `flashdeck release {self.board.name}`"
+        status = Written(result=job.result, reason=f"{why}; {hint}")
         if job.status != status:
             await self._book.move(job, status)
-            self._book.log(job, reason, LogLevel.WARNING)
+            self._book.log(job, status.reason, LogLevel.WARNING)
+        behind = Waiting(for_=WaitFor.OTHER_DEVICE, reason=f"job {job.id} comes first: {why}", hint=hint)
+        for newer in self._book.at_their_turn(self._book.active(self.board.name)):
+            if newer.id > job.id and newer.partition == job.partition and self._may_begin(newer):
+                await self._book.wait(newer, behind)
 
     async def _wait_for_board(self, jobs: Iterable[JobState]) -> None:
         sighting = self.sighting

@@ -52,6 +52,8 @@ class Connection:
         self.client = ""
         self.lease: TakenBoards | None = None
         """The lease that it has, or acts for."""
+        self.is_taking = False
+        """True while it waits for boards that it wants to take."""
         self.own_lease: TakenBoards | None = None
         """The lease that it has taken itself; None while it has none."""
         self.descriptor = descriptor

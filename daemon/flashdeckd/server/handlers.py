@@ -190,12 +190,15 @@ class Handlers:
     async def hold(self, params: api.Hold, _connection: Connection) -> api.BoardList:
         """`hold`."""
         chosen = self._bench.matching(required(params.boards))
-        boards = await for_each(chosen, lambda name: self._bench.hold(name, params.reason))
+        names = self._bench.names.of(chosen)
+        boards = await for_each(chosen, lambda name: self._bench.hold(names.of(name), params.reason))
         return api.BoardList(boards=boards, devices=self._hub.devices)
 
     async def release(self, params: api.Release, _connection: Connection) -> api.BoardList:
         """`release`."""
-        boards = await for_each(self._bench.matching(required(params.boards)), self._bench.release)
+        chosen = self._bench.matching(required(params.boards))
+        names = self._bench.names.of(chosen)
+        boards = await for_each(chosen, lambda name: self._bench.release(names.of(name)))
         return api.BoardList(boards=boards, devices=self._hub.devices)
 
     async def cancel(self, params: api.Cancel, _connection: Connection) -> JobState:
@@ -322,9 +325,16 @@ def lease_handlers(leases: Leases) -> Mapping[type[api.Params[Any]], Handler]:
     """Return the handlers for boards that a client takes, and for those that act for one."""
 
     async def take(params: api.Take, connection: Connection) -> api.LeaseToken:
-        lease = await leases.take(
-            params.boards, params.by, params.reason, no_wait=params.no_wait, seconds=params.timeout
-        )
+        if connection.is_taking:  # who has boards and waits for others would keep both from everybody
+            message = "this connection waits for boards already"
+            raise RequestError(message, hint="take all boards that you need in one command")
+        connection.is_taking = True
+        try:
+            lease = await leases.take(
+                params.boards, params.by, params.reason, no_wait=params.no_wait, seconds=params.timeout
+            )
+        finally:
+            connection.is_taking = False
         connection.lease = connection.own_lease = lease
         connection.on_close(lambda: leases.end(lease))
         return api.LeaseToken(token=lease.token, boards=lease.boards)

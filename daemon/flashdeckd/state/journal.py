@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import msgspec
 
@@ -311,22 +311,31 @@ class Journal:
         if self._closed:
             raise FlashdeckError(f"the journal {self._path} is closed")
         running = self._writer.run(self._if_there, work)
+        running.add_done_callback(self._tell)  # not below: whoever asked for it may be gone by then
         try:
-            result = await asyncio.shield(running)
-        except HostError as error:
-            self._failure = error.advice
-            self._on_trouble(self.trouble)
-            raise
+            return await asyncio.shield(running)
         except sqlite3.Error as error:
-            failure = _sqlite_failure(self._path, error)
-            self._failure = f"{failure.message}; {failure.hint}"
-            self._on_trouble(self.trouble)
-            if primary_code(error) == sqlite3.SQLITE_FULL:
-                self._on_full()
-            raise failure from error
-        self._failure = ""
+            raise _sqlite_failure(self._path, error) from error
+
+    def _tell(self, done: asyncio.Future[Any]) -> None:
+        """Tell whether the disk works, by what has become of the last that was asked of it."""
+        if done.cancelled():
+            return
+        error = done.exception()
+        match error:
+            case None:
+                self._failure = ""
+            case HostError():
+                self._failure = error.advice
+            case sqlite3.Error():
+                failure = _sqlite_failure(self._path, error)
+                self._failure = f"{failure.message}; {failure.hint}"
+            case _:
+                _log.error("the journal stopped by a fault in flashdeckd", exc_info=error)
+                return
         self._on_trouble(self.trouble)
-        return result
+        if isinstance(error, sqlite3.Error) and primary_code(error) == sqlite3.SQLITE_FULL:
+            self._on_full()
 
 
 _Statement = tuple[str, tuple[object, ...]]

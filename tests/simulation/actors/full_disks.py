@@ -48,6 +48,8 @@ class FullDisks:
 
     def calm(self) -> None:
         """There is room, and nothing fails."""
+        if self._world.disk.room is not None:
+            self._world.witness.seen.disk_failed_at = self._world.baton.now
         self._world.disk.room = None
         self._failing = self._commits = 0
         self._lost = 0.0

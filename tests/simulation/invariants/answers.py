@@ -21,7 +21,9 @@ class Answers(Rule):
     def answered(self, ask: Ask) -> None:
         """Judge what is refused in the calm, or because the disk fails that never has."""
         has_no_reason = ask.refused == ErrorKind.HOST.value and self.seen.disk_failed_at == float("-inf")
-        is_wrong = has_no_reason or (self.seen.is_calm and ask.refused != "" and ask.refused not in _OWN_FAULT)
+        # A client that stalls reads in the calm what was answered before it: a fault that struck since it was asked.
+        is_calm = self.seen.is_calm and self.seen.disk_failed_at < ask.at
+        is_wrong = has_no_reason or (is_calm and ask.refused != "" and ask.refused not in _OWN_FAULT)
         if ask.wish in SIMPLE and is_wrong:
             raise self.broken(
                 f"{ask.wish.value} of {ask.boards} is refused ({ask.refused}), though nothing fails any more"

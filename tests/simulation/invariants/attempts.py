@@ -92,6 +92,14 @@ class Attempts:
         """Return the attempt that a change is due to; None where none was shown as running."""
         return self._all.get((change.life, change.lane, change.job))
 
+    def place_of(self, job: JobState) -> Place | None:
+        """Return the partition of a job, as the configuration had it when its last attempt began, or has it now."""
+        attempt = self._all.get((self._seen.life, job.board, job.id))
+        named = self._seen.setup.boards.get(job.board)
+        if attempt is not None:
+            return attempt.place
+        return named.product.places.get(job.partition) if named is not None else None
+
     def began(self) -> None:
         """A life of the daemon begins: nothing runs."""
         self._now.clear()

@@ -2,13 +2,15 @@
 
 from flashdeck.disposition import Disposition
 from flashdeck.job_state import Running
-from flashdeck.model import Event, JobState
+from flashdeck.model import BoardState, Event, JobState
 from simulation.invariants.attempts import Attempts
 from simulation.invariants.rule import Rule
 from simulation.seen import Ask, Named, Seen, Setup, Wish
 
 CARRIED_SECONDS = 5.0
 """Seconds in which a board has its new name."""
+
+_CHANGED = "the configuration has changed"
 
 
 class ChangedFiles(Rule):
@@ -38,12 +40,20 @@ class ChangedFiles(Rule):
         """The configuration that a daemon has said to go by last; None: none yet."""
         self._is_new = False
         """True where a life has begun, and has not said by which it goes."""
+        self._reasons: dict[str, str] = {}
+        """By board: the reason of its hold that is shown."""
+        self._told_early: set[str] = set()
+        """Boards that are shown on hold for a configuration that is not in force yet."""
+        self._released_early: set[str] = set()
+        """Those of them that a person has released since: after the difference was told."""
         self._stays_held: set[str] = set()
         """Boards that were on hold under another name, and that nobody has released since."""
 
     def began(self) -> None:
         """A new life looks at every path first."""
         self._since.clear()
+        self._told_early.clear()
+        self._released_early.clear()
         self._is_new = True
         self._began_at = self.seen.now
 
@@ -68,6 +78,7 @@ class ChangedFiles(Rule):
         for named in after.boards.values():
             old_name = named.name if named.name in before.boards else former.get(_identity(named), "")
             was = self.seen.shown.boards.get(old_name)
+            self._reasons[named.name] = self._reasons.get(old_name, "")
             if old_name != named.name and (old_name in self._stays_held or (was is not None and was.hold is not None)):
                 self._stays_held.add(named.name)
             noted = self._unrecorded.pop(old_name, None)
@@ -75,10 +86,13 @@ class ChangedFiles(Rule):
             if old_name in carried and not is_undone:
                 self._differs[named.name] = carried[old_name]
             old = before.boards.get(old_name)
-            if old is not None and is_known and (difference := _difference(old, named)):
+            is_released = old_name in self._released_early
+            if old is not None and is_known and not is_released and (difference := _difference(old, named)):
                 self._differs[named.name] = difference
             if named.name in self._differs and self.seen.disk_failed_at > self.seen.now - CARRIED_SECONDS:
                 self._unrecorded[named.name] = named
+        self._told_early.clear()
+        self._released_early.clear()
 
     def asked(self, ask: Ask) -> None:
         """A person may release boards, by whatever name or glob."""
@@ -97,10 +111,13 @@ class ChangedFiles(Rule):
         if ask.wish is Wish.RELEASE and not ask.refused:
             for board in ask.boards:
                 self._differs.pop(board, None)
+            self._released_early |= self._told_early.intersection(ask.boards)
 
     def published(self, event: Event, before: JobState | None) -> None:
         """Judge what begins, and what becomes of a build."""
-        job, artifact = event.job, event.artifact
+        job, artifact, board = event.job, event.artifact, event.board
+        if board is not None:
+            self._note_reason(board)
         if event.daemon is not None and event.daemon.configuration is not None:
             self._told = self.seen.setup
         begins = job is not None and isinstance(job.status, Running)
@@ -122,6 +139,17 @@ class ChangedFiles(Rule):
             return
         if 0 < build.settled_at < self._since.get((artifact.profile, artifact.partition), self._began_at):
             raise self.broken(f"{artifact.source} was never seen there and lay there before, and is flashed by itself")
+
+    def _note_reason(self, board: BoardState) -> None:
+        """Note a hold that is new: a reload holds all boards before it goes by the other configuration.
+
+        Between the two a person may read why, and release them.
+        """
+        reason = board.hold.reason if board.hold is not None else ""
+        if self.seen.is_alive and reason.startswith(_CHANGED) and reason != self._reasons.get(board.name):
+            self._told_early.add(board.name)
+            self._released_early.discard(board.name)
+        self._reasons[board.name] = reason
 
 
 def renamed(before: Setup, after: Setup) -> dict[str, str]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from flashdeck.job_state import Done, JobKind, Origin
 from flashdeck.model import Event, JobState
 from simulation.invariants.attempts import Attempts
+from simulation.invariants.belongs import why_refused
 from simulation.invariants.memory import Memory
 from simulation.invariants.rule import Rule
 from simulation.seen import FlashChange, Seen, Wish
@@ -47,6 +48,8 @@ class PatchesAgain(Rule):
             return
         if self._is_meant_to_go(named.name) or place.is_data or not place.auto:
             return
+        if why_refused(newest.pieces, place, named.product):
+            return  # by rule 5 it is no build for this place, though an older image had its bytes
         self._gone[attempt.job.id] = _Gone(named.name, place.name, newest.sha256, attempt.job.id, self.seen.life)
 
     def published(self, event: Event, before: JobState | None) -> None:

@@ -51,15 +51,14 @@ class Reading(Rule):
 
     def _be_there(self, job: JobState, device: Device, *, is_verified: bool) -> None:
         build, named = self.seen.builds.get(job.sha256), self.seen.setup.boards.get(job.board)
-        place = named.product.places.get(job.partition) if named is not None else None
+        place = self.attempts.place_of(job)
         if build is None or named is None or place is None:
             return
         wanted = demanded(build.pieces, place.size, erase_all=named.product.erase_all)
         self._compare(job, device, place.address, wanted, is_verified=is_verified)
 
     def _be_blank(self, job: JobState, device: Device, *, is_verified: bool) -> None:
-        named = self.seen.setup.boards.get(job.board)
-        place = named.product.places.get(job.partition) if named is not None else None
+        place = self.attempts.place_of(job)
         if place is not None:
             self._compare(job, device, place.address, ((0, b"\xff" * place.size),), is_verified=is_verified)
 

@@ -11,10 +11,11 @@ MAY_FOLLOW = {
     "waiting": {"queued", "waiting", "running", "written", "blocked", "failed", "superseded", "cancelled"},
     "running": {"queued", "waiting", "running", "written", "blocked", "failed", "cancelled", "superseded"},
     "written": {"written", "queued", "done", "failed", "cancelled", "superseded"},
-    "blocked": {"queued", "blocked", "failed", "superseded", "cancelled"},
+    "blocked": {"queued", "waiting", "running", "blocked", "failed", "superseded", "cancelled"},
 }
 """The states that may be shown after each state: those that CONTRIBUTING draws, and a superseded one also behind what
-runs, or is written: that it was queued again in between may be overtaken before it is told. Nothing follows an end."""
+runs, or is written, and one that runs or waits behind one that is blocked: that it was queued again in between may be
+overtaken before it is recorded, and so told. Nothing follows an end."""
 CAUGHT_UP_SECONDS = 5.0
 """Seconds that the record of all that was missed may take."""
 
@@ -63,7 +64,9 @@ class ShownJobs(Rule):
         if not isinstance(job.status, Running):
             if self._running.get(job.board) == job.id:
                 del self._running[job.board]
-        elif self._running.setdefault(job.board, job.id) != job.id:
+        # What a life finds recorded may be two of them, where a full disk kept from it that the first was over. It
+        # queues both again before its socket listens.
+        elif self._running.setdefault(job.board, job.id) != job.id and self.seen.is_alive:
             raise self.broken(f"{job.board} runs job {job.id}, and job {self._running[job.board]} still runs")
 
     def _be_new_or_known(self, job: JobState, name: str) -> None:

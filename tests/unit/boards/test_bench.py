@@ -4,7 +4,7 @@ import asyncio
 import time
 import tomllib
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +15,12 @@ import pytest
 
 from flash_rig import image
 from flashdeck.config import Board, Config
-from flashdeck.errors import BlockedError, FlashdeckError
+from flashdeck.errors import BlockedError, FlashdeckError, RequestError
 from flashdeck.job_state import Done, JobStatus, Queued, Superseded, Verified, WaitFor, Waiting, Written
 from flashdeck.model import (
     ArtifactState,
     BoardHold,
+    BoardState,
     Contents,
     DaemonState,
     Disposition,
@@ -254,6 +255,56 @@ async def test_what_is_seen_last_counts_where_an_adoption_looks_at_the_same_time
     await asyncio.gather(earlier, later)
     assert [scene.bench.state_of(name).presence for name in ("left", "right")] == [Presence.ABSENT, Presence.ABSENT]
     assert scene.hub.devices == ()
+
+
+RENAMED = Config(
+    profiles=CONFIG.profiles,
+    boards={"desk": Board("desk", PROFILE, serial="A1"), "right": CONFIG.boards["right"]},
+)
+
+
+async def renamed_meanwhile(scene: Scene, work: Callable[[], Coroutine[Any, Any, BoardState]]) -> BoardState:
+    """Give the left board another name; `work` begins once the writer of the journal has been told so."""
+    rename, working = scene.journal.rename_boards, list[asyncio.Task[BoardState]]()
+
+    async def rename_and_work(names: Mapping[str, str], mark: str) -> None:
+        renaming = asyncio.create_task(rename(names, mark))
+        await asyncio.sleep(0)
+        working.append(asyncio.create_task(work()))
+        await asyncio.sleep(0)
+        await renaming
+
+    scene.journal.rename_boards = rename_and_work  # type: ignore[method-assign]
+    await scene.bench.rename_boards({"left": "desk"}, RENAMED, "mark")
+    return await working[0]
+
+
+async def test_a_hold_that_comes_while_its_board_gets_another_name_is_kept_under_that(tmp_path: Path) -> None:
+    """Found by seed 1127 of the simulation: it was answered with a fault, and the next daemon knew of no hold."""
+    async with opened(tmp_path) as scene:
+        state = await renamed_meanwhile(scene, lambda: scene.bench.hold("left", "why"))
+        assert (state.name, state.hold) == ("desk", BoardHold(reason="why"))
+    async with opened(tmp_path, RENAMED) as scene:
+        assert scene.bench.lane("desk").hold == BoardHold(reason="why")
+
+
+async def test_a_release_that_comes_while_its_board_gets_another_name_releases_it(tmp_path: Path) -> None:
+    async with opened(tmp_path) as scene:
+        await scene.bench.hold("left", "why")
+        state = await renamed_meanwhile(scene, lambda: scene.bench.release("left"))
+        assert (state.name, state.hold) == ("desk", None)
+    async with opened(tmp_path, RENAMED) as scene:
+        assert scene.bench.lane("desk").hold is None
+
+
+async def test_a_hold_that_comes_while_its_board_is_taken_out_of_the_configuration_says_so(scene: Scene) -> None:
+    only_right = replace(CONFIG, boards={"right": CONFIG.boards["right"]})
+    holding = asyncio.create_task(scene.bench.hold("left", "why"))
+    await asyncio.sleep(0)
+    scene.bench.configure(only_right)
+    await scene.bench.retire(("left",))
+    with pytest.raises(RequestError, match="no board 'left'"):
+        await holding
 
 
 async def test_a_board_whose_new_name_cannot_be_recorded_stays_where_it_is(

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from flash_rig import image
-from flashdeck.job_state import Cancelled, Done, WaitFor, Waiting
+from flashdeck.job_state import Cancelled, Done, Superseded, WaitFor, Waiting
 from flashdeck.model import JobState
 from flashdeckd.images.image import Image
 from flashdeckd.usb.recognition import ABSENT
@@ -26,8 +26,17 @@ async def test_it_disarms_before_its_first_erase(tmp_path: Path) -> None:
 async def test_it_disarms_where_the_board_has_the_image_already(tmp_path: Path) -> None:
     async with running_lane(tmp_path) as scene:
         await scene.until(await scene.bring(NEW), Done)
+        await scene.book.forget("left", "app1")  # as of a partition that was moved, and back: only the board knows
         await scene.until(await scene.bring(NEW, once=True), Done)
         assert scene.disarmed_over == [AFTER[:16]]
+
+
+async def test_a_build_that_the_board_is_known_to_have_is_not_the_one_job(tmp_path: Path) -> None:
+    """It was queued behind one that was given up before it had changed anything."""
+    async with running_lane(tmp_path) as scene:
+        await scene.until(await scene.bring(NEW), Done)
+        await scene.until(await scene.bring(NEW, once=True), Superseded)
+        assert scene.disarmed_over == []
 
 
 async def test_nothing_is_erased_where_it_cannot_be_recorded_and_the_job_goes_on_when_it_can(

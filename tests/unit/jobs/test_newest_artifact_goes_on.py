@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from flashdeck.errors import DeviceGoneError, FlashdeckError, TransferTimeoutError
-from flashdeck.job_state import Done, JobStatus, Queued, Superseded, Verified, WaitFor, Waiting, Written
+from flash_rig import image
+from flashdeck.errors import DeviceGoneError, ErrorKind, FlashdeckError, ParkedError, TransferTimeoutError
+from flashdeck.job_state import Cancelled, Done, JobStatus, Queued, Superseded, Verified, WaitFor, Waiting, Written
 from flashdeck.model import Contents, JobState, Origin, Presence
+from flashdeck.words.jobs import status_hint
 from flashdeckd.flash import engine
 from flashdeckd.flash.listener import FlashListener
 from flashdeckd.flash.result import FlashResult
@@ -20,13 +22,17 @@ from job_states import BLOCKED, QUEUED, RUNNING, WAITING, WRITTEN, waits_for
 from lane_rig import Scene, running_lane
 
 OLD, NEW = 20_000, 30_000
+OTHER = image(OLD, seed=2)
+"""An image that the newer one does not bring, as it does the old one of the same bytes."""
 
 
 class CutShort:
     """The engine, but for its first flash: while that runs a newer image is queued, and then it fails."""
 
-    def __init__(self, scene: Scene, error: FlashdeckError, *, began: bool = True) -> None:
-        self._scene, self._error, self._began = scene, error, began
+    def __init__(
+        self, scene: Scene, error: FlashdeckError, *, began: bool = True, origin: Origin = Origin.HAND
+    ) -> None:
+        self._scene, self._error, self._began, self._origin = scene, error, began, origin
         self._loop = asyncio.get_running_loop()
         self._real: Callable[..., FlashResult] = engine.flash
         self.sizes: list[int] = []
@@ -40,7 +46,8 @@ class CutShort:
             return self._real(pipe, image, target, listener, **rest)
         if self._began:
             listener.began()
-        self.newer = asyncio.run_coroutine_threadsafe(self._scene.order(size=NEW), self._loop).result()
+        newer = self._scene.order(size=NEW, origin=self._origin)
+        self.newer = asyncio.run_coroutine_threadsafe(newer, self._loop).result()
         if isinstance(self._error, DeviceGoneError):
             self._loop.call_soon_threadsafe(self._scene.lane.see, ABSENT)
         raise self._error
@@ -66,6 +73,39 @@ async def test_an_interrupted_job_gives_way_to_the_newer_one_that_came_while_it_
     contents = scene.book.contents("left", "app1")
     assert contents is not None
     assert (contents.job, contents.complete) == (cut.newer.id, True)
+
+
+@pytest.mark.parametrize("origin", [Origin.BUILD, Origin.HAND])
+async def test_a_build_that_is_still_there_once_what_ran_before_it_is_given_up_is_not_flashed_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch, origin: Origin
+) -> None:
+    """A, B, A: B is lost before it has changed anything, and A is built again. Found by seed 726 of the simulation."""
+    await scene.until(await scene.order(size=NEW), Done)
+    cut = CutShort(scene, DeviceGoneError("cable pulled"), began=False, origin=origin)
+    monkeypatch.setattr(engine, "flash", cut)
+    await scene.until(await scene.order(data=OTHER, origin=Origin.BUILD), Superseded)
+    assert cut.newer is not None
+    newer = await scene.until(cut.newer, Superseded, Waiting)
+    scene.see()
+    if origin is Origin.BUILD:
+        assert newer.status == Superseded()
+        assert cut.sizes == [OLD]
+    else:
+        await scene.until(newer, Done)  # a person wants it: it is flashed
+        assert cut.sizes == [OLD, NEW]
+
+
+async def test_a_build_that_is_still_there_once_what_ran_before_it_is_cancelled_is_not_flashed_again(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await scene.until(await scene.order(size=NEW), Done)
+    cut = CutShort(scene, ParkedError("cancelled", kind=ErrorKind.CANCELLED), began=False, origin=Origin.BUILD)
+    monkeypatch.setattr(engine, "flash", cut)
+    await scene.until(await scene.order(data=OTHER, origin=Origin.BUILD), Cancelled)
+    assert cut.newer is not None
+    newer = await scene.until(cut.newer, Superseded, Done)
+    assert newer.text == "superseded the board has the newest build already"
+    assert cut.sizes == [OLD]
 
 
 async def test_a_job_whose_image_is_whole_lacks_its_leave_alone_and_is_no_flash_to_give_up(
@@ -108,6 +148,30 @@ async def test_another_board_in_the_place_of_one_whose_image_is_whole_is_left_al
     contents = scene.book.contents("left", "app1")
     assert contents is not None
     assert contents.serial == "B2"
+
+
+async def test_a_job_behind_one_that_waits_for_its_own_board_says_what_it_waits_for(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Found by seed 880 of the simulation: it was queued, and nothing said why it stayed so."""
+
+    def flash(*args: object, **rest: object) -> FlashResult:
+        outcome = real(*args, **rest)
+        loop.call_soon_threadsafe(scene.lane.see, ABSENT)
+        return replace(outcome, interrupted=True)
+
+    loop = asyncio.get_running_loop()
+    real: Callable[..., FlashResult] = engine.flash
+    monkeypatch.setattr(engine, "flash", flash)
+    job = await scene.until(await scene.order(size=OLD), Written)
+    monkeypatch.setattr(engine, "flash", real)
+    scene.lane.see(Sighting(Presence.DFU, replace(scene.emulated.device, serial="B2")))
+    newer = await scene.until(await scene.order(size=NEW), Waiting)
+    assert waits_for(newer) is WaitFor.OTHER_DEVICE
+    assert f"job {job.id} comes first: another device is in the place of board left: serial B2" in newer.text
+    assert "flashdeck release left" in status_hint(newer.status)
+    await scene.lane.release()
+    await scene.until(newer, Done)
 
 
 async def test_a_job_that_has_ended_is_not_superseded_any_more(scene: Scene) -> None:

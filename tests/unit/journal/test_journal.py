@@ -1,5 +1,6 @@
 # ruff: noqa: ASYNC240  (the files are tiny, and nothing else waits for this loop)
 import asyncio
+import gc
 import shutil
 import sqlite3
 import stat
@@ -403,6 +404,25 @@ async def test_a_failing_disk_is_an_error_and_trouble_until_it_works_again(path:
         await journal.save_hold("left", BoardHold(reason="why"))
         assert journal.trouble == ""
         assert (await journal.load()).holds == {"left": BoardHold(reason="why")}
+
+
+async def test_a_disk_that_fails_once_the_caller_is_gone_is_trouble_and_no_fault(path: Path) -> None:
+    """Found by seed 1088 of the simulation: the log of the daemon had a traceback, and its state was fine."""
+    faults, told = list[str](), list[str]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(str(context)))
+    async with opened(path) as journal:
+        journal.watch(told.append)
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("CREATE TRIGGER full BEFORE INSERT ON hold BEGIN SELECT RAISE(ABORT, 'disk is full'); END")
+        save = asyncio.create_task(journal.save_hold("left", BoardHold(reason="why")))
+        await asyncio.sleep(0)
+        save.cancel()
+        await asyncio.wait((save,))
+        assert save.cancelled()
+        await journal.save_job(a_job(1))
+    gc.collect()
+    assert (faults, [trouble for trouble in told if "disk is full" in trouble][:1] != []) == ([], True)
+    assert told[-1] == ""
 
 
 async def test_a_closed_journal_says_so(path: Path) -> None:

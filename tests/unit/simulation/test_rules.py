@@ -10,6 +10,7 @@ import pytest
 
 from flashdeck.errors import ErrorKind
 from flashdeck.job_state import (
+    Blocked,
     Done,
     Failed,
     Failure,
@@ -31,6 +32,7 @@ from flashdeck.model import (
     DaemonState,
     Disposition,
     Event,
+    HoldBy,
     LogLevel,
     LogLine,
     PartitionState,
@@ -385,6 +387,14 @@ def loses_image(scene: Scene) -> None:
 
 def forgets_the_patch(scene: Scene) -> None:
     """A person flashes a program over a patch, which was the newest build, and it is not queued again."""
+    place = dataclasses.replace(APP, guards=frozenset({"fits"}))
+    product = dataclasses.replace(PRODUCT, places={**PRODUCT.places, "app": place})
+    scene.checker.took(Setup({"product": product}, {"left": dataclasses.replace(BOARD, product=product)}))
+    goes_over_a_patch(scene)
+
+
+def goes_over_a_patch(scene: Scene) -> None:
+    """A person flashes a program over a patch, whose file is the newest."""
     scene.flash(scene.build(IMAGE))
     patch = scene.build(b"patch", offset=32)
     known = contents(patch, 9, ())
@@ -688,6 +698,13 @@ def test_a_job_that_is_cancelled_as_its_work_is_recorded_shows_its_end_alone() -
     scene.move(job, Done(not_started="cancelled before the leave"))
 
 
+def test_a_job_that_is_released_as_its_board_is_taken_is_never_shown_as_queued() -> None:
+    """What has overtaken that, before it was recorded, is told alone."""
+    scene = Scene()
+    job = scene.move(scene.job(scene.build(IMAGE)), Blocked(reason="x"))
+    scene.move(job, Waiting(for_=WaitFor.LEASE, reason="taken"))
+
+
 def test_images_have_the_names_that_the_product_gives_them() -> None:
     """A raw image, and one in pieces."""
     for pieces in (((0, b"abc"),), ((4, b"abc"), (16, b"x" * 100))):
@@ -723,6 +740,10 @@ def test_what_a_person_has_confirmed_of_an_included_file_counts() -> None:
     scene.checker.took(Setup({"product": product}, boards, claimed=claimed, confirmed=({"product": PRODUCT}, claimed)))
 
 
+def test_a_patch_that_the_guards_refuse_is_not_queued_again() -> None:
+    goes_over_a_patch(Scene())
+
+
 def test_a_life_that_begins_shows_what_it_finds_recorded() -> None:
     """That a job ran when the last one ended is no beginning, whatever that one showed last."""
     scene = Scene()
@@ -732,6 +753,18 @@ def test_a_life_that_begins_shows_what_it_finds_recorded() -> None:
     scene.seen.now += 10
     scene.checker.began()
     scene.run(old)
+
+
+@pytest.mark.parametrize("is_alive", [False, True])
+def test_two_jobs_of_a_board_run_at_once_in_a_record_alone(*, is_alive: bool) -> None:
+    """A disk that was full may have kept from being recorded that the first was over; nobody sees both."""
+    scene = Scene()
+    old, newer = scene.job(scene.build(IMAGE)), scene.job(scene.build(program(300, 2)))
+    scene.checker.began()
+    scene.seen.is_alive = is_alive
+    scene.run(old)
+    with pytest.raises(BrokenRuleError, match="rule jobs") if is_alive else nullcontext():
+        scene.run(newer)
 
 
 def test_a_lie_of_a_flash_counts_until_each_of_its_sectors_is_erased() -> None:
@@ -759,6 +792,51 @@ def test_a_daemon_that_ends_in_a_reload_last_ran_with_the_configuration_before(*
     scene.checker.took(usual)
     with pytest.raises(BrokenRuleError, match="rule 12") if is_told else nullcontext():
         scene.run(scene.job(scene.build(IMAGE)))
+
+
+@pytest.mark.parametrize(("failed_at", "is_broken"), [(99.0, True), (100.5, False)])
+def test_what_a_client_asked_for_before_the_disk_failed_may_be_refused_in_the_calm(
+    failed_at: float, *, is_broken: bool
+) -> None:
+    """A client that stalls reads its answer late: it is as old as what failed then."""
+    scene = Scene()
+    ask = Ask(step=1, life=1, at=100.0, client="c", wish=Wish.RELEASE, boards=("left",))
+    scene.checker.asked(ask)
+    scene.seen.disk_failed_at, scene.seen.is_calm = failed_at, True
+    ask.answered_at, ask.refused = 106.0, "host"
+    with pytest.raises(BrokenRuleError, match="rule answers") if is_broken else nullcontext():
+        scene.checker.answered(ask)
+
+
+@pytest.mark.parametrize("is_released", [False, True])
+def test_a_board_may_be_released_between_its_hold_and_the_configuration_that_it_is_for(*, is_released: bool) -> None:
+    """A reload holds the boards first: whoever releases one has read of the difference."""
+    scene = Scene()
+    hold = BoardHold(reason="the configuration has changed: partition app is resized", by=HoldBy.FLASHDECK)
+    scene.show(msgspec.structs.replace(scene.board, hold=hold))
+    if is_released:
+        scene.ask(Wish.RELEASE)
+    scene.show(msgspec.structs.replace(scene.board, hold=None))
+    smaller = dataclasses.replace(APP, size=APP.size - SECTOR)
+    product = dataclasses.replace(PRODUCT, places={**PRODUCT.places, "app": smaller})
+    scene.checker.took(Setup({"product": product}, {"left": dataclasses.replace(BOARD, product=product)}))
+    with nullcontext() if is_released else pytest.raises(BrokenRuleError, match="nobody released it"):
+        scene.run(scene.job(scene.build(IMAGE)))
+
+
+def test_a_job_ends_under_the_configuration_that_it_began_with() -> None:
+    """Its partition has grown while it was erased: the sector that is new was none of its business."""
+    scene = Scene()
+    usual = scene.seen.setup
+    smaller = dataclasses.replace(APP, size=APP.size - SECTOR)
+    product = dataclasses.replace(PRODUCT, places={**PRODUCT.places, "app": smaller})
+    scene.checker.took(Setup({"product": product}, {"left": dataclasses.replace(BOARD, product=product)}))
+    scene.ask(Wish.RELEASE)
+    job = scene.run(scene.job(None, kind=JobKind.ERASE, origin=Origin.HAND))
+    scene.checker.opened(Opened(step=1, life=1, device="device", lane="left", was_dfu=True))
+    scene.erase(2, 3, 4)
+    scene.checker.took(usual)
+    scene.move(job, Written(result=result(verified=True)))
 
 
 def tell_configuration(scene: Scene) -> None:
