@@ -142,8 +142,21 @@ TO_BE_REACHED: Final = (
         ),
     ),
     Reason(
-        "a client reads nothing for longer than the daemon's patience",
+        "another device takes the place of a board as it is opened, or another program opens it or resets it",
         (
+            "jobs/worker.py:Worker._open",
+            "usb/transport.py:Transport._require_claim",
+            "usb/transport.py:_check_same",
+        ),
+    ),
+    Reason(
+        "another user of the machine connects, or so many who say nothing that others wait",
+        ("server/server.py:Server._let_in",),
+    ),
+    Reason(
+        "a client reads nothing for longer than the daemon's patience, or less than it asks for",
+        (
+            "server/connection.py:Connection._receive",
             "server/connection.py:Connection._cut_off",
             "server/connection.py:Connection._send",
             "server/connection.py:Connection.subscribe",
@@ -208,8 +221,12 @@ TO_BE_REACHED: Final = (
         ),
     ),
     Reason(
-        "an adopted board, or one with a job under way, comes back with another memory map",
-        ("jobs/engine_reports.py:EngineReports.opened", "jobs/worker.py:Worker._check_pins"),
+        "a board shows another memory map than its profile has, or than it had when it was adopted or its job began",
+        (
+            "flash/checks.py:check_map",
+            "jobs/engine_reports.py:EngineReports.opened",
+            "jobs/worker.py:Worker._check_pins",
+        ),
     ),
     # The disk.
     Reason(
