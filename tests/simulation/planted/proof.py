@@ -67,7 +67,7 @@ class Result:
 def main() -> int:
     options = _arguments()
     try:
-        bugs = [_planted(plant) for plant in _wanted(options)]
+        bugs = [_planted(plant) for plant in wanted(options)]
     except StalePlantError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -150,7 +150,7 @@ def _mutated(mutation: Mutation) -> Trial:
     return Trial(mutation.name, f"line {mutation.line}", mutation.files(), smoke=False)
 
 
-def _wanted(options: argparse.Namespace) -> list[Plant]:
+def wanted(options: argparse.Namespace) -> list[Plant]:
     """Return the planted bugs that are asked for: all, none, or some of those found before, whose turn it is now."""
     if options.no_planted:
         return []
