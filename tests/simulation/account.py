@@ -4,9 +4,11 @@ A reason is for functions, by their names: line numbers would be wrong with the 
 what is not so any more, since seeds reach all of it, is told as well.
 """
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import cache
 
 from simulation.reached import Function, Lines, shares
 
@@ -23,7 +25,7 @@ class Reason:
 
     def is_for(self, function: Function) -> bool:
         """Return True if it is the reason of a function."""
-        return any(fnmatchcase(str(function), pattern) for pattern in self.functions)
+        return _is_meant(str(function), self.functions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,10 @@ class Reasons:
 
     def stale(self, functions: Sequence[Function]) -> Iterator[str]:
         """Yield the patterns that decide nothing: no function is called so, or another reason says it before."""
+        decided = [(str(each), self.of(each)) for each in functions]
         for reason in (*self.reachable, *self.excused):
-            own = [str(each) for each in functions if self.of(each) is reason]
-            yield from (pattern for pattern in reason.functions if not any(fnmatchcase(name, pattern) for name in own))
+            own = [name for name, by in decided if by is reason]
+            yield from (each for each in reason.functions if not any(_is_meant(name, (each,)) for name in own))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,11 +105,20 @@ class Account:
         return sum(len(self._missed(each)) for each in self.functions if self.reasons.of(each) is reason)
 
     def _needless(self, reasons: Iterable[Reason]) -> Iterator[str]:
+        missed = [(str(each), self.reasons.of(each)) for each in self.functions if self._missed(each)]
         for reason in reasons:
-            for pattern in reason.functions:
-                named = [each for each in self.functions if fnmatchcase(str(each), pattern)]
-                if not any(self._missed(each) for each in named if self.reasons.of(each) is reason):
-                    yield pattern
+            own = [name for name, by in missed if by is reason]
+            yield from (each for each in reason.functions if not any(_is_meant(name, (each,)) for name in own))
 
     def _missed(self, function: Function) -> frozenset[int]:
         return function.lines - self.reached.get(function.module, frozenset())
+
+
+def _is_meant(name: str, patterns: tuple[str, ...]) -> bool:
+    return _regex(patterns).match(name) is not None
+
+
+@cache
+def _regex(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """Return all patterns as one; `fnmatch` itself keeps fewer than there are."""
+    return re.compile("|".join(map(translate, patterns)))
