@@ -8,7 +8,7 @@
 #   make bench    what flashdeck costs: a table, and build/bench/bench.json (QUICK=1: smaller, no virtual machine; JSON=FILE)
 #   make limits   doubles and halves every limit, one at a time, and names those that no test noticed (ten minutes; ONLY=dfu)
 #   make sim      the daemon whole in a simulated world, in virtual time: many seeds, or one (SEEDS=n, SEED=n)
-#   make sim-proof which seeds of `make sim` find planted bugs and random mutations (an hour; ONLY=lease, SOME=3, SEEDS=n)
+#   make sim-proof which seeds of `make sim` find planted bugs and random mutations (an hour; ONLY=lease, SOME=3, MUTATIONS=50, SEEDS=n)
 #   make sim-cuts cuts each kind of job on each emulated board at each of its places (EVERY=10: every tenth)
 #   make sim-coverage the lines of the daemon that seeds reach by themselves, and why not the others (SEEDS=n; PAGE=1: into docs)
 #   make packages the wheel, installed by pip, pipx and uv, and every command of it (TESTS="-k …")
@@ -61,7 +61,8 @@ sim: $(READY)
 
 sim-proof: $(READY)
 	@PYTHONPATH=tests $(BIN)/python -m simulation.planted.proof $(if $(ONLY),--only '$(ONLY)') \
-	  $(if $(SOME),--some '$(SOME)' --mutations 0) $(if $(SEEDS),--seeds '$(SEEDS)')
+	  $(if $(SOME),--some '$(SOME)' --mutations 0) $(if $(MUTATIONS),--no-planted --mutations '$(MUTATIONS)') \
+	  $(if $(SEEDS),$(if $(MUTATIONS),--mutation-seeds,--seeds) '$(SEEDS)')
 
 sim-cuts: $(READY)
 	@PYTHONPATH=tests $(BIN)/python -m simulation.exhaustive $(if $(EVERY),--every '$(EVERY)')

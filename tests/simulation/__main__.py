@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
+from simulation.reached import Lines
 from simulation.seed_run import Begun, Outcome, Trial, begin, run_forked
 from simulation.shrinking import shrunk
 
@@ -26,8 +27,11 @@ HEADLINES = {
 """The counts that are printed first, and the kinds of the story that each is made of."""
 
 
-def outcomes(seeds: Iterable[int], processes: int) -> Iterator[Outcome]:
-    """Yield what becomes of seeds, each in a process of its own, so many at a time; in the order in which they end."""
+def outcomes(seeds: Iterable[int], processes: int, known: Lines | None = None) -> Iterator[Outcome]:
+    """Yield what becomes of seeds, each in a process of its own, so many at a time; in the order in which they end.
+
+    Where `known` lines are given, which may grow meanwhile, each tells of all others that it reaches.
+    """
     waiting = iter(seeds)
     running: list[Begun] = []
     cpus = sorted(os.sched_getaffinity(0))
@@ -35,7 +39,7 @@ def outcomes(seeds: Iterable[int], processes: int) -> Iterator[Outcome]:
     while True:
         while free and (seed := next(waiting, None)) is not None:
             # The threads of a seed take turns: on one processor they need not wake up another one for that.
-            running.append(begin(Trial(seed), cpu=free.pop()))
+            running.append(begin(Trial(seed), known, cpu=free.pop()))
         if not running:
             return
         done = Begun.first_done(running)

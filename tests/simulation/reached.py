@@ -1,4 +1,4 @@
-"""`make sim-coverage`: the lines of the daemon that the simulation alone reaches, and why it never reaches the others.
+"""`make sim-coverage`: the lines of the daemon that the simulation alone reaches.
 
 They are counted in each seed's process, without any library. A function of which every line has run is not traced any
 more, so that what is left to be seen is all that it costs.
@@ -10,7 +10,6 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, Final
@@ -30,7 +29,7 @@ class Function:
     module: str
     name: str
     lines: frozenset[int]
-    """All that can run but its first line."""
+    """All that may run but its first line: neither `...` nor what only the type checker needs."""
 
     def __str__(self) -> str:
         return f"{self.module}:{self.name}"
@@ -94,15 +93,31 @@ def _module_of(code: CodeType) -> str:
 
 
 def functions(root: Path = DAEMON) -> Iterator[Function]:
-    """All functions of the daemon."""
+    """All functions of the daemon in which something may run."""
     for path in sorted(root.rglob("*.py")):
         text, module = path.read_text(), str(path.relative_to(root))
         run = {line for code in _codes(compile(text, str(path), "exec")) for _, _, line in code.co_lines() if line}
         for name, function in outer_functions(ast.parse(text)):
             body = function.body[1:] if ast.get_docstring(function) is not None else function.body
-            if body:
+            if body and not all(_is_no_code(each) for each in body):
                 span = range(body[0].lineno, (function.end_lineno or 0) + 1)
-                yield Function(module, name, frozenset(span) & run)
+                yield Function(module, name, frozenset(span) & run - _for_the_checker(function))
+
+
+def _is_no_code(statement: ast.stmt) -> bool:
+    """Return True for the `...` of a method that others have."""
+    return isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+
+
+def _for_the_checker(function: ast.AST) -> frozenset[int]:
+    """Return the lines by which the type checker sees that a match has all cases: they never run."""
+    cases = (node for node in ast.walk(function) if isinstance(node, ast.match_case))
+    never = [case for case in cases if isinstance(call := case.body[0], ast.Expr) and _calls_never(call.value)]
+    return frozenset(line for case in never for line in (case.pattern.lineno, case.body[0].lineno))
+
+
+def _calls_never(value: ast.expr) -> bool:
+    return isinstance(value, ast.Call) and isinstance(value.func, ast.Name) and value.func.id == "assert_never"
 
 
 def _codes(code: CodeType) -> Iterator[CodeType]:
@@ -130,14 +145,3 @@ def shares(all_functions: Iterable[Function], reached: Lines) -> list[Share]:
         lines[room] = lines.get(room, 0) + len(function.lines)
         hit[room] = hit.get(room, 0) + len(function.lines & reached.get(function.module, frozenset()))
     return [Share(room, lines[room], hit[room]) for room in lines]
-
-
-def unexplained(
-    all_functions: Iterable[Function], reached: Lines, reasons: Mapping[str, Iterable[str]]
-) -> Iterator[tuple[Function, frozenset[int]]]:
-    """Yield the functions with lines that were never reached, and for which no reason stands anywhere."""
-    patterns = [pattern for each in reasons.values() for pattern in each]
-    for function in all_functions:
-        missed = function.lines - reached.get(function.module, frozenset())
-        if missed and not any(fnmatchcase(str(function), pattern) for pattern in patterns):
-            yield function, missed

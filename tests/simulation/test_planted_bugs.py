@@ -1,11 +1,13 @@
 """The planted bugs fit the product as it is, and there is one for each rule and each seam."""
 
+import tomllib
+from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
-from simulation.planted import RULES, SEAMS, Plant, StalePlantError, plants
-from simulation.planted.mutations import mutations_of
+from simulation.planted import RULES, SEAMS, Plant, StalePlantError, plants, proof
+from simulation.planted.mutations import chosen, mutations_of
 
 ALL = list(plants())
 
@@ -79,3 +81,14 @@ def test_mutations_change_conditions_calls_constants_and_orders(tmp_path: Path) 
 
 def test_a_mutation_keeps_its_name_where_lines_move(tmp_path: Path) -> None:
     assert changes(tmp_path, CODE).keys() == changes(tmp_path, "\n\nBEFORE = 1\n\n" + CODE).keys()
+
+
+def test_survivors_that_are_explained_are_mutations_of_the_code_as_it_is() -> None:
+    explained = tomllib.loads(Path(proof.__file__).with_name("survivors.toml").read_text())
+    assert explained.keys() <= {each.name for each in chosen(proof.MUTATION_SEED, proof.MUTATIONS)}
+    assert [name for name, why in explained.items() if len(why.split()) < 5] == []
+
+
+def test_random_mutations_can_be_hunted_alone() -> None:
+    assert {plant.name for plant in proof.wanted(Namespace(no_planted=False, only="", some=0))} == {p.name for p in ALL}
+    assert proof.wanted(Namespace(no_planted=True, only="", some=0)) == []

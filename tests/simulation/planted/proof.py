@@ -67,7 +67,7 @@ class Result:
 def main() -> int:
     options = _arguments()
     try:
-        bugs = [_planted(plant) for plant in _wanted(options)]
+        bugs = [_planted(plant) for plant in wanted(options)]
     except StalePlantError as error:
         sys.stderr.write(f"{error}\n")
         return 2
@@ -150,8 +150,10 @@ def _mutated(mutation: Mutation) -> Trial:
     return Trial(mutation.name, f"line {mutation.line}", mutation.files(), smoke=False)
 
 
-def _wanted(options: argparse.Namespace) -> list[Plant]:
-    """Return all planted bugs; or as many as are asked for of those that were found before, whose turn it is now."""
+def wanted(options: argparse.Namespace) -> list[Plant]:
+    """Return the planted bugs that are asked for: all, none, or some of those found before, whose turn it is now."""
+    if options.no_planted:
+        return []
     every = [plant for plant in plants() if options.only in plant.name and (plant.seed or not options.some)]
     if not options.some:
         return every
@@ -176,6 +178,7 @@ def _first_line(failure: str) -> str:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make sim-proof", description=__doc__)
     parser.add_argument("--only", default="", metavar="NAME", help="planted bugs whose name has this in it")
+    parser.add_argument("--no-planted", action="store_true", help="random mutations alone")
     parser.add_argument("--some", type=int, default=0, metavar="N", help="only so many, others at each commit")
     parser.add_argument("--seeds", type=int, default=500, metavar="N", help="for each planted bug")
     parser.add_argument("--mutations", type=int, default=MUTATIONS, metavar="N", help="random mutations")
