@@ -14,9 +14,10 @@ from flashdeck.geometry import Range
 from flashdeckd.virtual import zephyr
 from flashdeckd.virtual.application import AppPort
 from flashdeckd.virtual.nor import FlashLayout
-from flashdeckd.virtual.spec import CLASSIC_MODELS, PLAIN_MODELS, STORES_NOTHING, Model, Start, Timing
+from flashdeckd.virtual.spec import CLASSIC_MODELS, PLAIN_MODELS, STORES_NOTHING, Content, Model, Start, Timing
 from flashdeckd.virtual.spec import PARTITIONS as PLAIN_PARTITIONS
-from simulation.moods import Mood
+from simulation.firmware import program
+from simulation.moods import FAVOUR, Mood
 from simulation.night import Night
 from simulation.seen import Device, Named, Place, Product, Setup
 from simulation.sim_commands import ENTER
@@ -96,9 +97,8 @@ class BenchPlan:
         """Choose."""
         is_full = seed.random() < 0.1
         count = seed.choice(night.boards)
-        is_mixed = mood.name == "strangers"
-        if is_mixed:
-            count = max(count, 2)
+        is_mixed = mood.is_mixed
+        count = max(count, mood.boards)
         products = range(1, seed.choice((1, 1, 2)) + 1)
         lines = [_line(seed, mood, number, builds, is_full=is_full) for number in products]
         if mood.random("included").random() < (0.3 if mood.favours("include") else 0.1):
@@ -114,6 +114,8 @@ class BenchPlan:
                 spec = replace(spec, erase_time=SLOW_ERASE, word_time=SLOW_WORD)
             if is_quick:
                 spec = replace(spec, attach_time=0.0)
+            if mood.favours("used boards"):
+                spec = replace(spec, contents=_left_by_others(mood.random(f"used board {port}"), line.product))
             specs.append(spec)
             how = seed.choice(("serial", "port", "port" if is_mixed else "both"))
             name = f"board{port}"
@@ -124,8 +126,11 @@ class BenchPlan:
                 port="" if how == "serial" else f"1-{port}",
             )
         used = {line.product.name: line for line in lines}
+        kept = seed.choice((0, 1, 10, 10))
         setup = Setup(
-            {name: line.product for name, line in used.items()}, boards, keep_builds=seed.choice((0, 1, 10, 10))
+            {name: line.product for name, line in used.items()},
+            boards,
+            keep_builds=min(kept, 1) if mood.favours("few are kept") else kept,
         )
         return cls(tuple(specs), used, setup)
 
@@ -198,12 +203,13 @@ class BenchPlan:
 
 def _line(seed: random.Random, mood: Mood, number: int, builds: Path, *, is_full: bool) -> Line:
     model = seed.choice((seed.choice((Model.CLASSIC, Model.USBX, Model.ROM, Model.STRICT)), seed.choice(list(Model))))
-    if mood.name == "strangers" and seed.random() < 0.6:
+    if mood.is_mixed and seed.random() < 0.6:
         model = Model.CLASSIC
     is_plain = model in PLAIN_MODELS
     layout = FULL if is_full or is_plain else SMALL
     app = None if seed.random() < 0.1 else (0x0483, 0x5740 + number)
-    enter = seed.choices(list(ENTERS), list(ENTERS.values()))[0] if app is not None else "manual"
+    ways = [share * FAVOUR if mood.favours(way) else share for way, share in ENTERS.items()]
+    enter = seed.choices(list(ENTERS), ways)[0] if app is not None else "manual"
     keys = {"enter": f'{{ command = ["{ENTER}"] }}' if enter == "command" else f'"{enter}"'}
     if enter == "manual":
         keys["enter_hint"] = '"press the button"'
@@ -287,6 +293,18 @@ def _spec(seed: random.Random, night: Night, line: Line, port: int, witness: Wit
         transfer_size=block,
         slowdown=seed.choice(night.slowness),
         witness=witness,
+    )
+
+
+def _left_by_others(seed: random.Random, product: Product) -> tuple[Content, ...]:
+    """Return what a board has that was used before flashdeck knew it: in each partition something, up to all of it."""
+    if product.is_plain:
+        return ()
+    sizes = [(place, seed.choice((0, place.size, seed.randint(1024, place.size)))) for place in product.places.values()]
+    return tuple(
+        Content(place.address, program(place.address, size, seed, "0.1"))
+        for place, size in sizes
+        if place.image and size
     )
 
 

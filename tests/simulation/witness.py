@@ -225,6 +225,11 @@ class Witness:
         self._now()
         self._judge(lambda: self.checker.looked(disk))
 
+    def spooled(self, name: str, *, is_kept: bool) -> None:
+        """An image has come into the spool, or was removed from it."""
+        self._now()
+        self._judge(lambda: self.checker.spooled(name, is_kept=is_kept))
+
     def rested(self) -> None:
         """The end."""
         self._now()

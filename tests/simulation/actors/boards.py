@@ -13,7 +13,8 @@ from flashdeck.errors import FlashdeckError
 from flashdeck.job_state import WaitFor, Waiting
 from flashdeckd.virtual.board import VirtualBoard
 from flashdeckd.virtual.faults import ON_MEDIA, Fault
-from flashdeckd.virtual.spec import BoardSpec
+from flashdeckd.virtual.spec import BoardSpec, Model
+from simulation.actors.moments import Moment
 from simulation.baton import Point
 
 if TYPE_CHECKING:
@@ -47,8 +48,17 @@ class Boards:
         self._pause = world.mood.pause("boards", PAUSES)
         self._works = 0
         """Works of lanes until the board of one is gone as it begins."""
-        self._is_gentle = world.mood.random("gentle").random() < 0.5
+        self._is_gentle = world.mood.random("gentle").random() < 0.5 or world.mood.favours("left alone")
         """True in seeds in which nobody touches a board at the end that is well: nothing wakes what sleeps then."""
+        moments: Mapping[str, tuple[Moment, Callable[[str], None]]] = {
+            "damage as it is written": (Moment.BEGINS, self._damage_now),
+            "lost with a canary": (Moment.CANARY, self._lose_now),
+            "gone as it is recorded": (Moment.RECORDS, self._lose_one_that_is_wanted),
+            "back as it is recorded": (Moment.RECORDS, self._bring_one_back),
+        }
+        for kind, (moment, deed) in moments.items():
+            if world.mood.favours(kind):
+                world.moments.when(moment, deed)
 
     async def trouble(self) -> None:
         """Do one's worst to a board, and let it be for a while."""
@@ -156,7 +166,66 @@ class Boards:
             self._seed.expovariate(1 / (2 * AWAY_SECONDS)), lambda: self._replug_as(board, own, board.spec.port)
         )
 
+    def leave_cache_on(self, board: VirtualBoard) -> None:
+        """An application starts the bootloader with its cache on, until the board has no power: reads are stale."""
+        device = self._world.witness.seen.devices[board.spec.name]
+        products = self._world.setup.products.values()
+        is_read_back = any(each.dfu_id == device.dfu_id and each.verify != "never" for each in products)
+        if board.spec.model is not Model.CLASSIC or not is_read_back:
+            return  # where nothing is read back, nothing shows it: see `bootloader_of`
+        board.unplug()
+        board.spec = replace(board.spec, model=Model.CLASSIC_STALE)
+        device.reads_truly, device.is_stale, device.changed_at = False, True, self._world.baton.now
+        board.plug()
+        self._later(self._seed.expovariate(1 / (4 * AWAY_SECONDS)), lambda: self._switch_off_cache(board))
+
+    # What is done at a moment.
+
+    def _damage_now(self, device: str) -> None:
+        """The flash that is being written goes wrong soon."""
+        board, fault = self._world.bench.boards[device], self._seed.choice(list(ON_MEDIA))
+        self._world.tell(f"fault {fault.value}", device)
+        board.fault(fault, self._seed.randint(1, self._seed.choice(TRANSFERS[:2])), times=self._seed.choice((1, 1, 2)))
+
+    def _lose_now(self, device: str) -> None:
+        """The board is lost, or its power fails in the next thing that its flash does."""
+        board = self._world.bench.boards[device]
+        if self._seed.random() < 0.5:
+            board.cut_power(self._seed.choice((0, 0, 1)), self._seed.choice((None, 0.25, 0.5, 0.75)))
+        else:
+            board.unplug()
+        self._world.loop.call_soon_threadsafe(self._plug_soon, board)
+
+    def _lose_one_that_is_wanted(self, _: str) -> None:
+        """A board that a job waits for, or is about to begin on, goes, or is another one."""
+        wanted = [board for board in map(self._board_of, self._boards_with_jobs()) if board is not None]
+        if wanted:
+            board = self._seed.choice(wanted)
+            lose = self._seed.choice((self.flicker, self.swap, self.twin, self.unplug, self.move))
+            self._soon(lambda: lose(board))
+
+    def _bring_one_back(self, _: str) -> None:
+        """A board that is away is plugged in."""
+        devices = self._world.witness.seen.devices
+        away = [board for board in self._world.bench.boards.values() if not devices[board.spec.name].is_plugged]
+        if away:
+            self._soon(self._seed.choice(away).plug)
+
     # Inside.
+
+    def _boards_with_jobs(self) -> list[str]:
+        """Return the configured boards that have jobs which have not ended."""
+        jobs = self._world.witness.seen.shown.jobs.values()
+        return list(dict.fromkeys(job.board for job in jobs if not job.is_settled))
+
+    def _soon(self, do: Callable[[], object]) -> None:
+        """Do something in the world's own thread, unless the calm has come by then."""
+        self._world.loop.call_soon_threadsafe(lambda: None if self._world.is_calm else do())
+
+    def _switch_off_cache(self, board: VirtualBoard) -> None:
+        board.unplug()
+        board.spec = replace(board.spec, model=Model.CLASSIC)
+        board.plug()
 
     def _arm(self, board: VirtualBoard, fault: Fault) -> None:
         self._world.tell(f"fault {fault.value}", board.spec.name)
@@ -283,5 +352,6 @@ KINDS: Final[Mapping[str, tuple[int, Callable[[Boards, VirtualBoard], None]]]] =
     "move": (2, Boards.move),
     "twin": (1, Boards.twin),
     "another release": (1, Boards.change_release),
+    "cache left on": (0, Boards.leave_cache_on),
 }
-"""The troubles of boards, and how often each comes beside the others."""
+"""The troubles of boards, and how often each comes beside the others; 0: only where the seed is about it."""

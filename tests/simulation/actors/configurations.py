@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from simulation.actors.moments import Moment
 from simulation.seen import Named, Place, Product, Setup
 
 if TYPE_CHECKING:
@@ -23,20 +24,13 @@ class Configurations:
         self._gone: dict[str, Named] = {}
         """Boards that were taken out."""
         self._is_broken = False
+        if world.mood.favours("edit at work"):
+            for moment in (Moment.QUEUED, Moment.RUNS, Moment.BEGINS, Moment.WHOLE):
+                world.moments.when(moment, self._edit_now)
 
     async def trouble(self) -> None:
         """Edit, and mostly say so."""
-        edits: Mapping[str, tuple[float, Callable[[Setup], Setup]]] = {
-            "protect": (2, self._protect),
-            "resize": (2, self._move),
-            "guard": (2, self._guard),
-            "rename": (1, self._rename),
-            "recognise": (1, self._recognise),
-            "offer": (1, self._offer),
-            "take out": (1, self._take_out),
-            "put back": (1, self._put_back),
-            "include": (1, self._include),
-        }
+        edits = self._edits
         names = list(edits)
         weights = self._world.mood.weights("configurations", {name: edits[name][0] for name in names})
         while True:
@@ -52,6 +46,33 @@ class Configurations:
             if self._seed.random() < 0.6:
                 await asyncio.sleep(self._seed.choice((0.0, 0.0, 0.1)))
                 self._world.reload()
+
+    @property
+    def _edits(self) -> Mapping[str, tuple[float, Callable[[Setup], Setup]]]:
+        return {
+            "protect": (2, self._protect),
+            "resize": (2, self._move),
+            "guard": (2, self._guard),
+            "rename": (1, self._rename),
+            "recognise": (1, self._recognise),
+            "offer": (1, self._offer),
+            "take out": (1, self._take_out),
+            "put back": (1, self._put_back),
+            "include": (1, self._include),
+        }
+
+    def _edit_now(self, _: str) -> None:
+        """Edit, and say so at once: while a job is about to begin, or runs."""
+        self._world.loop.call_soon_threadsafe(self._edit_and_reload)
+
+    def _edit_and_reload(self) -> None:
+        if self._world.is_calm:
+            return
+        names = [name for name in self._edits if self._world.mood.favours(name)]
+        name = self._seed.choice(names) if self._has_free else "protect"
+        self._world.tell("configure", name)
+        self._write(self._edits[name][1](self._world.setup))
+        self._world.reload()
 
     def calm(self) -> None:
         """Leave one that can be read."""

@@ -2,9 +2,11 @@
 
 import asyncio
 import errno
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 from simulation import commits
+from simulation.actors.moments import Moment
 from simulation.disk import Deed, Failure, Step
 
 if TYPE_CHECKING:
@@ -23,8 +25,20 @@ class FullDisks:
         """Commits of the journal until one fails."""
         self._lost = 0.0
         """The share of the journal's commits that fail on a disk that is full."""
+        self._takes_turns = False
+        """True: one of them succeeds behind each that has failed."""
+        self._failed = False
         world.disk_faults.append(self._fail)
         commits.fail_where(self._commit_fails)
+        moments: Mapping[str, tuple[Moment, Callable[[str], None]]] = {
+            "full at a beginning": (Moment.RUNS, self._fill_now),
+            "full at an end": (Moment.WHOLE, self._fill_now),
+            "full as a build comes": (Moment.TAKES_IN, self._fill_now),
+            "full as it is read again": (Moment.READS_AGAIN, self._lose_commits),
+        }
+        for kind, (moment, deed) in moments.items():
+            if world.mood.favours(kind):
+                world.moments.when(moment, deed)
 
     async def trouble(self) -> None:
         """Full, and back; or a single failure."""
@@ -36,21 +50,56 @@ class FullDisks:
                 else:
                     self._commits = self._seed.choice((1, 2, 5, 10))
                 continue
-            self._lost = self._seed.choice((0.0, 0.3, 0.5, 1.0))
-            self._world.disk.room = self._seed.choice((0, 100, 5000, 20_000))
-            self._world.witness.seen.disk_failed_at = self._world.baton.now
-            self._world.tell("disk", "full")
+            self._fill(self._seed.choice((0.0, 0.3, 0.5, 1.0)), self._seed.choice((0, 100, 5000, 20_000)))
             await asyncio.sleep(self._seed.choice((0.5, 5.0, 20.0)))
-            self._world.disk.room = None
-            self._lost = 0.0
-            self._world.witness.seen.disk_failed_at = self._world.baton.now
-            self._world.tell("disk", "room")
+            self._make_room()
 
     def calm(self) -> None:
         """There is room, and nothing fails."""
         self._world.disk.room = None
         self._failing = self._commits = 0
         self._lost = 0.0
+
+    def _fill(self, lost: float, room: int | None, *, takes_turns: bool = False) -> None:
+        self._lost, self._takes_turns = lost, takes_turns
+        self._world.disk.room = room
+        self._world.witness.seen.disk_failed_at = self._world.baton.now
+        self._world.tell("disk", "full")
+
+    def _make_room(self) -> None:
+        self._world.disk.room = None
+        self._lost = 0.0
+        self._world.witness.seen.disk_failed_at = self._world.baton.now
+        self._world.tell("disk", "room")
+
+    def _fill_now(self, _: str) -> None:
+        """It is full from this moment on, and not for long; the daemon may end soon behind that, or after a while.
+
+        Or it is about to be: what a commit that fails gives back is room for the next one.
+        """
+        takes_turns = self._seed.random() < 0.3
+        room = None if takes_turns else self._seed.choice((0, 0, None))
+        self._fill(self._seed.choice((0.5, 1.0, 1.0)), room, takes_turns=takes_turns)
+        self._world.loop.call_soon_threadsafe(self._make_room_soon)
+
+    def _lose_commits(self, _: str) -> None:
+        """The journal alone finds no room."""
+        self._fill(1.0, None)
+        self._world.loop.call_soon_threadsafe(self._make_room_soon)
+
+    def _make_room_soon(self) -> None:
+        self._world.spawn(self._make_room_later())
+
+    async def _make_room_later(self) -> None:
+        await asyncio.sleep(self._seed.choice((0.1, 0.5, 2.0, 5.0)))
+        if self._world.is_calm:
+            return
+        self._make_room()
+        after = self._seed.choice((None, 0.0, 0.3, 2.0, 7.0))
+        if after is not None:
+            await asyncio.sleep(after)
+            if not self._world.is_calm:
+                self._world.kill("behind a full disk")
 
     def _fail(self, step: Step) -> Failure | None:
         if self._failing and step.deed is not Deed.READ:
@@ -63,6 +112,8 @@ class FullDisks:
     def _commit_fails(self) -> bool:
         """Tell whether the next commit of the journal fails."""
         fails = self._lost > 0 and self._seed.random() < self._lost
+        if self._lost and self._takes_turns:
+            fails = self._failed = not self._failed
         if self._commits:
             self._commits -= 1
             fails |= not self._commits
