@@ -30,6 +30,9 @@ SMALL = FlashLayout(base=BASE, size=32 * 1024, sector=512, word=16, bank=16 * 10
 FULL = FlashLayout()
 """That of an STM32H563."""
 FULL_CHIP = "STM32H563RG"
+TWO_BANKS = FlashLayout(base=BASE, size=128 * 1024, sector=8 * 1024, word=16, bank=64 * 1024)
+"""That of an STM32H503, the smallest chip with two banks: in what `sectors` says there is one, and no canary."""
+TWO_BANKS_CHIP = "STM32H503CB"
 PROJECT = "project.toml"
 """The file that is included, beside the main one."""
 ENTERS = {"detach": 0.6, "command": 0.13, "touch-1200": 0.13, "manual": 0.14}
@@ -206,27 +209,29 @@ def _line(seed: random.Random, mood: Mood, number: int, builds: Path, *, is_full
     if mood.is_mixed and seed.random() < 0.6:
         model = Model.CLASSIC
     is_plain = model in PLAIN_MODELS
-    layout = FULL if is_full or is_plain else SMALL
+    layout = FULL if is_full or is_plain else TWO_BANKS if mood.favours("two banks") else SMALL
+    chip = {id(FULL): FULL_CHIP, id(TWO_BANKS): TWO_BANKS_CHIP}.get(id(layout), "")
     app = None if seed.random() < 0.1 else (0x0483, 0x5740 + number)
     ways = [share * FAVOUR if mood.favours(way) else share for way, share in ENTERS.items()]
     enter = seed.choices(list(ENTERS), ways)[0] if app is not None else "manual"
     keys = {"enter": f'{{ command = ["{ENTER}"] }}' if enter == "command" else f'"{enter}"'}
     if enter == "manual":
         keys["enter_hint"] = '"press the button"'
-    if not is_plain and layout is FULL:
-        keys["flash"] = f'"{FULL_CHIP}"'
+    if not is_plain and chip:
+        keys["flash"] = f'"{chip}"'
     elif not is_plain:
         keys["sectors"] = f'"{layout.size // layout.sector}*{layout.sector}@0x{BASE:08x}"'
         keys["ram"] = f'"0x{RAM.start:08x}+{RAM.size}"'
     name = f"product{number}"
     kind = seed.choice(("bin", "hex", "hex") if mood.favours("in pieces") else ("bin", "bin", "hex"))
     places = _places(seed, model, layout, builds / name, kind)
+    ram_end = {FULL_CHIP: 0x200A0000, TWO_BANKS_CHIP: 0x20008000}.get(chip, RAM.end)
     product = Product(
         name=name,
         places={place.name: place for place in places},
         dfu_id=(0x0483, 0xDF11 + (0 if number == 1 else number)),
         app_id=app,
-        ram=() if is_plain else ((RAM.start, 0x200A0000 if layout is FULL else RAM.end),),
+        ram=() if is_plain else ((RAM.start, ram_end),),
         erase_all=not is_plain and seed.random() < 0.1,
         verify=seed.choice(("auto", "auto", "auto", "always", "never")) if not is_plain else "auto",
         leave=app is None or seed.random() < 0.9,
@@ -246,6 +251,9 @@ def _places(seed: random.Random, model: Model, layout: FlashLayout, builds: Path
         for name, span in PLAIN_PARTITIONS:
             image = f"{builds}/{name}.bin"
             yield Place(name=name, address=span.start, size=span.size, image=image, guards=frozenset({"fits"}))
+        return
+    if layout is TWO_BANKS:
+        yield from _in_two_banks(builds, kind)
         return
     is_full = layout is FULL
     yield Place(name="bootloader", address=BASE, size=128 * 1024 if is_full else 8 * 1024, protected=True)
@@ -267,6 +275,13 @@ def _places(seed: random.Random, model: Model, layout: FlashLayout, builds: Path
             guards=guards,
             is_data=data,
         )
+
+
+def _in_two_banks(builds: Path, kind: str) -> Iterable[Place]:
+    """Yield the partitions of a chip whose second bank has no bootloader."""
+    yield Place(name="bootloader", address=BASE, size=16 * 1024, protected=True)
+    yield Place(name="app1", address=BASE + 0x4000, size=48 * 1024, image=f"{builds}/app1.{kind}")
+    yield Place(name="partition2", address=BASE + 0x10000, size=48 * 1024, image=f"{builds}/partition2.{kind}")
 
 
 def _spec(seed: random.Random, night: Night, line: Line, port: int, witness: Witness, *, others: float) -> WatchedSpec:

@@ -144,9 +144,12 @@ class Moments:
                     pass
 
     def _come(self, moment: Moment, name: str) -> None:
+        """Let one of those who wait for a moment do what they have for it: two would spoil each other's."""
         now = self._world.baton.now
-        for aim in self._aims.get(moment, ()):
+        aims = self._aims.get(moment, ())
+        for aim in self._seed.sample(aims, len(aims)):
             if now >= aim.rests_until and self._seed.random() < aim.share:
                 aim.rests_until = now + self._seed.expovariate(1 / BETWEEN_SECONDS) / self._world.night.haste
                 self._world.tell("aimed", f"{moment.name.lower()} {name}")
                 aim.deed(name)
+                return
