@@ -234,7 +234,7 @@ def _line(seed: random.Random, mood: Mood, number: int, builds: Path, *, is_full
         ram=() if is_plain else ((RAM.start, ram_end),),
         erase_all=not is_plain and seed.random() < 0.1,
         verify=seed.choice(("auto", "auto", "auto", "always", "never")) if not is_plain else "auto",
-        leave=app is None or seed.random() < 0.9,
+        leave=app is None or seed.random() < (0.5 if mood.favours("stays in DFU") else 0.9),
         trust_cache=not is_plain and seed.random() < 0.1,
         is_plain=is_plain,
     )

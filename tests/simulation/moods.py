@@ -119,10 +119,10 @@ AIMED: Final[Mapping[str, Theme]] = {
     "asked": Theme(
         boards=2,
         favours=frozenset(
-            {"command", "touch-1200", "gone as it is recorded", "gone as work begins", "swap", "twin", "late journal"}
+            {"command", "touch-1200", "gone as it is asked", "gone as it is recorded", "gone as it is opened", "stays in DFU"}
         ),
-        busy=frozenset({"boards", "writers"}),
-        quiet=frozenset({"kills", "configurations"}),
+        busy=frozenset({"writers"}),
+        quiet=frozenset({"boards", "kills", "configurations"}),
     ),
     "full at work": Theme(
         favours=frozenset(
@@ -140,9 +140,9 @@ AIMED: Final[Mapping[str, Theme]] = {
     "own files": Theme(
         talks=True,
         boards=2,
-        favours=frozenset({"killed in an own file", "disarm", "arm", "adopt", "include", "trust"}),
+        favours=frozenset({"killed in an own file", "disarm", "arm", "adopt", "left alone"}),
         busy=frozenset({"clients"}),
-        quiet=frozenset({"boards", "keepers"}),
+        quiet=frozenset({"boards", "keepers", "kills"}),
     ),
     "trailers": Theme(
         talks=True,

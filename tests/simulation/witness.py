@@ -131,7 +131,7 @@ class Witness:
     def disturbed(self, device: str, fault: Fault) -> None:
         """A fault strikes one of its requests."""
         self._tell(f"fault {fault.value}", device)
-        self.seen.devices[device].disturbed_at = self._now()
+        self.seen.devices[device].disturbed_at = self.seen.devices[device].struck_at = self._now()
 
     def look(self, name: str) -> None:
         """Note in which mode a board is: something may just have changed it."""

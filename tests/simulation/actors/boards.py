@@ -53,7 +53,9 @@ class Boards:
         moments: Mapping[str, tuple[Moment, Callable[[str], None]]] = {
             "damage as it is written": (Moment.BEGINS, self._damage_now),
             "lost with a canary": (Moment.CANARY, self._lose_now),
-            "gone as it is recorded": (Moment.RECORDS, self._lose_one_that_is_wanted),
+            "gone as it is asked": (Moment.ASKS, self._lose_as_it_is_recorded),
+            "gone as it is opened": (Moment.OPENS, self._lose_as_it_is_opened),
+            "gone as it is recorded": (Moment.RECORDS, self._lose_as_it_is_recorded),
             "back as it is recorded": (Moment.RECORDS, self._bring_one_back),
         }
         for kind, (moment, deed) in moments.items():
@@ -196,13 +198,26 @@ class Boards:
             board.unplug()
         self._world.loop.call_soon_threadsafe(self._plug_soon, board)
 
-    def _lose_one_that_is_wanted(self, _: str) -> None:
-        """A board that a job waits for, or is about to begin on, goes, or is another one."""
-        wanted = [board for board in map(self._board_of, self._boards_with_jobs()) if board is not None]
-        if wanted:
-            board = self._seed.choice(wanted)
+    def _lose_as_it_is_opened(self, lane: str) -> None:
+        """A board is gone in this very moment, or it or another one is there anew."""
+        if (board := self._board_of(lane)) is not None:
+            self._world.tell("gone", board.spec.name)
+            match self._seed.choice(("flicker", "swap", "unplug")):
+                case "flicker":
+                    self.flicker(board)
+                case "swap":
+                    self.swap(board)
+                case _:
+                    board.unplug()
+                    self._world.loop.call_soon_threadsafe(self._plug_soon, board)
+
+    def _lose_as_it_is_recorded(self, name: str) -> None:
+        """A board goes, or is another one, while something of its job is recorded, which takes its time."""
+        board = self._board_of(name)
+        if board is not None:
             lose = self._seed.choice((self.flicker, self.swap, self.twin, self.unplug, self.move))
             self._soon(lambda: lose(board))
+            self._world.baton.wait(self._world.baton.now + self._seed.choice((0.001, 0.05, 0.3)))
 
     def _bring_one_back(self, _: str) -> None:
         """A board that is away is plugged in."""
@@ -210,13 +225,9 @@ class Boards:
         away = [board for board in self._world.bench.boards.values() if not devices[board.spec.name].is_plugged]
         if away:
             self._soon(self._seed.choice(away).plug)
+            self._world.baton.wait(self._world.baton.now + self._seed.choice((0.001, 0.05, 0.3)))
 
     # Inside.
-
-    def _boards_with_jobs(self) -> list[str]:
-        """Return the configured boards that have jobs which have not ended."""
-        jobs = self._world.witness.seen.shown.jobs.values()
-        return list(dict.fromkeys(job.board for job in jobs if not job.is_settled))
 
     def _soon(self, do: Callable[[], object]) -> None:
         """Do something in the world's own thread, unless the calm has come by then."""
@@ -292,16 +303,7 @@ class Boards:
         if self._works:
             return
         self._count_works(0)
-        if (board := self._board_of(lane)) is not None:
-            self._world.tell("gone", board.spec.name)
-            match self._seed.choice(("flicker", "swap", "unplug")):
-                case "flicker":
-                    self.flicker(board)
-                case "swap":
-                    self.swap(board)
-                case _:
-                    board.unplug()
-                    self._world.loop.call_soon_threadsafe(self._plug_soon, board)
+        self._lose_as_it_is_opened(lane)
 
     def _plug_soon(self, board: VirtualBoard) -> None:
         self._later(self._seed.expovariate(1 / AWAY_SECONDS), board.plug)

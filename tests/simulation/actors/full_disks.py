@@ -29,7 +29,7 @@ class FullDisks:
         """True: one of them succeeds behind each that has failed."""
         self._failed = False
         world.disk_faults.append(self._fail)
-        commits.fail_where(self._commit_fails)
+        commits.fail_where(self._commit_fails, world.moments.recording)
         moments: Mapping[str, tuple[Moment, Callable[[str], None]]] = {
             "full at a beginning": (Moment.RUNS, self._fill_now),
             "full at an end": (Moment.WHOLE, self._fill_now),

@@ -5,13 +5,14 @@ points. An actor that has something for a moment (`when`) does it in some of tho
 be for a while.
 """
 
+import re
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from typing import TYPE_CHECKING, Final
 
-from flashdeck.job_state import JobStatus, Queued, Running, WaitFor, Waiting, is_settled
+from flashdeck.job_state import JobStatus, Phase, Queued, Running, WaitFor, Waiting, is_settled
 from simulation.baton import Point
 from simulation.invariants.attempts import Attempt, is_blank
 from simulation.watched_flash import Cause
@@ -23,8 +24,9 @@ SHARES: Final = (0.3, 0.6, 1.0)
 """The share of its moments at which something is done: one of these in a seed."""
 BETWEEN_SECONDS: Final = 3.0
 """Virtual seconds of a long night, in the mean, until it is done again."""
-OWN_PLACES: Final = ("config/", "state/")
-"""Directories in which the daemon writes, on the disk."""
+OWN_PLACE: Final = "config/"
+"""The directory of boards.toml, on the disk."""
+_BOARD: Final = re.compile(r'"board":"([^"]+)"')
 SPOOL: Final = "state/spool/"
 
 
@@ -43,8 +45,13 @@ class Moment(Enum):
     """Of a device."""
     PAUSES = "a job is to be tried again later"
     """Of a board."""
-    RECORDS = "the journal begins to record something, or has done it"
-    OWN_FILE = "something of the daemon's own changes on the disk, images and the journal aside"
+    OPENS = "a lane begins to do something with its board"
+    """Of a board."""
+    RECORDS = "something of a job is being recorded"
+    """Of a board."""
+    ASKS = "it is being recorded that an application is asked to start the bootloader"
+    """Of a board."""
+    OWN_FILE = "boards.toml is being written"
     TAKES_IN = "an image is being kept"
     READS_AGAIN = "a configuration has changed"
 
@@ -83,6 +90,15 @@ class Moments:
             self._world.watch(self._watch, is_on=True)
         self._aims[moment].append(_Aim(self._seed.choice(SHARES), deed))
 
+    def recording(self, values: Sequence[object]) -> None:
+        """Something is being recorded, in the journal's thread."""
+        if self._world.is_calm or not self._aims:
+            return
+        for value in map(str, values):
+            if found := _BOARD.search(value):
+                self._come(Moment.ASKS if f'"{Phase.DETACH.value}"' in value else Moment.RECORDS, found[1])
+                return
+
     def _hear(self, kind: str, text: str) -> None:
         match kind:
             case "flash":
@@ -107,13 +123,13 @@ class Moments:
         if self._is_edited:
             self._is_edited = False
             self._come(Moment.READS_AGAIN, "")
-        if at is Point.WORK and self._world.baton.current.name.startswith("journal"):
-            self._come(Moment.RECORDS, "")
+        if at is Point.WORK and Moment.OPENS in self._aims and (lane := self._world.witness.cause("").lane):
+            self._come(Moment.OPENS, lane)
         if at is Point.DISK:
             path = self._world.disk_step.path
             if path.startswith(SPOOL):
                 self._come(Moment.TAKES_IN, "")
-            elif path.startswith(OWN_PLACES):
+            elif path.startswith(OWN_PLACE):
                 self._come(Moment.OWN_FILE, "")
 
     def _see_change(self, device: str, cause: Cause) -> None:

@@ -272,7 +272,11 @@ def _last(asks: Sequence[Ask]) -> Ask | None:
     if not asks or asks[-1].answered_at is None or asks[-1].refused:
         return None
     last = asks[-1]
-    is_alone = all(
-        other.answered_at is not None and other.answered_at < last.at and not other.is_abandoned for other in asks[:-1]
-    )
-    return last if is_alone else None
+    return last if all(_is_over(other, last) for other in asks[:-1]) else None
+
+
+def _is_over(other: Ask, last: Ask) -> bool:
+    """Tell whether a wish was done, or will never be, by the time of the last one."""
+    if other.is_abandoned or other.answered_at is None:
+        return other.life < last.life
+    return other.answered_at < last.at
