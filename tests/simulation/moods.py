@@ -157,7 +157,10 @@ AIMED: Final[Mapping[str, Theme]] = {
         quiet=frozenset({"boards", "kills", "configurations"}),
     ),
     "pauses": Theme(
-        favours=frozenset({"set as it pauses", "back as it is recorded", "disturb", "flicker", "late journal", "left alone"}),
+        favours=frozenset(
+            {"set as it pauses", "disturb as it is written", "back as it is recorded", "unplug", "late journal"}
+            | {"left alone"}
+        ),
         busy=frozenset({"boards", "writers"}),
         quiet=frozenset({"kills", "configurations"}),
     ),

@@ -327,7 +327,8 @@ class World:
             actor.calm()
         calm_at = self.baton.now
         await asyncio.sleep(CALM_SECONDS)
-        while self.witness.is_busy and self.baton.now < calm_at + MOST_CALM_SECONDS:  # noqa: ASYNC110 -- it is time that is given
+        while self.witness.is_busy and self.baton.now < calm_at + MOST_CALM_SECONDS:
+            self.witness.seldom()
             await asyncio.sleep(CALM_SECONDS)
         self.witness.rested()
 

@@ -52,6 +52,7 @@ class Boards:
         """True in seeds in which nobody touches a board at the end that is well: nothing wakes what sleeps then."""
         moments: Mapping[str, tuple[Moment, Callable[[str], None]]] = {
             "damage as it is written": (Moment.BEGINS, self._damage_now),
+            "disturb as it is written": (Moment.BEGINS, self._disturb_now),
             "lost with a canary": (Moment.CANARY, self._lose_now),
             "gone as it is asked": (Moment.ASKS, self._lose_as_it_is_recorded),
             "gone as it is opened": (Moment.OPENS, self._lose_as_it_is_opened),
@@ -188,6 +189,12 @@ class Boards:
         board, fault = self._world.bench.boards[device], self._seed.choice(list(ON_MEDIA))
         self._world.tell(f"fault {fault.value}", device)
         board.fault(fault, self._seed.randint(1, self._seed.choice(TRANSFERS[:2])), times=self._seed.choice((1, 1, 2)))
+
+    def _disturb_now(self, device: str) -> None:
+        """One of the next requests goes wrong, and the board does not hang for that."""
+        fault = self._seed.choice([each for each in REQUEST_FAULTS if each not in (Fault.HANG, Fault.UNPLUG)])
+        self._world.tell(f"fault {fault.value}", device)
+        self._world.bench.boards[device].fault(fault, self._seed.randint(1, TRANSFERS[0]), times=1)
 
     def _lose_now(self, device: str) -> None:
         """The board is lost, or its power fails in the next thing that its flash does."""
