@@ -100,7 +100,7 @@ THEMES: Final[Mapping[str, Theme]] = {
 """All of them, by name, but for those that are aimed."""
 AIMED: Final[Mapping[str, Theme]] = {
     "worn flash": Theme(
-        favours=frozenset({"damage as it is written", "earlier"}),
+        favours=frozenset({"damage as it is written", "set as it pauses", "earlier", "left alone"}),
         busy=frozenset({"writers"}),
         quiet=frozenset({"boards", "kills", "configurations"}),
     ),
@@ -126,10 +126,10 @@ AIMED: Final[Mapping[str, Theme]] = {
     ),
     "full at work": Theme(
         favours=frozenset(
-            {"full at a beginning", "full at an end", "full as a build comes", "killed at a beginning", "left alone"}
+            {"full at a beginning", "full at an end", "full as a build comes", "set as it pauses", "left alone"}
         ),
         busy=frozenset({"writers"}),
-        quiet=frozenset({"boards", "configurations", "keepers"}),
+        quiet=frozenset({"boards", "configurations", "keepers", "kills"}),
     ),
     "edits at work": Theme(
         boards=2,
@@ -158,7 +158,7 @@ AIMED: Final[Mapping[str, Theme]] = {
     ),
     "pauses": Theme(
         favours=frozenset(
-            {"set as it pauses", "disturb as it is written", "back as it is recorded", "unplug", "late journal"}
+            {"set as it pauses", "disturb as it is written", "disturb", "back as it is recorded", "unplug", "late journal"}
             | {"left alone"}
         ),
         busy=frozenset({"boards", "writers"}),

@@ -25,6 +25,8 @@ class FullDisks:
         """Commits of the journal until one fails."""
         self._lost = 0.0
         """The share of the journal's commits that fail on a disk that is full."""
+        self._spared_until = 0.0
+        """The time until which it is not filled at a moment: what it was kept from is to be caught up on."""
         self._takes_turns = False
         """True: one of them succeeds behind each that has failed."""
         self._failed = False
@@ -36,9 +38,8 @@ class FullDisks:
             "full as a build comes": (Moment.TAKES_IN, self._fill_now),
             "full as it is read again": (Moment.READS_AGAIN, self._lose_commits),
         }
-        for kind, (moment, deed) in moments.items():
-            if world.mood.favours(kind):
-                world.moments.when(moment, deed)
+        if kinds := [kind for kind in moments if world.mood.favours(kind)]:
+            world.moments.when(*moments[self._seed.choice(kinds)])
 
     async def trouble(self) -> None:
         """Full, and back; or a single failure."""
@@ -77,6 +78,9 @@ class FullDisks:
 
         Or it is about to be: what a commit that fails gives back is room for the next one.
         """
+        if self._world.baton.now < self._spared_until:
+            return
+        self._spared_until = self._world.baton.now + self._seed.choice((3.0, 12.0, 12.0))
         takes_turns = self._seed.random() < 0.3
         room = None if takes_turns else self._seed.choice((0, 0, None))
         self._fill(self._seed.choice((0.5, 1.0, 1.0)), room, takes_turns=takes_turns)
@@ -94,8 +98,10 @@ class FullDisks:
         await asyncio.sleep(self._seed.choice((0.1, 0.5, 2.0, 5.0)))
         if self._world.is_calm:
             return
+        if self._seed.random() < 0.3:
+            self._world.kill("on a full disk")
         self._make_room()
-        after = self._seed.choice((None, 0.0, 0.3, 2.0, 7.0))
+        after = self._seed.choice((None, 0.0, 0.3, 2.0, 7.0, 8.0))
         if after is not None:
             await asyncio.sleep(after)
             if not self._world.is_calm:

@@ -11,9 +11,10 @@ from simulation.seen import Seen, Setup
 
 BEGINS_SECONDS: Final = 10.0
 """Seconds in which a job begins on a board that is there in DFU mode, and on which nothing else is to be done."""
-PAUSE_SECONDS: Final = 40.0
-"""Seconds after which a pause is over: the longest has thirty."""
-_PAUSES: Final = frozenset({WaitFor.PAUSE, WaitFor.DISK})
+PAUSE_SECONDS: Final = 10.0
+"""Seconds after which a pause is over."""
+DISK_SECONDS: Final = 40.0
+"""The same for a job that waits for the disk, where the longest pause has thirty."""
 
 
 class GoesOn(Rule):
@@ -81,8 +82,10 @@ class GoesOn(Rule):
         )
         for job in jobs:
             match job.status:
-                case Waiting(for_=reason) if reason in _PAUSES:
+                case Waiting(for_=WaitFor.PAUSE):
                     most = PAUSE_SECONDS
+                case Waiting(for_=WaitFor.DISK):
+                    most = DISK_SECONDS
                 case Waiting(for_=WaitFor.ABSENT):
                     most = BEGINS_SECONDS
                 case Queued() if len(jobs) == 1:
