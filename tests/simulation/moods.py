@@ -100,7 +100,7 @@ THEMES: Final[Mapping[str, Theme]] = {
 """All of them, by name, but for those that are aimed."""
 AIMED: Final[Mapping[str, Theme]] = {
     "worn flash": Theme(
-        favours=frozenset({"damage as it is written", "set as it pauses", "earlier", "left alone"}),
+        favours=frozenset({"damage as it is written", "earlier"}),
         busy=frozenset({"writers"}),
         quiet=frozenset({"boards", "kills", "configurations"}),
     ),
@@ -118,16 +118,18 @@ AIMED: Final[Mapping[str, Theme]] = {
     ),
     "asked": Theme(
         boards=2,
-        favours=frozenset(
-            {"command", "touch-1200", "gone as it is asked", "gone as it is recorded", "gone as it is opened", "stays in DFU"}
-        ),
+        favours=frozenset({"command", "touch-1200", "gone as it is asked", "gone as it is recorded"}),
+        busy=frozenset({"writers"}),
+        quiet=frozenset({"boards", "kills", "configurations"}),
+    ),
+    "exchanged": Theme(
+        boards=2,
+        favours=frozenset({"gone as it is opened", "stays in DFU"}),
         busy=frozenset({"writers"}),
         quiet=frozenset({"boards", "kills", "configurations"}),
     ),
     "full at work": Theme(
-        favours=frozenset(
-            {"full at a beginning", "full at an end", "full as a build comes", "set as it pauses", "left alone"}
-        ),
+        favours=frozenset({"full at an end", "full as a build comes", "left alone"}),
         busy=frozenset({"writers"}),
         quiet=frozenset({"boards", "configurations", "keepers", "kills"}),
     ),
@@ -156,10 +158,14 @@ AIMED: Final[Mapping[str, Theme]] = {
         busy=frozenset({"clients", "writers"}),
         quiet=frozenset({"boards", "kills", "configurations"}),
     ),
+    "set back": Theme(
+        favours=frozenset({"full at a beginning", "damage as it is written", "set as it pauses", "left alone"}),
+        busy=frozenset({"writers"}),
+        quiet=frozenset({"boards", "kills", "configurations"}),
+    ),
     "pauses": Theme(
         favours=frozenset(
-            {"set as it pauses", "disturb as it is written", "disturb", "back as it is recorded", "unplug", "late journal"}
-            | {"left alone"}
+            {"disturb as it is written", "disturb", "back as it is recorded", "unplug", "late journal", "left alone"}
         ),
         busy=frozenset({"boards", "writers"}),
         quiet=frozenset({"kills", "configurations"}),

@@ -34,7 +34,7 @@ class FullDisks:
         commits.fail_where(self._commit_fails, world.moments.recording)
         moments: Mapping[str, tuple[Moment, Callable[[str], None]]] = {
             "full at a beginning": (Moment.RUNS, self._fill_now),
-            "full at an end": (Moment.WHOLE, self._fill_now),
+            "full at an end": (Moment.WHOLE, self._fill_and_end),
             "full as a build comes": (Moment.TAKES_IN, self._fill_now),
             "full as it is read again": (Moment.READS_AGAIN, self._lose_commits),
         }
@@ -74,35 +74,42 @@ class FullDisks:
         self._world.tell("disk", "room")
 
     def _fill_now(self, _: str) -> None:
-        """It is full from this moment on, and not for long; the daemon may end soon behind that, or after a while.
+        """It is full from this moment on, and not for long."""
+        self._fill_at_its_moment(ends=False)
 
-        Or it is about to be: what a commit that fails gives back is room for the next one.
-        """
-        if self._world.baton.now < self._spared_until:
+    def _fill_and_end(self, _: str) -> None:
+        """The same, and the daemon ends on it, soon behind it, or once it could have caught up."""
+        self._fill_at_its_moment(ends=True)
+
+    def _fill_at_its_moment(self, *, ends: bool) -> None:
+        """Fill it; or nearly: then what a commit that fails gives back is room for the next one."""
+        now = self._world.baton.now
+        if now < self._spared_until:
             return
-        self._spared_until = self._world.baton.now + self._seed.choice((3.0, 12.0, 12.0))
+        self._spared_until = now + self._seed.choice((3.0, 12.0, 12.0))
         takes_turns = self._seed.random() < 0.3
         room = None if takes_turns else self._seed.choice((0, 0, None))
         self._fill(self._seed.choice((0.5, 1.0, 1.0)), room, takes_turns=takes_turns)
-        self._world.loop.call_soon_threadsafe(self._make_room_soon)
+        self._make_room_soon(ends=ends)
 
     def _lose_commits(self, _: str) -> None:
-        """The journal alone finds no room."""
+        """The journal alone finds no room, and the daemon may end behind that."""
         self._fill(1.0, None)
-        self._world.loop.call_soon_threadsafe(self._make_room_soon)
+        self._make_room_soon(ends=True)
 
-    def _make_room_soon(self) -> None:
-        self._world.spawn(self._make_room_later())
+    def _make_room_soon(self, *, ends: bool) -> None:
+        later = self._make_room_later(ends=ends)
+        self._world.loop.call_soon_threadsafe(lambda: self._world.spawn(later))
 
-    async def _make_room_later(self) -> None:
+    async def _make_room_later(self, *, ends: bool) -> None:
         await asyncio.sleep(self._seed.choice((0.1, 0.5, 2.0, 5.0)))
+        after = self._seed.choice((-1.0, -1.0, None, 0.0, 0.3, 2.0, 7.0, 8.0)) if ends else None
         if self._world.is_calm:
             return
-        if self._seed.random() < 0.3:
+        if after == -1.0:
             self._world.kill("on a full disk")
         self._make_room()
-        after = self._seed.choice((None, 0.0, 0.3, 2.0, 7.0, 8.0))
-        if after is not None:
+        if after is not None and after >= 0:
             await asyncio.sleep(after)
             if not self._world.is_calm:
                 self._world.kill("behind a full disk")
