@@ -315,7 +315,8 @@ def _left_by_others(seed: random.Random, product: Product) -> tuple[Content, ...
     """Return what a board has that was used before flashdeck knew it: in each partition something, up to all of it."""
     if product.is_plain:
         return ()
-    sizes = [(place, seed.choice((0, place.size, seed.randint(1024, place.size)))) for place in product.places.values()]
+    some = [(place, seed.randint(1024, place.size)) for place in product.places.values()]
+    sizes = [(place, seed.choice((0, place.size, part, part, part))) for place, part in some]
     return tuple(
         Content(place.address, program(place.address, size, seed, "0.1"))
         for place, size in sizes

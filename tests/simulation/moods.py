@@ -105,6 +105,7 @@ AIMED: Final[Mapping[str, Theme]] = {
         quiet=frozenset({"boards", "kills", "configurations"}),
     ),
     "canaries": Theme(
+        boards=3,
         favours=frozenset({"two banks", "used boards", "in pieces", "lost with a canary", "killed with a canary"}),
         busy=frozenset({"writers"}),
         quiet=frozenset({"boards", "configurations"}),

@@ -83,8 +83,7 @@ class World:
 
         `without` are kinds of trouble that are left out; `seconds` is for how long there is trouble.
         """
-        self.seed = seed
-        self._without = without
+        self.seed, self._without = seed, without
         self.mood = Mood(seed)
         self.night = Night.of(self.random("night"), talks=self.mood.talks)
         self._trouble_seconds = self.night.seconds if seconds is None else seconds
@@ -102,8 +101,6 @@ class World:
         """Called once the disk has come up after a power cut."""
         self.disk_faults: list[Callable[[Step], Failure | None]] = []
         """Asked of each operation on the disk."""
-        self.disk_step = Step(0, Deed.READ, "")
-        """The change of the disk that the daemon is at, or was at last."""
         self.moments = Moments(self)
         self.clock = SimClock(self.baton)
         self.root = str(root)
@@ -351,7 +348,7 @@ class World:
 
     def _before_disk(self, step: Step) -> Failure | None:
         if step.deed is not Deed.READ:
-            self.disk_step = step
+            self.moments.disk_step = step
             self.baton.point(Point.DISK)
         for fault in self.disk_faults:
             if (failure := fault(step)) is not None:

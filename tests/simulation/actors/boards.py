@@ -194,7 +194,9 @@ class Boards:
         """Some of the next requests go wrong, and the board does not hang for that."""
         fault = self._seed.choice([each for each in REQUEST_FAULTS if each not in (Fault.HANG, Fault.UNPLUG)])
         self._world.tell(f"fault {fault.value}", device)
-        self._world.bench.boards[device].fault(fault, self._seed.randint(1, TRANSFERS[0]), times=self._seed.choice((1, 5, 20)))
+        self._world.bench.boards[device].fault(
+            fault, self._seed.randint(1, TRANSFERS[0]), times=self._seed.choice((1, 5, 20))
+        )
 
     def _lose_now(self, device: str) -> None:
         """The board is lost, or its power fails in the next thing that its flash does."""

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Final
 
 from flashdeck.job_state import JobStatus, Phase, Queued, Running, WaitFor, Waiting, is_settled
 from simulation.baton import Point
+from simulation.disk import Deed as DiskDeed
+from simulation.disk import Step
 from simulation.invariants.attempts import Attempt, is_blank
 from simulation.watched_flash import Cause
 
@@ -74,6 +76,8 @@ class Moments:
     def __init__(self, world: "World") -> None:
         self._world = world
         self._seed = world.random("moments")
+        self.disk_step = Step(0, DiskDeed.READ, "")
+        """The change of the disk that the daemon is at, or was at last."""
         self._aims: dict[Moment, list[_Aim]] = defaultdict(list)
         self._changed: deque[tuple[str, Cause]] = deque()
         """Changes of a flash that nobody has looked at."""
@@ -126,7 +130,7 @@ class Moments:
         if at is Point.WORK and Moment.OPENS in self._aims and (lane := self._world.witness.cause("").lane):
             self._come(Moment.OPENS, lane)
         if at is Point.DISK:
-            path = self._world.disk_step.path
+            path = self.disk_step.path
             if path.startswith(SPOOL):
                 self._come(Moment.TAKES_IN, "")
             elif path.startswith(OWN_PLACE):

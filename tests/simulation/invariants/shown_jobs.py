@@ -78,7 +78,7 @@ class ShownJobs(Rule):
 
     def _be_legal(self, job: JobState, before: JobState, name: str) -> None:
         former = name_of(before.status)
-        # Between a job's work and the record of it a person or the configuration may end it: only its end is shown then.
+        # Between a job's work and its record a person or the configuration may end it: only its end is shown then.
         not_started = job.status.not_started if isinstance(job.status, Done) else ""
         is_ended = not_started.startswith("cancelled") or f"board {job.board} " in not_started
         if isinstance(before.status, Running) and is_ended:

@@ -7,7 +7,7 @@ from simulation.invariants.rule import Rule
 from simulation.seen import Seen, Setup
 
 TAKEN_SECONDS: Final = 15.0
-"""Seconds after which a build that is whole was read: also where the disk was full, and all files are looked at again."""
+"""Seconds after which a build that is whole was read, also where the disk was full: all files are looked at again."""
 
 
 class TakenIn(Rule):

@@ -436,9 +436,14 @@ async def test_so_many_images_that_a_person_went_back_from_are_remembered(scene:
 
 
 def contents_of(artifact: Artifact, job: int) -> Contents:
-    layers = (Layer(sha256=artifact.sha256, erased=((0, 20_480),)),)
-    known = {"size": artifact.size, "verified": Verified.NO, "layers": layers}
-    return Contents(sha256=artifact.sha256, flashed_at=0.0, job=job, **known)
+    return Contents(
+        sha256=artifact.sha256,
+        size=artifact.size,
+        flashed_at=0.0,
+        verified=Verified.NO,
+        job=job,
+        layers=(Layer(sha256=artifact.sha256, erased=((0, 20_480),)),),
+    )
 
 
 async def flashed_meanwhile(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> tuple[Artifact, Artifact]:
