@@ -157,7 +157,7 @@ _OTHER_PROGRAMS: Final = (
             "consoles/*:*",
             "requests/following_consoles.py:*",
             "usb/port_keeper.py:*",
-            "server/handlers.py:Handlers.console*",
+            "server/handlers.py:console_handlers",
         ),
         ("unit/consoles", "integration/test_consoles_of_a_daemon.py"),
     ),
