@@ -271,6 +271,7 @@ def test_every_condition_has_a_glyph_and_every_glyph_a_form_of_its_own_in_ascii(
     fleet = fleet_of(store_of(bench(24)))
     glyphs = {each.health.condition: glyph_of(each) for each in boards_of(fleet)}
     assert glyphs[ProblemKind.FAILED] is BoardGlyph.NEEDS_PERSON
+    assert glyphs[ProblemKind.ON_HOLD] is BoardGlyph.ON_HOLD
     assert glyphs[ProblemKind.CURRENT] is BoardGlyph.GOOD
     for table in (BoardGlyph, MarkGlyph, VersionGlyph, FlashGlyph):
         found = [glyph.value for glyph in table]
@@ -292,12 +293,12 @@ def test_a_sign_that_stands_in_several_tables_means_the_same_in_all_of_them() ->
 
 
 @pytest.mark.parametrize("order", SortOrder)
-def test_the_boards_that_need_you_are_those_with_one_sign_and_those_that_n_goes_to(order: SortOrder) -> None:
+def test_the_boards_that_need_you_are_those_with_the_signs_of_the_count_and_those_that_n_goes_to(order: SortOrder) -> None:
     fleet, listing = fleet_of(store_of(bench(24))), Arrangement(order=order)
-    sign = f"{BoardGlyph.NEEDS_PERSON.value.symbol} "
-    marked = [row.key for row in table_of(fleet, listing).rows if row.cells[0].text.startswith(sign)]
+    signs = "".join(glyph.value.symbol for glyph in (BoardGlyph.NEEDS_PERSON, BoardGlyph.ON_HOLD))
+    marked = [row.key for row in table_of(fleet, listing).rows if row.cells[0].text[0] in signs]
     (counted,) = (cell.text for cell in header(fleet, KEYS, "", 84) if "need you" in cell.text)
-    assert counted == f"{sign}{len(marked)} need you (1 FAILED)"
+    assert counted == f"{signs}{len(marked)} need you (1 FAILED)"
     (group,) = groups_of(fleet, listing)
     at, visited = NOTHING, set[Selection]()
     for _ in group.boards:

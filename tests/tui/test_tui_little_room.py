@@ -154,9 +154,9 @@ def test_the_header_counts_together_what_has_no_room_alone() -> None:
     assert told(300).startswith(f"flashdeck  24 boards  {EACH}  1 taken  1 absent  1 offered  15 current  [/] filter")
     assert told(111) == f"24 boards  {EACH}  1 taken  1 absent  1 offered  15 current"
     assert told(107) == f"flashdeck  24 boards  {EACH}  2 not current  16 current", "what is taken has its newest build"
-    assert told(84) == "flashdeck  24 boards  ! 4 need you (1 FAILED)  2 flashing  2 not current  16 current"
-    assert told(78) == "24 boards  ! 4 need you (1 FAILED)  2 flashing  2 not current  16 current"
-    assert told(58) == "24 boards  ! 4 need you (1 FAILED)  2 flashing  16 current"
+    assert told(84) == "flashdeck  24 boards  !‖4 need you (1 FAILED)  2 flashing  2 not current  16 current"
+    assert told(78) == "24 boards  !‖4 need you (1 FAILED)  2 flashing  2 not current  16 current"
+    assert told(58) == "24 boards  !‖4 need you (1 FAILED)  2 flashing  16 current"
 
 
 @pytest.mark.parametrize(
@@ -166,8 +166,8 @@ def test_the_header_counts_together_what_has_no_room_alone() -> None:
             120,
             f"24 boards  {EACH}  1 taken  1 absent  1 offered  15 current",
         ),
-        (80, "24 boards  ! 4 need you (1 FAILED)  2 flashing  2 not current  16 current"),
-        (60, "24 boards  ! 4 need you (1 FAILED)  2 flashing  16 current"),
+        (80, "24 boards  !‖4 need you (1 FAILED)  2 flashing  2 not current  16 current"),
+        (60, "24 boards  !‖4 need you (1 FAILED)  2 flashing  16 current"),
     ],
 )
 def test_counts_matter_more_than_that_the_boards_are_virtual(columns: int, told: str) -> None:
@@ -178,7 +178,7 @@ def test_counts_matter_more_than_that_the_boards_are_virtual(columns: int, told:
 
 def test_where_nothing_else_gives_way_the_last_counts_do_and_none_is_cut() -> None:
     fleet = fleet_of(filled_store(bench(24)))
-    whole = ["24 boards", "! 4 need you (1 FAILED)", "2 flashing", "16 current"]
+    whole = ["24 boards", "!‖4 need you (1 FAILED)", "2 flashing", "16 current"]
     for width in range(58):
         cells = [cell.text for cell in header(fleet, KEYS, "rack", width)]
         assert cells == whole[: len(cells)]

@@ -53,6 +53,7 @@ class BoardGlyph(Enum):
     """The glyphs of a board in the list and on the wall: its condition. A board that is all right has none."""
 
     NEEDS_PERSON = Glyph("!", "!", "something is wrong: it needs you, and STATE says for what", Tone.WAIT)
+    ON_HOLD = Glyph("‖", "|", "on hold: it needs you, too", Tone.WAIT)
     BUSY = Glyph(">", ">", "being flashed, or other work", Tone.BUSY)
     WAITING = Glyph(":", ":", "queued or waiting", Tone.PLAIN)
     TAKEN = Glyph("@", "@", "taken by somebody", Tone.WAIT)

@@ -46,7 +46,7 @@ _WORDS = (
     (
         "need you",
         (
-            "boards that only a person puts right, with the sign !: failed, blocked, on hold and the like; "
+            "boards that only a person puts right, with the signs ! and ‖: failed, blocked, on hold and the like; "
             "{next-problem} goes to the next, {previous-problem} back"
         ),
     ),

@@ -37,6 +37,7 @@ from flashdeck_tui.views.cells import NONE, Cell, Spans, ago, short_name, whole_
 from flashdeck_tui.views.version_names import VersionNames, version_names
 
 _GLYPHS: Final = {
+    ProblemKind.ON_HOLD: BoardGlyph.ON_HOLD,
     ProblemKind.FLASHING: BoardGlyph.BUSY,
     ProblemKind.BUSY: BoardGlyph.BUSY,
     ProblemKind.TAKEN: BoardGlyph.TAKEN,
@@ -48,7 +49,7 @@ _GLYPHS: Final = {
     ProblemKind.CURRENT: BoardGlyph.GOOD,
     ProblemKind.NO_BUILD: BoardGlyph.GOOD,
 }
-"""The glyphs of conditions that need nobody; the others have one in common, so that they are found by it."""
+"""The glyphs of conditions; those that are not here need a person, and have one in common: they are found by it."""
 VERIFIED_SIGN: Final = "ok"
 """Behind a version that was read back."""
 _MAPS_KEPT: Final = 1024
@@ -62,8 +63,12 @@ _PLACE_OF_A_FAILURE: Final = re.compile(r"(erase|write|read)\b[^:;]{0,40}?\b(0x[
 
 def glyph_of(each: ListedBoard) -> BoardGlyph:
     """Return the glyph of a board's condition."""
-    condition = each.health.condition
-    return BoardGlyph.NEEDS_PERSON if condition.needs_person else _GLYPHS[condition]
+    return glyph_of_condition(each.health.condition)
+
+
+def glyph_of_condition(condition: ProblemKind) -> BoardGlyph:
+    """Return the glyph of a condition."""
+    return _GLYPHS.get(condition, BoardGlyph.NEEDS_PERSON)
 
 
 def name_cell(each: ListedBoard) -> Spans:

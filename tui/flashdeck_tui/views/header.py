@@ -20,6 +20,7 @@ from flashdeck_tui.fleet import Fleet, FleetHost
 from flashdeck_tui.glyphs import BoardGlyph
 from flashdeck_tui.key_names import KeyNames
 from flashdeck_tui.link import LinkStatus
+from flashdeck_tui.views.board_line import glyph_of_condition
 from flashdeck_tui.views.cells import short_name, whole_text
 
 GAP: Final = "  "
@@ -170,8 +171,9 @@ def _problems_together(problems: Mapping[ProblemKind, int]) -> Phrase:
     """Return how many boards need a person, and how many of them for a failure."""
     total, failed = sum(problems.values()), problems.get(ProblemKind.FAILED, 0)
     of_these = f" ({failed} {_loud(ProblemKind.FAILED)})" if failed else ""
-    sign = BoardGlyph.NEEDS_PERSON.value.symbol  # as before each of these boards
-    return Phrase(f"{sign} {total} need you{of_these}", Tone.BAD if failed else Tone.WAIT)
+    found = {glyph_of_condition(kind) for kind in problems}
+    signs = "".join(glyph.value.symbol for glyph in BoardGlyph if glyph in found)  # as before each of these boards
+    return Phrase(f"{signs}{total} need you{of_these}", Tone.BAD if failed else Tone.WAIT)
 
 
 def _one_daemon(host: FleetHost) -> Iterator[Phrase]:
