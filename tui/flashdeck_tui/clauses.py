@@ -78,7 +78,7 @@ class Sentence:
                     return told
             if len(kept) <= 1:
                 return cut(self.lead + _joined(kept), width, more=more)
-            kept.remove(min(reversed(kept), key=lambda clause: clause.rank))
+            del kept[min(range(len(kept)), key=lambda at: (kept[at].rank, -at))]  # one of two with the same words, too
 
 
 def _joined(clauses: Sequence[Clause], *, is_brief: bool = False) -> str:
