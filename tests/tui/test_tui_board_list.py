@@ -293,7 +293,9 @@ def test_a_sign_that_stands_in_several_tables_means_the_same_in_all_of_them() ->
 
 
 @pytest.mark.parametrize("order", SortOrder)
-def test_the_boards_that_need_you_are_those_with_the_signs_of_the_count_and_those_that_n_goes_to(order: SortOrder) -> None:
+def test_the_boards_that_need_you_are_those_with_the_signs_of_the_count_and_those_that_n_goes_to(
+    order: SortOrder,
+) -> None:
     fleet, listing = fleet_of(store_of(bench(24))), Arrangement(order=order)
     signs = "".join(glyph.value.symbol for glyph in (BoardGlyph.NEEDS_PERSON, BoardGlyph.ON_HOLD))
     marked = [row.key for row in table_of(fleet, listing).rows if row.cells[0].text[0] in signs]
