@@ -32,7 +32,7 @@ ENTRIES_A_SECOND: Final = 4000
 """Entries likewise."""
 DRAIN_SECONDS: Final = 0.003
 """Pause between two reads of what is only counted. The kernel has 4 KiB of it at once: so a board on a full-speed bus
-never has to wait, and costs a hundredth of a processor."""
+never has to wait, and costs a few hundredths of a processor."""
 DRAINED: Final = 64 * 1024
 """Bytes of what is only counted between two pauses, where the kernel has them."""
 SILENCE_SECONDS: Final = 0.2
