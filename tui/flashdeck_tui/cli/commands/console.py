@@ -31,7 +31,7 @@ _COLOURS: Final = {ConsoleKind.MARK: Colour.BUSY, ConsoleKind.NOISE: Colour.FAIN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Wanted:
+class _ConsoleOrder:
     """The options that were typed."""
 
     board: str
@@ -41,7 +41,7 @@ class _Wanted:
 
 
 @dataclass(slots=True)
-class _Told:
+class _ShownEntries:
     """The newest entry that was printed, so that a new connection goes on behind it."""
 
     daemon: str = ""
@@ -103,9 +103,9 @@ def command(
     if since and limit:
         raise RequestError("--since shows all from there on", hint="leave out --lines")
 
-    wanted = _Wanted(board=board, since_leave=since is not None, limit=limit or LINES, as_jsonl=as_jsonl)
+    wanted = _ConsoleOrder(board=board, since_leave=since is not None, limit=limit or LINES, as_jsonl=as_jsonl)
     if follow:
-        told = _Told()
+        told = _ShownEntries()
         with suppress(UnreadError):  # that is how it ends: there is no other end
             converse_again(lambda client: _follow(client, wanted, told), until=Until.UNREAD)
         return ExitCode.OK
@@ -151,7 +151,7 @@ def _state_text(report: ConsoleReport) -> str:
     return clean(f"{report.board}: {'has no console any more' if state is None else state.text}")
 
 
-async def _report(client: Client, wanted: _Wanted) -> ConsoleReport:
+async def _report(client: Client, wanted: _ConsoleOrder) -> ConsoleReport:
     """Return what is wanted, as far as the daemon has it now."""
     (name,) = boards_here((wanted.board,))
     limit = api.CONSOLE_PAGE if wanted.since_leave else wanted.limit
@@ -171,7 +171,7 @@ async def _state(client: Client, name: str) -> ConsoleState | None:
     return next((board.console for board in reply.boards if board.name == name), None)
 
 
-async def _follow(client: Client, wanted: _Wanted, told: _Told) -> None:
+async def _follow(client: Client, wanted: _ConsoleOrder, told: _ShownEntries) -> None:
     """Print entries until nobody reads them any more. Raises ConnectionFailedError when the daemon ends."""
     (name,) = boards_here((wanted.board,))
     told.meet(client.welcome.instance)
