@@ -1,12 +1,15 @@
 """The planted bugs fit the product as it is, and there is one for each rule and each seam."""
 
+import os
+import sys
 import tomllib
 from argparse import Namespace
 from pathlib import Path
 
 import pytest
 
-from simulation.planted import RULES, SEAMS, Plant, StalePlantError, plants, proof
+from flashdeckd.jobs.worker import Worker
+from simulation.planted import RULES, SEAMS, Plant, StalePlantError, hunt, plants, proof
 from simulation.planted.mutations import chosen, mutations_of
 
 ALL = list(plants())
@@ -92,3 +95,15 @@ def test_survivors_that_are_explained_are_mutations_of_the_code_as_it_is() -> No
 def test_random_mutations_can_be_hunted_alone() -> None:
     assert {plant.name for plant in proof.wanted(Namespace(no_planted=False, only="", some=0))} == {p.name for p in ALL}
     assert proof.wanted(Namespace(no_planted=True, only="", some=0)) == []
+
+
+def test_a_hunt_notices_what_the_daemon_logs_as_a_fault_of_its_own(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(Worker, "_open", None)  # no device can be opened: each job is stopped by that
+    monkeypatch.setattr(sys, "argv", ["hunt", "1", "1"])
+    monkeypatch.setattr(os, "sched_setaffinity", lambda *_: None)
+    hunt.main()
+    found = hunt.told_in(capsys.readouterr().out)
+    assert found is not None
+    assert "stopped by a fault in flashdeckd" in found.failure

@@ -4,7 +4,6 @@ It runs in a copy of the tree, as `python -m simulation.planted.hunt FIRST LAST`
 """
 
 import json
-import logging
 import os
 import sys
 from collections.abc import Iterable
@@ -42,11 +41,15 @@ def told_in(text: str) -> Found | None:
     return Found(**json.loads(lines[-1])) if lines else None
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Hunt as the command line says, and tell what was found."""
     cpus = sorted(os.sched_getaffinity(0))
     os.sched_setaffinity(0, {cpus[os.getpid() % len(cpus)]})  # see `simulation.__main__`
-    logging.disable()  # the daemon's own log: the story of a seed has all of it
     first, last = map(int, sys.argv[1:])
     found = hunt(range(first, last + 1))
     if found is not None:
         sys.stdout.write(f"{MARK}{json.dumps(asdict(found))}\n")
+
+
+if __name__ == "__main__":
+    main()

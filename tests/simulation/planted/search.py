@@ -8,7 +8,6 @@ import argparse
 import importlib.abc
 import importlib.machinery
 import importlib.util
-import logging
 import re
 import subprocess
 import sys
@@ -63,7 +62,6 @@ def main() -> int:
     asked = parser.parse_args()
     plant = next(each for each in plants() if each.name == asked.name)
     sys.meta_path.insert(0, PatchedSources(plant))
-    logging.disable()
     began = time.monotonic()
     tried = 0
     seeds = _in_order(range(asked.first, asked.first + asked.seeds), asked.about.split(","), plant.seed)
