@@ -1,6 +1,6 @@
 """The book of all jobs and of the contents of every partition: one copy in memory, in the journal and at the hub."""
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
 from msgspec.structs import replace
@@ -281,6 +281,17 @@ class JobBook:
     def log(self, job: JobState, text: str, level: LogLevel = LogLevel.INFO) -> None:
         """Tells something of a job in the log."""
         self._hub.log(text, level=level, board=job.board, job=job.id)
+
+    async def judged(self, board: str, partition: str, judge: Callable[[Contents | None], Awaitable[T]]) -> T:
+        """Return what is found out of the contents of a partition; anew, where these are others by then.
+
+        What is recorded of it right behind that is of the contents that there are, and takes none back.
+        """
+        while True:
+            contents = self.contents(board, partition)
+            found = await judge(contents)
+            if self.contents(board, partition) is contents:
+                return found
 
     async def begin(self, board: str, partition: str, contents: Contents) -> None:
         """Records that a partition is about to lose its contents.

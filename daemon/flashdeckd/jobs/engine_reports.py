@@ -190,9 +190,10 @@ class EngineReports(ProgressReports):
             await self._book.record(self._job.board, self._job.partition, replace(contents, uncertain=True))
 
     async def _hold(self) -> None:
-        job, before, made = self._job, self._before, self._made()
-        erased = self._erased if self._began else ()
-        after = await threads.run(self._change.done, before, erased, made)
+        job, erased = self._job, self._erased if self._began else ()
+        after = await self._book.judged(
+            job.board, job.partition, lambda before: threads.run(self._change.done, before, erased, self._made())
+        )
         await self._book.record(job.board, job.partition, after)
 
     def _made(self) -> Contents:

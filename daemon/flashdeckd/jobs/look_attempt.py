@@ -89,9 +89,10 @@ class LookAttempt:
         result = await place.with_pulse(
             reports, place.thread.opened(lambda worker: worker.read(device, target, order, reports, history))
         )
-        before = place.book.contents(job.board, job.partition)
-        seen = await threads.run(_judge, result, wanted, known, before, target)
-        if seen.contents is not None and seen.contents != before:
+        seen = await place.book.judged(
+            job.board, job.partition, lambda before: threads.run(_judge, result, wanted, known, before, target)
+        )
+        if seen.contents is not None and seen.contents != place.book.contents(job.board, job.partition):
             await place.book.record(job.board, job.partition, seen.contents)
         if order.whole:
             artifact = await place.images.keep(result.read)

@@ -4,7 +4,7 @@ from msgspec.structs import replace
 
 from flashdeck.config import Board, PartitionKind
 from flashdeck.job_state import JobKind, Running, Written
-from flashdeck.model import ArtifactState, Disposition, JobState, Origin
+from flashdeck.model import ArtifactState, Contents, Disposition, JobState, Origin
 from flashdeckd.boards.bench import Bench
 from flashdeckd.host import threads
 from flashdeckd.images.spool import Artifact
@@ -63,16 +63,19 @@ async def queue_by_hand(
 
 async def note_asked(bench: Bench, board: Board, partition: str, sha256: str, back_from: tuple[str, ...] = ()) -> None:
     """Record that a person wants an image, and goes `back_from` others: builds of those are offered from now on."""
-    contents, place = bench.book.contents(board.name, partition), board.profile.partitions[partition]
-    if contents is None:
-        return
-    known = tuple(dict.fromkeys((*back_from, *contents.went_back)))
-    for each in (*known, sha256) if known else ():
-        await threads.run(bench.shelf.image, each)  # so that the event loop need not read them
-    asked = bench.satisfaction.alike(board, place, known, sha256)
-    went_back = tuple(each for each in known if each not in asked)[:MAX_GONE_BACK]
-    if went_back != contents.went_back:
-        await bench.book.record(board.name, partition, replace(contents, went_back=went_back))
+    place = board.profile.partitions[partition]
+
+    async def judge(contents: Contents | None) -> Contents | None:
+        known = tuple(dict.fromkeys((*back_from, *contents.went_back))) if contents is not None else ()
+        for each in (*known, sha256) if known else ():
+            await threads.run(bench.shelf.image, each)  # so that the event loop need not read them
+        asked = bench.satisfaction.alike(board, place, known, sha256)
+        went_back = tuple(each for each in known if each not in asked)[:MAX_GONE_BACK]
+        return None if contents is None else replace(contents, went_back=went_back)
+
+    judged = await bench.book.judged(board.name, partition, judge)
+    if judged is not None and judged != bench.book.contents(board.name, partition):
+        await bench.book.record(board.name, partition, judged)
 
 
 async def rename_image(bench: Bench, build: ArtifactState, artifact: Artifact) -> None:
@@ -92,8 +95,9 @@ async def _queue(
     image = await bench.image_for(board, partition, artifact.sha256)
     target = target_of(board, board.profile.partitions[partition])
     book, shelf = bench.book, bench.shelf
-    contents = book.contents(board.name, partition)
-    known = await threads.run(known_bytes, contents, target, shelf.image)
+    known = await book.judged(
+        board.name, partition, lambda contents: threads.run(known_bytes, contents, target, shelf.image)
+    )
     if origin is Origin.BUILD and book.is_for_hands(board.name, partition):
         return None
     active = book.active(board.name)

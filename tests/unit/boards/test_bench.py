@@ -25,6 +25,7 @@ from flashdeck.model import (
     Disposition,
     HoldBy,
     JobState,
+    Layer,
     Origin,
     Presence,
 )
@@ -37,12 +38,12 @@ from flashdeckd.images import guards
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.image import Image
 from flashdeckd.images.shelf import Shelf
-from flashdeckd.images.spool import Spool
+from flashdeckd.images.spool import Artifact, Spool
 from flashdeckd.jobs.restart import queue_again
 from flashdeckd.jobs.taken_boards import TakenBoards
 from flashdeckd.requests.by_build import rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
-from flashdeckd.requests.queueing import MAX_GONE_BACK, note_asked
+from flashdeckd.requests.queueing import MAX_GONE_BACK, note_asked, queue_build
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import LONGEST_LINE, Hub
 from flashdeckd.state.journal import Journal
@@ -432,3 +433,52 @@ async def test_so_many_images_that_a_person_went_back_from_are_remembered(scene:
     kept = scene.bench.book.contents("left", "app1")
     assert kept is not None
     assert gone[3] not in kept.went_back
+
+
+def contents_of(artifact: Artifact, job: int) -> Contents:
+    return Contents(
+        sha256=artifact.sha256,
+        size=artifact.size,
+        flashed_at=0.0,
+        verified=Verified.NO,
+        job=job,
+        layers=(Layer(sha256=artifact.sha256, erased=((0, 20_480),)),),
+    )
+
+
+async def flashed_meanwhile(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> tuple[Artifact, Artifact]:
+    """Return an image that `left` has, and one that a job has brought there as soon as an image is read."""
+    old, new = [
+        await asyncio.to_thread(scene.spool.add, Image.raw(image(20_000, seed)), f"1.{seed}") for seed in (1, 2)
+    ]
+    await scene.bench.book.record("left", "app1", contents_of(old, 1))
+    loop, read = asyncio.get_running_loop(), scene.bench.shelf.image
+
+    def image_in_a_thread(sha256: str) -> Image | None:
+        monkeypatch.setattr(scene.bench.shelf, "image", read)
+        done = scene.bench.book.record("left", "app1", contents_of(new, 2))
+        asyncio.run_coroutine_threadsafe(done, loop).result()
+        return read(sha256)
+
+    monkeypatch.setattr(scene.bench.shelf, "image", image_in_a_thread)
+    return old, new
+
+
+async def test_what_a_person_asks_for_leaves_alone_what_a_job_has_flashed_meanwhile(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = await flashed_meanwhile(scene, monkeypatch)
+    await note_asked(scene.bench, scene.bench.config.boards["left"], "app1", new.sha256, (old.sha256,))
+    kept = scene.bench.book.contents("left", "app1")
+    assert kept is not None
+    assert (kept.sha256, kept.went_back) == (new.sha256, (old.sha256,))
+
+
+async def test_a_build_is_compared_with_what_is_there_once_it_is_queued(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A, B and A again, where B comes onto the board while A is looked for there."""
+    old, _ = await flashed_meanwhile(scene, monkeypatch)
+    job = await queue_build(scene.bench, scene.bench.config.boards["left"], "app1", old)
+    assert job is not None
+    assert job.sha256 == old.sha256
