@@ -150,7 +150,7 @@ def run_forked(seed: int, known: Lines | None = None) -> Outcome:
 def _run_and_leave(trial: Trial, root: Path, tell: int, tracer: Tracer | None) -> NoReturn:
     """Run a seed in this process, and end it, from whatever thread: nothing is taken down."""
     signal.alarm(MOST_SECONDS)  # one that turns on the spot is a failure, too
-    gc.set_threshold(20_000)  # little of what a seed makes is ever unreachable but by reference counts
+    gc.disable()  # what it finds, as a generator that nobody has, would end once as much was made: no seed decides that
     disk = root / "disk"
     disk.mkdir()
     began = time.process_time()
