@@ -14,9 +14,10 @@ from flashdeck.geometry import Range
 from flashdeckd.virtual import zephyr
 from flashdeckd.virtual.application import AppPort
 from flashdeckd.virtual.nor import FlashLayout
-from flashdeckd.virtual.spec import CLASSIC_MODELS, PLAIN_MODELS, STORES_NOTHING, Model, Start, Timing
+from flashdeckd.virtual.spec import CLASSIC_MODELS, PLAIN_MODELS, STORES_NOTHING, Content, Model, Start, Timing
 from flashdeckd.virtual.spec import PARTITIONS as PLAIN_PARTITIONS
-from simulation.moods import Mood
+from simulation.firmware import program
+from simulation.moods import FAVOUR, Mood
 from simulation.night import Night
 from simulation.seen import Device, Named, Place, Product, Setup
 from simulation.sim_commands import ENTER
@@ -29,6 +30,9 @@ SMALL = FlashLayout(base=BASE, size=32 * 1024, sector=512, word=16, bank=16 * 10
 FULL = FlashLayout()
 """That of an STM32H563."""
 FULL_CHIP = "STM32H563RG"
+TWO_BANKS = FlashLayout(base=BASE, size=128 * 1024, sector=8 * 1024, word=16, bank=64 * 1024)
+"""That of an STM32H503, the smallest chip with two banks: in what `sectors` says there is one, and no canary."""
+TWO_BANKS_CHIP = "STM32H503CB"
 PROJECT = "project.toml"
 """The file that is included, beside the main one."""
 ENTERS = {"detach": 0.6, "command": 0.13, "touch-1200": 0.13, "manual": 0.14}
@@ -96,9 +100,8 @@ class BenchPlan:
         """Choose."""
         is_full = seed.random() < 0.1
         count = seed.choice(night.boards)
-        is_mixed = mood.name == "strangers"
-        if is_mixed:
-            count = max(count, 2)
+        is_mixed = mood.is_mixed
+        count = max(count, mood.boards)
         products = range(1, seed.choice((1, 1, 2)) + 1)
         lines = [_line(seed, mood, number, builds, is_full=is_full) for number in products]
         if mood.random("included").random() < (0.3 if mood.favours("include") else 0.1):
@@ -114,6 +117,8 @@ class BenchPlan:
                 spec = replace(spec, erase_time=SLOW_ERASE, word_time=SLOW_WORD)
             if is_quick:
                 spec = replace(spec, attach_time=0.0)
+            if mood.favours("used boards"):
+                spec = replace(spec, contents=_left_by_others(mood.random(f"used board {port}"), line.product))
             specs.append(spec)
             how = seed.choice(("serial", "port", "port" if is_mixed else "both"))
             name = f"board{port}"
@@ -124,8 +129,11 @@ class BenchPlan:
                 port="" if how == "serial" else f"1-{port}",
             )
         used = {line.product.name: line for line in lines}
+        kept = seed.choice((0, 1, 10, 10))
         setup = Setup(
-            {name: line.product for name, line in used.items()}, boards, keep_builds=seed.choice((0, 1, 10, 10))
+            {name: line.product for name, line in used.items()},
+            boards,
+            keep_builds=min(kept, 1) if mood.favours("few are kept") else kept,
         )
         return cls(tuple(specs), used, setup)
 
@@ -198,32 +206,35 @@ class BenchPlan:
 
 def _line(seed: random.Random, mood: Mood, number: int, builds: Path, *, is_full: bool) -> Line:
     model = seed.choice((seed.choice((Model.CLASSIC, Model.USBX, Model.ROM, Model.STRICT)), seed.choice(list(Model))))
-    if mood.name == "strangers" and seed.random() < 0.6:
+    if mood.is_mixed and seed.random() < 0.6:
         model = Model.CLASSIC
     is_plain = model in PLAIN_MODELS
-    layout = FULL if is_full or is_plain else SMALL
+    layout = FULL if is_full or is_plain else TWO_BANKS if mood.favours("two banks") else SMALL
+    chip = {id(FULL): FULL_CHIP, id(TWO_BANKS): TWO_BANKS_CHIP}.get(id(layout), "")
     app = None if seed.random() < 0.1 else (0x0483, 0x5740 + number)
-    enter = seed.choices(list(ENTERS), list(ENTERS.values()))[0] if app is not None else "manual"
+    ways = [share * FAVOUR if mood.favours(way) else share for way, share in ENTERS.items()]
+    enter = seed.choices(list(ENTERS), ways)[0] if app is not None else "manual"
     keys = {"enter": f'{{ command = ["{ENTER}"] }}' if enter == "command" else f'"{enter}"'}
     if enter == "manual":
         keys["enter_hint"] = '"press the button"'
-    if not is_plain and layout is FULL:
-        keys["flash"] = f'"{FULL_CHIP}"'
+    if not is_plain and chip:
+        keys["flash"] = f'"{chip}"'
     elif not is_plain:
         keys["sectors"] = f'"{layout.size // layout.sector}*{layout.sector}@0x{BASE:08x}"'
         keys["ram"] = f'"0x{RAM.start:08x}+{RAM.size}"'
     name = f"product{number}"
     kind = seed.choice(("bin", "hex", "hex") if mood.favours("in pieces") else ("bin", "bin", "hex"))
     places = _places(seed, model, layout, builds / name, kind)
+    ram_end = {FULL_CHIP: 0x200A0000, TWO_BANKS_CHIP: 0x20008000}.get(chip, RAM.end)
     product = Product(
         name=name,
         places={place.name: place for place in places},
         dfu_id=(0x0483, 0xDF11 + (0 if number == 1 else number)),
         app_id=app,
-        ram=() if is_plain else ((RAM.start, 0x200A0000 if layout is FULL else RAM.end),),
+        ram=() if is_plain else ((RAM.start, ram_end),),
         erase_all=not is_plain and seed.random() < 0.1,
         verify=seed.choice(("auto", "auto", "auto", "always", "never")) if not is_plain else "auto",
-        leave=app is None or seed.random() < 0.9,
+        leave=app is None or seed.random() < (0.5 if mood.favours("stays in DFU") else 0.9),
         trust_cache=not is_plain and seed.random() < 0.1,
         is_plain=is_plain,
     )
@@ -240,6 +251,9 @@ def _places(seed: random.Random, model: Model, layout: FlashLayout, builds: Path
         for name, span in PLAIN_PARTITIONS:
             image = f"{builds}/{name}.bin"
             yield Place(name=name, address=span.start, size=span.size, image=image, guards=frozenset({"fits"}))
+        return
+    if layout is TWO_BANKS:
+        yield from _in_two_banks(builds, kind)
         return
     is_full = layout is FULL
     yield Place(name="bootloader", address=BASE, size=128 * 1024 if is_full else 8 * 1024, protected=True)
@@ -261,6 +275,13 @@ def _places(seed: random.Random, model: Model, layout: FlashLayout, builds: Path
             guards=guards,
             is_data=data,
         )
+
+
+def _in_two_banks(builds: Path, kind: str) -> Iterable[Place]:
+    """Yield the partitions of a chip whose second bank has no bootloader."""
+    yield Place(name="bootloader", address=BASE, size=16 * 1024, protected=True)
+    yield Place(name="app1", address=BASE + 0x4000, size=48 * 1024, image=f"{builds}/app1.{kind}")
+    yield Place(name="partition2", address=BASE + 0x10000, size=48 * 1024, image=f"{builds}/partition2.{kind}")
 
 
 def _spec(seed: random.Random, night: Night, line: Line, port: int, witness: Witness, *, others: float) -> WatchedSpec:
@@ -287,6 +308,19 @@ def _spec(seed: random.Random, night: Night, line: Line, port: int, witness: Wit
         transfer_size=block,
         slowdown=seed.choice(night.slowness),
         witness=witness,
+    )
+
+
+def _left_by_others(seed: random.Random, product: Product) -> tuple[Content, ...]:
+    """Return what a board has that was used before flashdeck knew it: in each partition something, up to all of it."""
+    if product.is_plain:
+        return ()
+    some = [(place, seed.randint(1024, place.size)) for place in product.places.values()]
+    sizes = [(place, seed.choice((0, place.size, part, part, part))) for place, part in some]
+    return tuple(
+        Content(place.address, program(place.address, size, seed, "0.1"))
+        for place, size in sizes
+        if place.image and size
     )
 
 

@@ -3,6 +3,10 @@
 Where every kind may come at any time, three rare ones hardly ever meet in one seed. So each seed has a theme, which
 makes some kinds frequent and some people busy, and leaves out others by chance. Some seeds have no theme: in them
 everything comes as often as it comes.
+
+A fixed part of the seeds is `AIMED`: what happens in them happens at the moment that matters (`actors.moments`), and to
+whom it matters. They have themes of their own, and all other seeds know nothing of those: a theme that is added there
+leaves every other seed as it was, to the byte.
 """
 
 from collections.abc import Mapping, Sequence
@@ -28,6 +32,10 @@ class Theme:
     """Actors who pause as long as they ever do."""
     talks: bool = False
     """True if most of what happens is what people ask for, and not what boards do."""
+    boards: int = 1
+    """The least number of boards."""
+    is_mixed: bool = False
+    """True if boards are mostly known by their port, and those of one kind have several bootloaders."""
 
 
 EVERYTHING: Final = "everything"
@@ -39,6 +47,8 @@ THEMES: Final[Mapping[str, Theme]] = {
     ),
     "strangers": Theme(
         talks=True,
+        boards=2,
+        is_mixed=True,
         favours=frozenset({"swap", "twin", "move", "another release", "adopt", "flash", "flash a file"}),
         busy=frozenset({"boards", "clients"}),
     ),
@@ -87,7 +97,85 @@ THEMES: Final[Mapping[str, Theme]] = {
         favours=frozenset({"disturb", "unplug between transfers"}), busy=frozenset({"clock", "boards", "writers"})
     ),
 }
-"""All of them, by name."""
+"""All of them, by name, but for those that are aimed."""
+AIMED: Final[Mapping[str, Theme]] = {
+    "worn flash": Theme(
+        favours=frozenset({"damage as it is written", "earlier"}),
+        busy=frozenset({"writers"}),
+        quiet=frozenset({"boards", "kills", "configurations"}),
+    ),
+    "canaries": Theme(
+        boards=3,
+        favours=frozenset({"two banks", "used boards", "in pieces", "lost with a canary", "killed with a canary"}),
+        busy=frozenset({"writers"}),
+        quiet=frozenset({"boards", "configurations"}),
+    ),
+    "caches": Theme(
+        boards=2,
+        is_mixed=True,
+        favours=frozenset({"used boards", "cache left on", "swap", "earlier"}),
+        busy=frozenset({"boards", "writers"}),
+        quiet=frozenset({"kills", "configurations"}),
+    ),
+    "asked": Theme(
+        boards=2,
+        favours=frozenset({"command", "touch-1200", "gone as it is asked", "gone as it is recorded"}),
+        busy=frozenset({"writers"}),
+        quiet=frozenset({"boards", "kills", "configurations"}),
+    ),
+    "exchanged": Theme(
+        boards=2,
+        favours=frozenset({"gone as it is opened", "stays in DFU"}),
+        busy=frozenset({"writers"}),
+        quiet=frozenset({"boards", "kills", "configurations"}),
+    ),
+    "full at work": Theme(
+        favours=frozenset({"full at an end", "full as a build comes", "left alone"}),
+        quiet=frozenset({"boards", "configurations", "keepers", "kills"}),
+    ),
+    "edits at work": Theme(
+        boards=2,
+        favours=frozenset({"edit at work", "resize", "protect", "full as it is read again", "late journal"}),
+        busy=frozenset({"writers"}),
+        quiet=frozenset({"boards", "keepers", "kills"}),
+    ),
+    "own files": Theme(
+        talks=True,
+        boards=2,
+        favours=frozenset({"killed in an own file", "disarm", "arm", "adopt", "left alone"}),
+        busy=frozenset({"clients"}),
+        quiet=frozenset({"boards", "keepers", "kills"}),
+    ),
+    "trailers": Theme(
+        talks=True,
+        favours=frozenset({"in pieces", "trailer", "flash below a patch", "earlier"}),
+        busy=frozenset({"clients", "writers"}),
+        quiet=frozenset({"boards", "kills", "configurations"}),
+    ),
+    "spool": Theme(
+        talks=True,
+        favours=frozenset({"late pool", "few are kept", "flash a file", "rollback", "earlier"}),
+        busy=frozenset({"clients", "writers"}),
+        quiet=frozenset({"boards", "kills", "configurations"}),
+    ),
+    "set back": Theme(
+        favours=frozenset({"full at a beginning", "damage as it is written", "set as it pauses", "left alone"}),
+        busy=frozenset({"writers"}),
+        quiet=frozenset({"boards", "kills", "configurations"}),
+    ),
+    "pauses": Theme(
+        favours=frozenset(
+            {"disturb as it is written", "disturb", "back as it is recorded", "unplug", "late journal", "left alone"}
+        ),
+        busy=frozenset({"boards", "writers"}),
+        quiet=frozenset({"kills", "configurations"}),
+    ),
+}
+"""Those of the seeds that are aimed, by name; each of these seeds has the next one."""
+AIMED_EVERY: Final = 5
+"""One of so many seeds is aimed ..."""
+AIMED_FROM: Final = 2
+"""... from this one on."""
 _NO_THEME: Final = 6
 """Of so many times as a theme comes, none does."""
 
@@ -97,6 +185,11 @@ class Mood:
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
+        turn, at = divmod(seed, AIMED_EVERY)
+        if at == AIMED_FROM:
+            self.name = list(AIMED)[turn % len(AIMED)]
+            self._theme = AIMED[self.name]
+            return
         names = list(THEMES)
         self.name = self.random("theme").choices(names, [_NO_THEME if name == EVERYTHING else 1 for name in names])[0]
         self._theme = THEMES[self.name]
@@ -110,8 +203,21 @@ class Mood:
         """True if most of what happens is to be what people ask for."""
         return self._theme.talks
 
+    @property
+    def boards(self) -> int:
+        """The least number of boards that there are to be."""
+        return self._theme.boards
+
+    @property
+    def is_mixed(self) -> bool:
+        """True if boards are mostly known by their port, and those of one kind have several bootloaders."""
+        return self._theme.is_mixed
+
     def weights(self, actor: str, kinds: Mapping[str, float]) -> list[float]:
-        """Return how often each kind of an actor comes beside his others; at least one does."""
+        """Return how often each kind of an actor comes beside his others; at least one does.
+
+        One whose usual weight is 0 only comes where a theme is about it.
+        """
         if self.name == EVERYTHING:
             return list(kinds.values())
         seed = self.random(actor)
@@ -121,7 +227,7 @@ class Mood:
     def _weight(self, seed: Random, kind: str, usual: float) -> float:
         is_left_out = seed.random() < LEFT_OUT
         if kind in self._theme.favours:
-            return usual * FAVOUR
+            return max(usual, 1) * FAVOUR
         return 0.0 if is_left_out else usual
 
     def favours(self, kind: str) -> bool:

@@ -5,6 +5,7 @@ from dataclasses import replace
 import msgspec
 
 from flashdeck.job_state import (
+    CHANGES,
     Done,
     JobKind,
     JobResult,
@@ -189,9 +190,14 @@ class Scene:
         self.checker.published(Event(seq=1, job=moved))
         return moved
 
-    def run(self, job: JobState) -> JobState:
-        """Show a job that runs."""
-        return self.move(job, Running(phase=Phase.OPEN, since=1.0, answered_at=1.0))
+    def run(self, job: JobState, *, is_recorded: bool = True) -> JobState:
+        """Show a job that runs, and, where it `is_recorded`, that what its partition has is not known any more."""
+        running = self.move(job, Running(phase=Phase.OPEN, since=1.0, answered_at=1.0))
+        for each in self.board.partitions if is_recorded and job.kind in CHANGES else ():
+            if each.name == job.partition and each.contents is not None:
+                gone = msgspec.structs.replace(each.contents, sha256="", complete=False, layers=())
+                self.show_place(each.name, contents=gone, current=False)
+        return running
 
     def flash(self, build: Build, origin: Origin = Origin.BUILD, *, verified: bool = True) -> JobState:
         """Flash a program as the rules want it, and show it."""

@@ -149,6 +149,8 @@ class Device:
     """True if the world has broken it for good: bad sectors, a bootloader that hangs for ever."""
     disturbed_at: int = -1
     """The step at which a fault struck one of its requests last (a stall, a hang, an error): reads may be refused."""
+    struck_at: int = -1
+    """The step at which a fault struck one of its requests last; that it came or went is none."""
     wrong_requests: list[str] = field(default_factory=list[str])
     """Requests that no careful host sends, in words: Read Unprotect, mass erase, commands that are none."""
 

@@ -131,7 +131,7 @@ class Witness:
     def disturbed(self, device: str, fault: Fault) -> None:
         """A fault strikes one of its requests."""
         self._tell(f"fault {fault.value}", device)
-        self.seen.devices[device].disturbed_at = self._now()
+        self.seen.devices[device].disturbed_at = self.seen.devices[device].struck_at = self._now()
 
     def look(self, name: str) -> None:
         """Note in which mode a board is: something may just have changed it."""
@@ -224,6 +224,11 @@ class Witness:
         """The state directory was looked at."""
         self._now()
         self._judge(lambda: self.checker.looked(disk))
+
+    def spooled(self, name: str, *, is_kept: bool) -> None:
+        """An image has come into the spool, or was removed from it."""
+        self._now()
+        self._judge(lambda: self.checker.spooled(name, is_kept=is_kept))
 
     def rested(self) -> None:
         """The end."""

@@ -33,6 +33,7 @@ from flashdeckd.virtual import serial_ports
 from flashdeckd.virtual.board import VirtualBoard
 from flashdeckd.virtual.virtual_bench import VirtualBench
 from simulation.actors import all_actors
+from simulation.actors.moments import Moments
 from simulation.baton import Baton, Point
 from simulation.baton_threads import BatonThreads
 from simulation.bench_plan import PROJECT, BenchPlan
@@ -57,6 +58,8 @@ MOST_CALM_SECONDS = 20_000.0
 """Virtual seconds in which it has to be at rest: a board may claim hours for each step, of which a minute counts."""
 PORT_LOOK_SECONDS = 0.25
 """Virtual seconds between two looks at the serial ports of applications: fewer only cost time."""
+SPOOL = "state/spool"
+"""The place of images, on the disk."""
 RESTART_SECONDS = 0.5
 """Virtual seconds until somebody starts the daemon again."""
 
@@ -80,8 +83,7 @@ class World:
 
         `without` are kinds of trouble that are left out; `seconds` is for how long there is trouble.
         """
-        self.seed = seed
-        self._without = without
+        self.seed, self._without = seed, without
         self.mood = Mood(seed)
         self.night = Night.of(self.random("night"), talks=self.mood.talks)
         self._trouble_seconds = self.night.seconds if seconds is None else seconds
@@ -99,6 +101,7 @@ class World:
         """Called once the disk has come up after a power cut."""
         self.disk_faults: list[Callable[[Step], Failure | None]] = []
         """Asked of each operation on the disk."""
+        self.moments = Moments(self)
         self.clock = SimClock(self.baton)
         self.root = str(root)
         self.builds, self.state, self.socket = root / "build", root / "state", root / "run" / "s"
@@ -119,7 +122,7 @@ class World:
             root,
             self.clock.time,
             before=self._before_disk,
-            after=lambda _: self.baton.point(Point.DISK),
+            after=self._after_disk,
             owner=lambda: self.baton.current.life,
         )
         files.system = kernel_locks.system = self.disk
@@ -321,7 +324,8 @@ class World:
             actor.calm()
         calm_at = self.baton.now
         await asyncio.sleep(CALM_SECONDS)
-        while self.witness.is_busy and self.baton.now < calm_at + MOST_CALM_SECONDS:  # noqa: ASYNC110 -- it is time that is given
+        while self.witness.is_busy and self.baton.now < calm_at + MOST_CALM_SECONDS:
+            self.witness.seldom()
             await asyncio.sleep(CALM_SECONDS)
         self.witness.rested()
 
@@ -344,12 +348,19 @@ class World:
 
     def _before_disk(self, step: Step) -> Failure | None:
         if step.deed is not Deed.READ:
+            self.moments.disk_step = step
             self.baton.point(Point.DISK)
         for fault in self.disk_faults:
             if (failure := fault(step)) is not None:
                 self.witness.seen.disk_failed_at = self.baton.now
                 return failure
         return None
+
+    def _after_disk(self, step: Step) -> None:
+        where, _, name = step.path.rpartition("/")
+        if step.deed in (Deed.RENAME, Deed.UNLINK) and where == SPOOL:
+            self.witness.spooled(name, is_kept=step.deed is Deed.RENAME)
+        self.baton.point(Point.DISK)
 
     def _ended(self, life: DaemonLife, error: BaseException | None) -> None:
         """The daemon has ended by itself."""

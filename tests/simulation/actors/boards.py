@@ -13,7 +13,8 @@ from flashdeck.errors import FlashdeckError
 from flashdeck.job_state import WaitFor, Waiting
 from flashdeckd.virtual.board import VirtualBoard
 from flashdeckd.virtual.faults import ON_MEDIA, Fault
-from flashdeckd.virtual.spec import BoardSpec
+from flashdeckd.virtual.spec import BoardSpec, Model
+from simulation.actors.moments import Moment
 from simulation.baton import Point
 
 if TYPE_CHECKING:
@@ -47,8 +48,20 @@ class Boards:
         self._pause = world.mood.pause("boards", PAUSES)
         self._works = 0
         """Works of lanes until the board of one is gone as it begins."""
-        self._is_gentle = world.mood.random("gentle").random() < 0.5
+        self._is_gentle = world.mood.random("gentle").random() < 0.5 or world.mood.favours("left alone")
         """True in seeds in which nobody touches a board at the end that is well: nothing wakes what sleeps then."""
+        moments: Mapping[str, tuple[Moment, Callable[[str], None]]] = {
+            "damage as it is written": (Moment.BEGINS, self._damage_now),
+            "disturb as it is written": (Moment.BEGINS, self._disturb_now),
+            "lost with a canary": (Moment.CANARY, self._lose_now),
+            "gone as it is asked": (Moment.ASKS, self._lose_as_it_is_recorded),
+            "gone as it is opened": (Moment.OPENS, self._lose_as_it_is_opened),
+            "gone as it is recorded": (Moment.RECORDS, self._lose_as_it_is_recorded),
+            "back as it is recorded": (Moment.RECORDS, self._bring_one_back),
+        }
+        for kind, (moment, deed) in moments.items():
+            if world.mood.favours(kind):
+                world.moments.when(moment, deed)
 
     async def trouble(self) -> None:
         """Do one's worst to a board, and let it be for a while."""
@@ -156,7 +169,83 @@ class Boards:
             self._seed.expovariate(1 / (2 * AWAY_SECONDS)), lambda: self._replug_as(board, own, board.spec.port)
         )
 
+    def leave_cache_on(self, board: VirtualBoard) -> None:
+        """An application starts the bootloader with its cache on, until the board has no power: reads are stale."""
+        device = self._world.witness.seen.devices[board.spec.name]
+        products = self._world.setup.products.values()
+        is_read_back = any(each.dfu_id == device.dfu_id and each.verify != "never" for each in products)
+        if board.spec.model is not Model.CLASSIC or not is_read_back:
+            return  # where nothing is read back, nothing shows it: see `bootloader_of`
+        board.unplug()
+        board.spec = replace(board.spec, model=Model.CLASSIC_STALE)
+        device.reads_truly, device.is_stale, device.changed_at = False, True, self._world.baton.now
+        board.plug()
+        self._later(self._seed.expovariate(1 / (4 * AWAY_SECONDS)), lambda: self._switch_off_cache(board))
+
+    # What is done at a moment.
+
+    def _damage_now(self, device: str) -> None:
+        """The flash that is being written goes wrong soon."""
+        board, fault = self._world.bench.boards[device], self._seed.choice(list(ON_MEDIA))
+        self._world.tell(f"fault {fault.value}", device)
+        board.fault(fault, self._seed.randint(1, self._seed.choice(TRANSFERS[:2])), times=self._seed.choice((1, 1, 2)))
+
+    def _disturb_now(self, device: str) -> None:
+        """Some of the next requests go wrong, and the board does not hang for that."""
+        fault = self._seed.choice([each for each in REQUEST_FAULTS if each not in (Fault.HANG, Fault.UNPLUG)])
+        self._world.tell(f"fault {fault.value}", device)
+        self._world.bench.boards[device].fault(
+            fault, self._seed.randint(1, TRANSFERS[0]), times=self._seed.choice((1, 5, 20))
+        )
+
+    def _lose_now(self, device: str) -> None:
+        """The board is lost, or its power fails in the next thing that its flash does."""
+        board = self._world.bench.boards[device]
+        if self._seed.random() < 0.5:
+            board.cut_power(self._seed.choice((0, 0, 1)), self._seed.choice((None, 0.25, 0.5, 0.75)))
+        else:
+            board.unplug()
+        self._world.loop.call_soon_threadsafe(self._plug_soon, board)
+
+    def _lose_as_it_is_opened(self, lane: str) -> None:
+        """A board is gone in this very moment, or it or another one is there anew."""
+        if (board := self._board_of(lane)) is not None:
+            self._world.tell("gone", board.spec.name)
+            match self._seed.choice(("flicker", "swap", "unplug")):
+                case "flicker":
+                    self.flicker(board)
+                case "swap":
+                    self.swap(board)
+                case _:
+                    board.unplug()
+                    self._world.loop.call_soon_threadsafe(self._plug_soon, board)
+
+    def _lose_as_it_is_recorded(self, name: str) -> None:
+        """A board goes, or is another one, while something of its job is recorded, which takes its time."""
+        board = self._board_of(name)
+        if board is not None:
+            lose = self._seed.choice((self.flicker, self.swap, self.twin, self.unplug, self.move))
+            self._soon(lambda: lose(board))
+            self._world.baton.wait(self._world.baton.now + self._seed.choice((0.001, 0.05, 0.3)))
+
+    def _bring_one_back(self, _: str) -> None:
+        """A board that is away is plugged in."""
+        devices = self._world.witness.seen.devices
+        away = [board for board in self._world.bench.boards.values() if not devices[board.spec.name].is_plugged]
+        if away:
+            self._soon(self._seed.choice(away).plug)
+            self._world.baton.wait(self._world.baton.now + self._seed.choice((0.001, 0.05, 0.3)))
+
     # Inside.
+
+    def _soon(self, do: Callable[[], object]) -> None:
+        """Do something in the world's own thread, unless the calm has come by then."""
+        self._world.loop.call_soon_threadsafe(lambda: None if self._world.is_calm else do())
+
+    def _switch_off_cache(self, board: VirtualBoard) -> None:
+        board.unplug()
+        board.spec = replace(board.spec, model=Model.CLASSIC)
+        board.plug()
 
     def _arm(self, board: VirtualBoard, fault: Fault) -> None:
         self._world.tell(f"fault {fault.value}", board.spec.name)
@@ -223,16 +312,7 @@ class Boards:
         if self._works:
             return
         self._count_works(0)
-        if (board := self._board_of(lane)) is not None:
-            self._world.tell("gone", board.spec.name)
-            match self._seed.choice(("flicker", "swap", "unplug")):
-                case "flicker":
-                    self.flicker(board)
-                case "swap":
-                    self.swap(board)
-                case _:
-                    board.unplug()
-                    self._world.loop.call_soon_threadsafe(self._plug_soon, board)
+        self._lose_as_it_is_opened(lane)
 
     def _plug_soon(self, board: VirtualBoard) -> None:
         self._later(self._seed.expovariate(1 / AWAY_SECONDS), board.plug)
@@ -283,5 +363,6 @@ KINDS: Final[Mapping[str, tuple[int, Callable[[Boards, VirtualBoard], None]]]] =
     "move": (2, Boards.move),
     "twin": (1, Boards.twin),
     "another release": (1, Boards.change_release),
+    "cache left on": (0, Boards.leave_cache_on),
 }
-"""The troubles of boards, and how often each comes beside the others."""
+"""The troubles of boards, and how often each comes beside the others; 0: only where the seed is about it."""

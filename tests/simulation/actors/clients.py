@@ -27,6 +27,10 @@ READ_ONLY_SHARE = 0.2
 """The share of all connections that may only look."""
 FLOOD_CALLS = 40
 """Calls that come at once."""
+LEAST_SENT = 0x200
+"""Bytes of an image that is sent, at the least."""
+MOST_BELOW = 15
+"""Bytes between the end of a program and the patch behind it, at the most."""
 STALL_SECONDS = 5.0
 """Virtual seconds in which a client reads nothing, in the mean."""
 
@@ -47,7 +51,8 @@ class Clients:
 
     def calm(self) -> None:
         """A person comes who lets everything go on, at the end."""
-        self._world.spawn(self._tidy_up())
+        if not self._world.mood.favours("left alone"):
+            self._world.spawn(self._tidy_up())
 
     async def _tidy_up(self) -> None:
         """Release what is on hold, arm what is disarmed, and say again what has failed."""
@@ -196,12 +201,23 @@ class _Guest:
     async def flash_file(self) -> None:
         """Send an image, and flash it."""
         board, place = self._target()
+        await self._flash_sent(board, place, 0)
+
+    async def flash_below_patch(self) -> None:
+        """Flash a program that ends where the newest build, a patch, begins: it is the trailer of such a one."""
+        board, place = self._target()
+        newest = self._world.witness.seen.newest.get((self._world.setup.boards[board].product.name, place.name))
+        if newest is not None and newest.pieces[0][0] >= MOST_BELOW + LEAST_SENT:
+            await self._flash_sent(board, place, newest.pieces[0][0] - self._seed.randint(0, MOST_BELOW))
+
+    async def _flash_sent(self, board: str, place: Place, size: int) -> None:
+        """Send an image of so many bytes, 0 for any, and flash it."""
         client = self._client
         if client is None:
             return
         self._count += 1
         version = f"9.{self._count}"
-        size = self._seed.randint(0x200, min(place.size, 4096))
+        size = size or self._seed.randint(LEAST_SENT, min(place.size, 4096))
         data = program(place.address, size, self._seed, f"{self._name}-{version}")
         pieces = ((0, data),)
         product = self._world.setup.boards[board].product.name
@@ -360,5 +376,6 @@ KINDS: Final[Mapping[str, tuple[int, Callable[[_Guest], Awaitable[object]]]]] = 
     "stall": (2, _Guest.stall),
     "give up": (2, _Guest.give_up),
     "cut": (2, _Guest.cut),
+    "flash below a patch": (0, _Guest.flash_below_patch),
 }
-"""The calls of clients, and how often each comes beside the others."""
+"""The calls of clients, and how often each comes beside the others; 0: only where the seed is about it."""

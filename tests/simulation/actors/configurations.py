@@ -1,10 +1,12 @@
 """Somebody edits the configuration: while the daemon runs, while it does not, and sometimes wrongly."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from flashdeck.job_state import Queued, Running
+from simulation.actors.moments import Moment
 from simulation.seen import Named, Place, Product, Setup
 
 if TYPE_CHECKING:
@@ -23,20 +25,17 @@ class Configurations:
         self._gone: dict[str, Named] = {}
         """Boards that were taken out."""
         self._is_broken = False
+        self._aimed_at = ""
+        """The name of a partition that is edited now; "": any."""
+        if world.mood.favours("edit at work"):
+            for moment in (Moment.QUEUED, Moment.RUNS):
+                world.moments.when(moment, self._edit_now)
+            for moment in (Moment.BEGINS, Moment.WHOLE):
+                world.moments.when(moment, lambda _: self._edit_now(""))
 
     async def trouble(self) -> None:
         """Edit, and mostly say so."""
-        edits: Mapping[str, tuple[float, Callable[[Setup], Setup]]] = {
-            "protect": (2, self._protect),
-            "resize": (2, self._move),
-            "guard": (2, self._guard),
-            "rename": (1, self._rename),
-            "recognise": (1, self._recognise),
-            "offer": (1, self._offer),
-            "take out": (1, self._take_out),
-            "put back": (1, self._put_back),
-            "include": (1, self._include),
-        }
+        edits = self._edits
         names = list(edits)
         weights = self._world.mood.weights("configurations", {name: edits[name][0] for name in names})
         while True:
@@ -52,6 +51,38 @@ class Configurations:
             if self._seed.random() < 0.6:
                 await asyncio.sleep(self._seed.choice((0.0, 0.0, 0.1)))
                 self._world.reload()
+
+    @property
+    def _edits(self) -> Mapping[str, tuple[float, Callable[[Setup], Setup]]]:
+        return {
+            "protect": (2, self._protect),
+            "resize": (2, self._move),
+            "guard": (2, self._guard),
+            "rename": (1, self._rename),
+            "recognise": (1, self._recognise),
+            "offer": (1, self._offer),
+            "take out": (1, self._take_out),
+            "put back": (1, self._put_back),
+            "include": (1, self._include),
+        }
+
+    def _edit_now(self, name: str) -> None:
+        """Edit, and say so at once, while a job of a board or device is about to begin, or runs: mostly its place."""
+        jobs = self._world.witness.seen.shown.jobs.values()
+        places = [job.partition for job in jobs if name in ("", job.board) and isinstance(job.status, Queued | Running)]
+        place = self._seed.choice(places) if places and self._seed.random() < 0.7 else ""
+        self._world.loop.call_soon_threadsafe(self._edit_and_reload, place)
+
+    def _edit_and_reload(self, place: str) -> None:
+        if self._world.is_calm:
+            return
+        names = [name for name in self._edits if self._world.mood.favours(name)]
+        name = self._seed.choice(names) if self._has_free else "protect"
+        self._world.tell("configure", name)
+        self._aimed_at = place
+        self._write(self._edits[name][1](self._world.setup))
+        self._aimed_at = ""
+        self._world.reload()
 
     def calm(self) -> None:
         """Leave one that can be read."""
@@ -80,7 +111,7 @@ class Configurations:
     def _protect(self, setup: Setup) -> Setup:
         """A partition is protected now, or not any more."""
         product = self._seed.choice(list(setup.products.values()))
-        place = self._seed.choice([each for each in product.places.values() if each.image])
+        place = self._seed.choice(self._meant([each for each in product.places.values() if each.image]))
         return _with_place(setup, product, replace(place, protected=not place.protected, auto=True))
 
     def _guard(self, setup: Setup) -> Setup:
@@ -133,6 +164,10 @@ class Configurations:
         product = self._seed.choice(list(setup.products.values()))
         return _with_product(setup, replace(product, is_included=not product.is_included))
 
+    def _meant(self, places: Sequence[Place]) -> Sequence[Place]:
+        """Return those that are edited now; all of them where none is meant."""
+        return [place for place in places if place.name == self._aimed_at] or places
+
     def _some(self, setup: Setup) -> tuple[Product, Place]:
         """Return a partition that is not protected: of one that is, nothing else is written."""
         free = [
@@ -141,7 +176,7 @@ class Configurations:
             for place in product.places.values()
             if place.image and not place.protected
         ]
-        return self._seed.choice(free)
+        return self._seed.choice([each for each in free if each[1].name == self._aimed_at] or free)
 
 
 def _with_place(setup: Setup, product: Product, place: Place) -> Setup:

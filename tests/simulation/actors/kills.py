@@ -2,6 +2,7 @@
 
 from typing import TYPE_CHECKING, Final
 
+from simulation.actors.moments import Moment
 from simulation.baton import Point
 
 if TYPE_CHECKING:
@@ -27,6 +28,14 @@ class Kills:
         self._behind = ""
         """The beginning of a line of the story behind which the daemon ends soon; "": of none."""
         world.hearers.append(self._hear)
+        moments = {
+            "killed with a canary": Moment.CANARY,
+            "killed at a beginning": Moment.BEGINS,
+            "killed in an own file": Moment.OWN_FILE,
+        }
+        for kind, moment in moments.items():
+            if world.mood.favours(kind):
+                world.moments.when(moment, self._end_soon)
 
     async def trouble(self) -> None:
         """Let the daemon live for a while, and choose the point at which it dies."""
@@ -48,6 +57,16 @@ class Kills:
         """Let it live."""
         self._count_down(0)
         self._behind = ""
+
+    def _end_soon(self, _: str) -> None:
+        """End at this very point, or at one of the next of some kind."""
+        self._at = self._seed.choice((Point.DISK, *Point))
+        self._by_power = self._seed.random() < 0.25
+        points = self._seed.choice((0, 1, 1, 2, 4))
+        if points:
+            self._count_down(points)
+        else:
+            self._end("at its moment")
 
     def _count_down(self, points: int) -> None:
         """From now on look at so many points; at the last of them it dies."""

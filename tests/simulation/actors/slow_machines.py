@@ -26,6 +26,9 @@ class SlowMachines:
         """The share of works in which one of them is late."""
         self._seconds = self._seed.choice((0.002, 0.02, 0.2))
         """Virtual seconds by which it is, in the mean."""
+        for which in ("journal", "pool"):
+            if world.mood.favours(f"late {which}"):
+                self._which, self._share, self._seconds = which, 0.5, 0.2
         world.watch(self._watch, is_on=self._share > 0)
 
     async def trouble(self) -> None:

@@ -56,6 +56,10 @@ class Writers:
         self._reverted = OFTEN if mood.favours("earlier") else REVERTED
         self._mislinked = OFTEN if mood.favours("mislinked") else MISLINKED
         self._in_parts = ("whole", "gap", "patch", "patch") if mood.favours("in pieces") else PARTS
+        if mood.favours("trailer"):
+            self._in_parts += ("trailer", "trailer")
+        self._ends: dict[str, int] = {}
+        """By path: how long the last program was."""
         self._is_one_place = mood.random("one place").random() < 0.3
         """True in seeds of which each build is for the first partition, so that much happens there."""
         self._count = 0
@@ -91,7 +95,7 @@ class Writers:
     def calm(self) -> None:
         """Sometimes somebody builds once more, and then nothing is left to happen."""
         self._survey()  # a tool may be ended before it has patched what it wrote
-        if self._seed.random() < LAST_BUILD:
+        if self._seed.random() < LAST_BUILD and not self._world.mood.favours("left alone"):
             self._world.spawn(self._build_once_more())
 
     async def _build_once_more(self) -> None:
@@ -131,21 +135,25 @@ class Writers:
             data = head + old[128:at] + seed.randbytes(4) + old[at + 4 :]
         pieces = ((0, data),)
         if place.image.endswith(".hex") and len(data) > 600:
-            pieces = self._in_pieces(data)
+            pieces = self._in_pieces(place, data)
+        if not pieces[0][0]:
+            self._ends[place.image] = pieces[-1][0] + len(pieces[-1][1])
         build = _build(product, place, pieces, f"{VERSION}{version}" if version and not pieces[0][0] else "")
         is_hex = place.image.endswith(".hex")
         raw = hexed([(place.address + at, piece) for at, piece in pieces], width=64) if is_hex else data
         output = self._made[raw] = Output(build, raw)
         return output
 
-    def _in_pieces(self, data: bytes) -> tuple[tuple[int, bytes], ...]:
-        """Return a program with a gap, a patch, or all of it."""
+    def _in_pieces(self, place: Place, data: bytes) -> tuple[tuple[int, bytes], ...]:
+        """Return a program with a gap, a patch, what is laid right behind the last program, or all of it."""
         at = self._seed.randrange(160, len(data) - 160)
         match self._seed.choice(self._in_parts):
             case "gap":
                 return (0, data[:at]), (at + 64, data[at + 64 :])
             case "patch":
                 return ((at, data[at : at + self._seed.randint(1, 600)]),)
+            case "trailer" if place.size - 16 > (end := self._ends.get(place.image, place.size)) > 160:
+                return ((end, data[160 : 160 + min(place.size - end, self._seed.randint(16, 400))]),)
             case _:
                 return ((0, data),)
 

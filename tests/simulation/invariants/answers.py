@@ -8,6 +8,8 @@ from simulation.seen import Ask, Wish
 
 SIMPLE: Final = frozenset({Wish.HOLD, Wish.RELEASE, Wish.ARM, Wish.DISARM})
 """Wishes that need nothing but the daemon and its disk."""
+_MACHINES: Final = frozenset({ErrorKind.HOST.value, ErrorKind.OTHER.value})
+"""Kinds of errors that say that the machine has failed."""
 _OWN_FAULT: Final = frozenset({"no-such-board", "no-permission", "interrupted", "unreachable"})
 """Kinds of errors that are the asker's own affair, or the end of a daemon."""
 
@@ -20,7 +22,7 @@ class Answers(Rule):
 
     def answered(self, ask: Ask) -> None:
         """Judge what is refused in the calm, or because the disk fails that never has."""
-        has_no_reason = ask.refused == ErrorKind.HOST.value and self.seen.disk_failed_at == float("-inf")
+        has_no_reason = ask.refused in _MACHINES and self.seen.disk_failed_at == float("-inf")
         is_wrong = has_no_reason or (self.seen.is_calm and ask.refused != "" and ask.refused not in _OWN_FAULT)
         if ask.wish in SIMPLE and is_wrong:
             raise self.broken(

@@ -156,10 +156,10 @@ class Attempts:
     def _note_owner(self, attempt: Attempt, device: Device) -> None:
         """From now on no other board's daemon knows what is there: it was another one's serial or port meanwhile."""
         here = (attempt.named.name, attempt.place.name)
-        self.last[here] = device.name
+        before, self.last[here] = self.last.get(here, ""), device.name
         if device.own_serial not in ("", device.serial):
             self.impostors.add(device.name)
-        if device.name in self.impostors or self.flashed.get(here) in self.impostors:
+        if device.name in self.impostors or before in self.impostors:
             self.shared.add((device.name, here[1]))
         if self.flashed.get(here) != device.name:
             if any((each, key[1]) == (device.name, here[1]) for key, each in self.flashed.items()):

@@ -56,7 +56,7 @@ class Canaries(Rule):
         if device is None or place is None or not device.reads_truly or self.attempts.lies.get(device.name):
             return
         for (where, start), canary in self._there.items():
-            is_mine = where == name and canary.board == job.board and canary.step > device.disturbed_at
+            is_mine = where == name and canary.board == job.board and canary.step > device.struck_at
             sector = device.sector_of(start)
             if is_mine and inside(sector, place.span) and device.bytes_of(sector) == canary.sector:
                 raise self.broken(

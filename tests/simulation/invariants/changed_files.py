@@ -112,11 +112,11 @@ class ChangedFiles(Rule):
                 raise self.broken(
                     f"job {job.id} begins on {job.board}: {self._differs[job.board]}, and nobody released it"
                 )
-        if artifact is None or not self.seen.is_alive:
+        if artifact is None:
             return
         build = self.seen.builds.get(artifact.sha256)
         key = (artifact.profile, artifact.partition, artifact.source)
-        was_seen = key in self._judged
+        was_seen = key in self._judged or not self.seen.is_alive  # before it listens it tells what is recorded, too
         self._judged.add(key)
         if build is None or was_seen or build.path != artifact.source or artifact.disposition is not Disposition.QUEUED:
             return

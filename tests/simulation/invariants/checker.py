@@ -12,6 +12,7 @@ from simulation.invariants.bounds import Bounds
 from simulation.invariants.canaries import Canaries
 from simulation.invariants.changed_files import ChangedFiles, renamed
 from simulation.invariants.doors import Doors
+from simulation.invariants.goes_on import GoesOn
 from simulation.invariants.half_images import HalfImages
 from simulation.invariants.holds import Holds
 from simulation.invariants.included_files import IncludedFiles
@@ -30,6 +31,7 @@ from simulation.invariants.rule import Rule
 from simulation.invariants.shared_serials import SharedSerials
 from simulation.invariants.shown_boards import ShownBoards
 from simulation.invariants.shown_jobs import ShownJobs
+from simulation.invariants.taken_in import TakenIn
 from simulation.invariants.these_bytes import TheseBytes
 from simulation.invariants.virtual_only import VirtualOnly
 from simulation.invariants.way_in import WayIn
@@ -43,8 +45,10 @@ RULES: Final[tuple[type[Rule], ...]] = (
     SharedSerials,
     WayIn,
     TheseBytes,
+    TakenIn,
     BelongsThere,
     HalfImages,
+    GoesOn,
     NewestFirst,
     Once,
     PatchesAgain,
@@ -175,6 +179,11 @@ class Checker:
         """The state directory was looked at."""
         for rule in self.rules:
             rule.looked(disk)
+
+    def spooled(self, name: str, *, is_kept: bool) -> None:
+        """An image has come into the spool, or was removed from it."""
+        for rule in self.rules:
+            rule.spooled(name, is_kept=is_kept)
 
     def opened_path(self, path: str) -> None:
         """The daemon has opened a path."""

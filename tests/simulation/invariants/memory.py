@@ -105,6 +105,12 @@ class Memory:
             for offset, data in pieces
         )
 
+    def differs_at(self, start: int, there: bytes) -> list[int]:
+        """Return the offsets at which what is known is not what is there from an offset on."""
+        end = start + len(there)
+        different = (bits(self.data[start:end]) ^ bits(there)) & bits(self.known[start:end])
+        return [start + at for at in offsets_of(different, len(there))]
+
     def differs(self, true: bytes) -> list[int]:
         """Return the offsets at which what is known is not what is there."""
         if self.data.startswith(true):

@@ -7,11 +7,15 @@ from typing import Final
 from flashdeck.errors import ErrorKind
 from flashdeck.job_state import Failed, JobKind, name_of
 from flashdeck.model import BoardState, Contents, Event, JobState
+from simulation.invariants.attempts import Attempts
 from simulation.invariants.rule import Rule
-from simulation.seen import Disk
+from simulation.seen import Disk, Seen
 
 TIDY_SECONDS: Final = 10.0
 """Seconds after which a daemon has removed what a killed one had left of a file."""
+
+TOLD_SECONDS: Final = 2.0
+"""Seconds after which everybody was told of the end of a job."""
 
 
 class Records(Rule):
@@ -20,9 +24,27 @@ class Records(Rule):
     name = "records"
     sentence = "Artifact: an image file that has settled, read once, spooled by its SHA-256. A reply means done."
 
+    def __init__(self, seen: Seen, attempts: Attempts) -> None:
+        super().__init__(seen, attempts)
+        self._removed: dict[str, float] = {}
+        """Images that were removed from the spool in this life, and when."""
+
+    def began(self) -> None:
+        """What a power cut brings back is there again."""
+        self._removed.clear()
+
+    def spooled(self, name: str, *, is_kept: bool) -> None:
+        """Note what is there, and what is not."""
+        if is_kept:
+            self._removed.pop(name, None)
+        else:
+            self._removed[name] = self.seen.now
+
     def published(self, event: Event, before: JobState | None) -> None:
-        """Judge a job that ends because its image is not there any more."""
+        """Judge a job whose image is not there any more."""
         job = event.job
+        if job is not None and job.kind is JobKind.FLASH and not job.is_settled:
+            self._be_kept(job)
         is_lost = (
             job is not None
             and job.kind is JobKind.FLASH
@@ -32,6 +54,12 @@ class Records(Rule):
         )
         if job is not None and is_lost and not (before is not None and before.is_settled):
             raise self.broken(f"job {job.id} of {job.board} has lost its image: {job.text}")
+
+    def _be_kept(self, job: JobState) -> None:
+        """Raise `broken` where a job was not over when its image was removed: that it is may be told a little later."""
+        is_gone = self._removed.get(job.sha256, self.seen.now) < self.seen.now - TOLD_SECONDS
+        if is_gone and self.seen.disk_failed_at == float("-inf"):
+            raise self.broken(f"job {job.id} brings {job.sha256[:12]}, which was removed from the spool")
 
     def looked(self, disk: Disk) -> None:
         """Compare the disk with itself, and with what is shown."""

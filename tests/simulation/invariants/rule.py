@@ -68,6 +68,9 @@ class Rule:
     def looked(self, disk: Disk) -> None:
         """The state directory, while nothing is written into it."""
 
+    def spooled(self, name: str, *, is_kept: bool) -> None:
+        """An image has come into the spool, or was removed from it."""
+
     def opened_path(self, path: str) -> None:
         """The daemon has opened a path."""
 

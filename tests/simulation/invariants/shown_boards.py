@@ -8,13 +8,13 @@ from typing import Final
 
 from flashdeck.disposition import Disposition
 from flashdeck.model import BoardState, Contents, Event, HoldBy, JobState, PartitionState, Presence
-from simulation.invariants.attempts import Attempts
+from simulation.invariants.attempts import Attempt, Attempts
 from simulation.invariants.changed_files import renamed
 from simulation.invariants.identity import candidates, claims, may_run_as
-from simulation.invariants.memory import Memory, demanded
+from simulation.invariants.memory import Memory, demanded, inside
 from simulation.invariants.right_board import NOTICED_SECONDS
 from simulation.invariants.rule import Rule
-from simulation.seen import Ask, Device, Named, Place, Seen, Setup, Wish
+from simulation.seen import Ask, Device, FlashChange, Named, Place, Seen, Setup, Wish
 
 FIELDS: Final[Mapping[str, str]] = {
     "board.name": "is configured",
@@ -64,6 +64,8 @@ class ShownBoards(Rule):
         super().__init__(seen, attempts)
         self._judged: dict[tuple[str, str], tuple[Contents | None, str, bool]] = {}
         self._known: dict[tuple[str, str], Memory | None] = {}
+        self._begun: set[Attempt] = set()
+        """Attempts that have changed something, canaries aside."""
         self._former: dict[str, set[str]] = {}
         """By board: names that it went by before."""
         self._twins: set[str] = set()
@@ -77,6 +79,27 @@ class ShownBoards(Rule):
         """Note which boards were renamed: what was asked of them counts on."""
         for old, new in renamed(before, after).items():
             self._former[new] = {*self._former.get(new, ()), *self._former.get(old, ()), old}
+
+    def changed(self, change: FlashChange) -> None:
+        """Judge the first thing that an attempt changes: that the contents go is shown, and recorded, before."""
+        attempt = self.attempts.of(change)
+        if attempt is None or attempt.is_canary or attempt in self._begun or change.life != self.seen.life:
+            return
+        self._begun.add(attempt)
+        key, place = (attempt.named.name, attempt.place.name), attempt.place
+        contents, known = self._judged.get(key, (None, "", False))[0], self._known.get(key)
+        if contents is None or known is None or change.is_astray or not inside(change.span, place.span):
+            return
+        device = self._device_of(key, place, contents)
+        if device is None or len(known.data) != place.size:
+            return
+        there = device.bytes_of(change.span)
+        for at in known.differs_at(change.address - place.address, there):
+            if not self.attempts.is_wrong(device.name, place.address + at):
+                raise self.broken(
+                    f"{attempt.text()} changes 0x{place.address + at:08x} of {device.name}, and is not shown to: "
+                    f"{attempt.named.name}/{place.name} is known to have 0x{known.data[at]:02x} there"
+                )
 
     def published(self, event: Event, before: JobState | None) -> None:
         """Judge a board's new state."""
@@ -133,10 +156,8 @@ class ShownBoards(Rule):
 
     def _be_true(self, board: str, place: Place, contents: Contents | None, known: Memory | None) -> None:
         """Compare what is known with what is there, on the device that the lane has changed last."""
-        device = self.seen.devices.get(self.attempts.flashed.get((board, place.name), ""))
-        if contents is None or known is None or device is None or contents.uncertain or not _holds(device):
-            return
-        if contents.serial != device.serial or (device.name, place.name) in self.attempts.shared:
+        device = None if contents is None else self._device_of((board, place.name), place, contents)
+        if known is None or device is None:
             return
         for at in known.differs(device.bytes_of(place.span)):
             if not self.attempts.is_wrong(device.name, place.address + at):
@@ -144,6 +165,13 @@ class ShownBoards(Rule):
                     f"{board}/{place.name} is known to have 0x{known.data[at]:02x} at 0x{place.address + at:08x}, and "
                     f"{device.name} has 0x{device.bytes_of((place.address + at, place.address + at + 1)).hex()}"
                 )
+
+    def _device_of(self, key: tuple[str, str], place: Place, contents: Contents) -> Device | None:
+        """Return the device of which contents are true, where they say anything."""
+        device = self.seen.devices.get(self.attempts.flashed.get(key, ""))
+        if device is None or contents.uncertain or not _holds(device) or contents.serial != device.serial:
+            return None
+        return None if (device.name, place.name) in self.attempts.shared else device
 
     def _be_named(self, board: str, place: Place, contents: Contents | None) -> None:
         build = self.seen.builds.get(contents.sha256) if contents is not None else None
@@ -244,7 +272,11 @@ def _last(asks: Sequence[Ask]) -> Ask | None:
     if not asks or asks[-1].answered_at is None or asks[-1].refused:
         return None
     last = asks[-1]
-    is_alone = all(
-        other.answered_at is not None and other.answered_at < last.at and not other.is_abandoned for other in asks[:-1]
-    )
-    return last if is_alone else None
+    return last if all(_is_over(other, last) for other in asks[:-1]) else None
+
+
+def _is_over(other: Ask, last: Ask) -> bool:
+    """Tell whether a wish was done, or will never be, by the time of the last one."""
+    if other.is_abandoned or other.answered_at is None:
+        return other.life < last.life
+    return other.answered_at < last.at

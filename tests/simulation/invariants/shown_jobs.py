@@ -63,6 +63,8 @@ class ShownJobs(Rule):
         if not isinstance(job.status, Running):
             if self._running.get(job.board) == job.id:
                 del self._running[job.board]
+        elif not self.seen.is_alive:
+            self._running[job.board] = job.id  # as it is found recorded, where a full disk has kept an end from that
         elif self._running.setdefault(job.board, job.id) != job.id:
             raise self.broken(f"{job.board} runs job {job.id}, and job {self._running[job.board]} still runs")
 
@@ -76,9 +78,10 @@ class ShownJobs(Rule):
 
     def _be_legal(self, job: JobState, before: JobState, name: str) -> None:
         former = name_of(before.status)
-        # Between a job's work and the record of it somebody may cancel it: then only its end is shown.
+        # Between a job's work and its record a person or the configuration may end it: only its end is shown then.
         not_started = job.status.not_started if isinstance(job.status, Done) else ""
-        if isinstance(before.status, Running) and not_started.startswith("cancelled"):
+        is_ended = not_started.startswith("cancelled") or f"board {job.board} " in not_started
+        if isinstance(before.status, Running) and is_ended:
             return
         if name not in MAY_FOLLOW[former] and self.seen.is_alive:  # a new life may not know what was published last
             raise self.broken(f"job {job.id} of {job.board} was {former}, and is {name}")

@@ -383,6 +383,45 @@ def loses_image(scene: Scene) -> None:
     scene.move(scene.job(scene.build(IMAGE)), Failed(failure=failure))
 
 
+def removes_what_is_wanted(scene: Scene) -> None:
+    """The image of a job that waits for its turn goes from the spool, and does not come back."""
+    build = scene.build(IMAGE)
+    job = scene.job(build)
+    scene.checker.spooled(build.sha256, is_kept=False)
+    scene.seen.now += 10
+    scene.run(job)
+
+
+def overlooks_a_build(scene: Scene) -> None:
+    """A build lies at its path for long, and an older one is shown."""
+    scene.show_build(scene.build(program(300, 2)))
+    newest = dataclasses.replace(scene.build(IMAGE), path=APP.image, settled_at=scene.seen.now)
+    scene.seen.newest["product", "app"] = newest
+    scene.seen.now += 100
+    scene.checker.seldom()
+
+
+def sleeps_on(scene: Scene) -> None:
+    """A job waits for its turn on a board that is there, and on which nothing else is to be done."""
+    scene.job(scene.build(IMAGE))
+    scene.seen.now += 100
+    scene.checker.seldom()
+
+
+def pauses_for_ever(scene: Scene) -> None:
+    """A job is tried again after a pause that does not end."""
+    scene.move(scene.run(scene.job(scene.build(IMAGE))), Waiting(for_=WaitFor.PAUSE, reason="tries again in 2 s"))
+    scene.seen.now += 100
+    scene.checker.seldom()
+
+
+def erases_unrecorded(scene: Scene) -> None:
+    """A job erases what the partition is still shown to have."""
+    scene.flash(scene.build(IMAGE))
+    scene.run(scene.job(scene.build(program(300, 2))), is_recorded=False)
+    scene.erase(2)
+
+
 def forgets_the_patch(scene: Scene) -> None:
     """A person flashes a program over a patch, which was the newest build, and it is not queued again."""
     scene.flash(scene.build(IMAGE))
@@ -419,6 +458,11 @@ def refuses_in_the_calm(scene: Scene) -> None:
 def refuses_without_reason(scene: Scene) -> None:
     """A hold is refused because the disk fails, and it never has."""
     scene.ask(Wish.HOLD, refused="host")
+
+
+def cannot_write_any_more(scene: Scene) -> None:
+    """A board cannot be armed, for a reason that is no disk's: nothing fails, and nothing has."""
+    scene.ask(Wish.ARM, refused="other")
 
 
 def does_what_it_refused(scene: Scene) -> None:
@@ -557,12 +601,15 @@ BREAKS: tuple[tuple[str, Callable[[Scene], None]], ...] = (
     ("4", writes_other_bytes),
     ("4", flashes_unbuilt),
     ("5", flashes_stranger),
+    ("4, taken in", overlooks_a_build),
     ("5", takes_stranger),
     ("5", refuses_good),
     ("6", begins_in_the_middle),
     ("6", writes_boot_unit_early),
     ("6", writes_boot_unit_with_others),
     ("6", starts_what_read_wrong),
+    ("6, goes on", sleeps_on),
+    ("6, goes on", pauses_for_ever),
     ("6, the newest", begins_with_the_older),
     ("6, the newest", goes_over_the_newer),
     ("7", flashes_again),
@@ -588,6 +635,7 @@ BREAKS: tuple[tuple[str, Callable[[Scene], None]], ...] = (
     ("shown", claims_current),
     ("shown", denies_current),
     ("shown", claims_version),
+    ("shown", erases_unrecorded),
     ("shown", is_absent),
     ("shown", forgets_hold),
     ("shown", invents_hold),
@@ -598,10 +646,12 @@ BREAKS: tuple[tuple[str, Callable[[Scene], None]], ...] = (
     ("records", leaves_litter),
     ("records", forgets_layer),
     ("records", loses_image),
+    ("records", removes_what_is_wanted),
     ("leases", starts_in_lease),
     ("holds", starts_on_hold),
     ("answers", refuses_in_the_calm),
     ("answers", refuses_without_reason),
+    ("answers", cannot_write_any_more),
     ("asked for", does_what_it_refused),
     ("bounds", grows),
     ("rest", stays_old),
