@@ -131,7 +131,6 @@ AIMED: Final[Mapping[str, Theme]] = {
     ),
     "full at work": Theme(
         favours=frozenset({"full at an end", "full as a build comes", "left alone"}),
-        busy=frozenset({"writers"}),
         quiet=frozenset({"boards", "configurations", "keepers", "kills"}),
     ),
     "edits at work": Theme(
