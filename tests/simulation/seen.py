@@ -409,6 +409,8 @@ class Seen:
     """How often each kind of thing was done by the world."""
     disk_failed_at: float = float("-inf")
     """The world's time when a write of the daemon's was refused last, or lost."""
+    pool_late_at: float = float("-inf")
+    """The world's time when a thread that reads files for the event loop was late last."""
     is_calm: bool = False
     """True at the end: the world does nothing more but what it is asked for."""
 

@@ -43,4 +43,6 @@ class SlowMachines:
         is_one = at is Point.WORK and baton.current.name.startswith(self._which)
         if is_one and self._seed.random() < self._share:
             self._world.story.counts["late"] += 1
+            if self._which == "pool":
+                self._world.witness.seen.pool_late_at = baton.now
             baton.wait(baton.now + min(self._seed.expovariate(1 / self._seconds), LONGEST_SECONDS))

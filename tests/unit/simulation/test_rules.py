@@ -794,6 +794,12 @@ def test_a_patch_that_the_guards_refuse_is_not_queued_again() -> None:
     goes_over_a_patch(Scene())
 
 
+def test_a_build_may_be_taken_in_late_while_the_threads_that_read_are_late() -> None:
+    scene = Scene()
+    scene.seen.pool_late_at = scene.seen.now + 90
+    overlooks_a_build(scene)
+
+
 def test_a_life_that_begins_shows_what_it_finds_recorded() -> None:
     """That a job ran when the last one ended is no beginning, whatever that one showed last."""
     scene = Scene()
