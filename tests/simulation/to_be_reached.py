@@ -25,6 +25,7 @@ TO_BE_REACHED: Final = (
     Reason(
         "where an image is to be lies a directory, a pipe, a file that cannot be read, or one too large",
         (
+            "requests/by_build.py:rebuilt_into",
             "boards/watched_files.py:WatchedFiles.note_untaken",
             "builds/lease.py:_read",
             "builds/lease.py:not_a_file",
@@ -250,6 +251,7 @@ TO_BE_REACHED: Final = (
     Reason(
         "the state directory or the journal is removed, exchanged or opened to others while the daemon runs",
         (
+            "state/journal.py:Journal._tell",
             "boards/bench.py:Bench.release",
             "state/journal.py:Journal._if_there",
             "state/journal.py:Journal.close",
@@ -279,6 +281,7 @@ TO_BE_REACHED: Final = (
     Reason(
         "a board does not take the leave, is another one when it is back, or is back in DFU mode at once",
         (
+            "jobs/lane.py:Lane._tell_of_other_device",
             "boards/comings.py:*",
             "boards/sightings.py:Sightings._doubt_start",
             "flash/dfuse_run.py:DfuseRun._leave_or_stay",
@@ -307,6 +310,8 @@ TO_BE_REACHED: Final = (
     Reason(
         "a board is lost while it is read, again and again, and after a rest is read once more",
         (
+            "jobs/bootloader_book.py:_consequences",
+            "jobs/bootloader_book.py:doubts",
             "flash/survey.py:recover_from_read",
             "jobs/after_error.py:AfterError._block_until_replugged",
             "jobs/after_error.py:AfterError._free_at",
@@ -320,6 +325,7 @@ TO_BE_REACHED: Final = (
     Reason(
         "a job is cancelled, outrun, put on hold or left without its board in one of few moments between two awaits",
         (
+            "jobs/flash_attempt.py:FlashAttempt.check",
             "jobs/after_error.py:AfterError._again",
             "jobs/after_error.py:AfterError._apply",
             "jobs/after_error.py:AfterError._keep_written",

@@ -158,8 +158,11 @@ _OTHER_PROGRAMS: Final = (
             "requests/following_consoles.py:*",
             "usb/port_keeper.py:*",
             "server/handlers.py:console_handlers",
+            "host/heard_lines.py:*",
+            "host/files.py:device_number",
+            "virtual/voice.py:*",
         ),
-        ("unit/consoles", "integration/test_consoles_of_a_daemon.py"),
+        ("unit/consoles", "unit/virtual", "integration/test_consoles_of_a_daemon.py"),
     ),
     Reason(
         "a daemon whose bench is a file: the world makes its boards itself, and plugs them in without the daemon",
