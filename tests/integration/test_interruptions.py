@@ -93,6 +93,7 @@ async def test_a_flash_that_fails_once_is_tried_again(rig: Rig) -> None:
     assert await rig.partition_of("left", len(ONE)) == ONE
 
 
+@pytest.mark.long
 async def test_an_application_that_shows_late_counts_as_started(rig: Rig) -> None:
     await rig.client.call(api.VirtualFault(board="left", fault="unplug", after=await requests_of_a_flash(rig) - 1))
     rig.build(TWO)

@@ -234,6 +234,7 @@ async def test_without_trust_all_of_an_unreadable_board_is_written(root: Path) -
         assert [await erases_of(rig, ONE) for _ in range(2)] == [ALL, ALL]
 
 
+@pytest.mark.long
 async def test_trust_skips_what_was_last_flashed_and_verifies_nothing(root: Path) -> None:
     changed = ONE[:-1] + bytes([ONE[-1] ^ 0xFF])
     async with bench(root, profile=TRUSTING, model="classic-noread") as rig:

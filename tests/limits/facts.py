@@ -87,6 +87,7 @@ FACTS: Final[Mapping[str, tuple[str, ...]]] = {
         "flashdeck_tui.cli.commands.serve:*_PORT",
     ),
     "versions of what is written down or sent, identities, and what earlier releases did": (
+        "flashdeck_tui.console_log:_FROM_THE_OLDEST",
         "flashdeckd.images.flattening:*",
         "flashdeck.recording:FORMAT",
         "flashdeckd.state.journal_schema:*_ID",

@@ -288,6 +288,7 @@ PLACES = (
 )
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("place", PLACES)
 async def test_no_key_of_a_habit_does_harm(place: Selection) -> None:
     app, link = make_app()

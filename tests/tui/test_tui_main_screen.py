@@ -154,7 +154,7 @@ async def test_of_two_hosts_one_that_is_away_blocks_nothing() -> None:
         app.refresh_views()
         await screen.settle()
         first = rows_of(screen).rows[0]
-        assert (first.key.host, first.cells[0].text) == ("b", "! b/rack-003")
+        assert (first.key.host, first.cells[0].text) == ("b", "‖ b/rack-003")
         links[1].state = LinkState(LinkStatus.DISCONNECTED, "it is away", "wait")
         app.refresh_views()
         await screen.settle()

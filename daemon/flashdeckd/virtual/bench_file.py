@@ -212,6 +212,7 @@ class BenchBoardTable(BenchBoardKeys, Table):
         usbx = self.model is Model.USBX
         fixed = self.model in FIXED_POLLS
         same = "its class claims the same whatever is asked"
+        silent = self.serial_port is AppPort.NONE and "serial_port" not in self.place.wrong
         checks = (
             ("recording", not self.replays, f'only a board with model = "{REPLAY}" has it'),
             ("bank_bug", not usbx, "only ST's USBX sample has it"),
@@ -224,8 +225,8 @@ class BenchBoardTable(BenchBoardKeys, Table):
             ("map", self.model in PLAIN_MODELS, "plain DFU knows no memory map"),
             ("runtime", self.runtime and self.app is None, "an application without USB has no interface"),
             ("serial_port", self.serial_port is not AppPort.NONE and self.app is None, "its application has no USB"),
-            ("says", self.serial_port is AppPort.NONE, 'its application has no serial port (serial_port = "plain")'),
-            ("waits_for_dtr", self.serial_port is AppPort.NONE, "its application has no serial port"),
+            ("says", silent, 'its application has no serial port (serial_port = "plain")'),
+            ("waits_for_dtr", silent, "its application has no serial port"),
             ("app_serial", self.app is None, "its application has no USB"),
         )
         if self.replays:

@@ -8,8 +8,9 @@ import pytest
 from flashdeck_tui.cli.root import root
 from flashdeckd.__main__ import main as daemon
 
-TWO_MEANINGS = {"--for", "--settle"}
-"""A FILE that is waited for, and what a board is taken for; a time as a person types it, and as a program does."""
+TWO_MEANINGS = {"--for", "--settle", "--since"}
+"""A FILE that is waited for, and what a board is taken for; a time as a person types it, and as a program does; a time
+of day, and the leave of a board."""
 
 
 def opened(command: click.Command, name: str, parent: click.Context | None = None) -> click.Context:

@@ -67,7 +67,7 @@ class _ShownEntries:
     "limit",
     type=click.IntRange(1, api.CONSOLE_PAGE),
     metavar="COUNT",
-    help=f"How many of the newest lines.  [default: {LINES}]",
+    help=f"How many of the newest lines, by default {LINES}.",
 )
 @click.option("--release", is_flag=True, help="Close its port, so that tio or minicom can have it.")
 @click.option("--resume", is_flag=True, help="Open it again.")
