@@ -268,6 +268,7 @@ async def test_trust_ends_where_another_board_was_seen(root: Path) -> None:
         assert not (await contents(rig)).uncertain
 
 
+@pytest.mark.long
 async def test_trust_ends_where_the_image_did_not_start(root: Path) -> None:
     trusting = 'trust_cache = true\nverify = "never"\n'
     async with bench(root, profile=trusting, model="classic-template") as rig:

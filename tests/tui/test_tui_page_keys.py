@@ -19,6 +19,7 @@ OTHERS = {"quit": "f12", **{name: f"f{at}" for at, name in enumerate(PAGES, 1)},
 
 
 @pytest.mark.parametrize("keys", [{}, OTHERS], ids=["usual", "others"])
+@pytest.mark.long
 async def test_a_page_is_closed_by_the_key_that_opens_it_and_by_the_one_that_quits(keys: dict[str, str]) -> None:
     named = {**DEFAULT_KEYS, **keys}
     async with opened(keys=keys) as screen:

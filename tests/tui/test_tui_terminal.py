@@ -35,6 +35,7 @@ def test_it_ends_on_a_signal_and_puts_the_terminal_back(number: signal.Signals, 
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGHUP, 129), (signal.SIGTERM, 143), (signal.SIGINT, 130)])
+@pytest.mark.long
 def test_a_signal_ends_it_though_its_terminal_takes_nothing(number: signal.Signals, code: int) -> None:
     app = OnTerminal(*NOWHERE)
     app.until(b"start it:")

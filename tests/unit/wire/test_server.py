@@ -648,6 +648,7 @@ async def test_a_guest_may_ask_and_stop_things_and_is_a_client_once_there_is_roo
         assert "result" in await guest.receive()
 
 
+@pytest.mark.long
 async def test_connections_that_say_nothing_are_capped_too(hub: Hub, path: Path) -> None:
     async with Server(hub, {}).listening(path), contextlib.AsyncExitStack() as stack:
         for _ in range(2 * MAX_CONNECTIONS):
