@@ -1,4 +1,4 @@
-"""What emulated boards say, as a real daemon records it: over flashes, touches, other programs and floods."""
+"""A real daemon records the words of emulated boards: over flashes, touches, other programs and floods."""
 
 import os
 from collections.abc import Callable
@@ -32,7 +32,7 @@ def is_in(condition: ConsoleCondition) -> Callable[[Snapshot], bool]:
 
 
 async def read(rig: Rig, *, until: str, since_leave: bool = True) -> list[ConsoleEntry]:
-    """What the left board said, up to a certain line."""
+    """Return the words of the left board, up to a certain line."""
     found: list[ConsoleEntry] = []
     after = 0
     for _ in range(MOST_PAGES):

@@ -33,7 +33,7 @@ class Reasons:
     """All that is said of lines that no seed reaches; where two say something of one function, the first counts."""
 
     reachable: Sequence[Reason]
-    """What would have to happen, that some day a seed reaches them."""
+    """The event that would let a seed reach them some day."""
     excused: Sequence[Reason]
     """Why no seed needs to, or can."""
 
@@ -51,7 +51,7 @@ class Reasons:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """What seeds have reached of some functions, and what is said of the rest."""
+    """The lines of some functions that seeds have reached, and the reason of the rest."""
 
     functions: Sequence[Function]
     reached: Lines

@@ -1,4 +1,4 @@
-"""What is cut in the exhaustive part: jobs of every kind on every emulated bootloader, and each place in them. Pure."""
+"""The cuts of the exhaustive part: jobs of every kind on every emulated bootloader, each place in them. Pure."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -199,12 +199,12 @@ class Cut:
     at: At
     number: int
     state: int = 0
-    """Which state of the disk, of those that there are."""
+    """The number of the state of the disk, of those that there are."""
 
 
 @dataclass
 class Measured:
-    """What a job does when nothing happens."""
+    """The steps of a job when nothing happens."""
 
     flash: bytes = b""
     """The flash behind it."""

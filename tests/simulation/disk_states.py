@@ -94,7 +94,7 @@ Names = dict[int, dict[str, int]]
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """What a path stands for."""
+    """The thing that a path stands for."""
 
     inode: int
     kind: Kind
@@ -117,7 +117,7 @@ class _Inode:
 
 
 class DiskLog:
-    """What was done to a disk and may be lost, on top of what may not."""
+    """The changes of a disk that may be lost, on top of those that may not."""
 
     def __init__(self) -> None:
         self._inodes = {ROOT: _Inode(Kind.DIRECTORY, 0o700)}

@@ -82,7 +82,7 @@ class Before:
 
 @dataclass
 class Told:
-    """What the daemon has published."""
+    """All that the daemon has published."""
 
     jobs: dict[int, JobState] = field(default_factory=dict[int, JobState])
     last_at: float = 0.0
@@ -507,7 +507,7 @@ def begun(work: Callable[[], T]) -> Callable[[], T]:
 
 @dataclass
 class Tally:
-    """What was cut."""
+    """The thing that was cut."""
 
     places: int = 0
     """All places at which it could have been."""

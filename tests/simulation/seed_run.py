@@ -44,7 +44,7 @@ serial = "1"
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a seed."""
+    """The end of a seed."""
 
     seed: int
     digest: str = ""

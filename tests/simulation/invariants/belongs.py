@@ -1,4 +1,4 @@
-"""Whether an image belongs into a partition: DESIGN's rule 5, from its words."""
+"""Images that belong into a partition, and that do not: DESIGN's rule 5, from its words."""
 
 from simulation.invariants.memory import defined
 from simulation.seen import Place, Product

@@ -1,4 +1,4 @@
-"""Which device is which configured board: DESIGN's rule 3, from the facts of the world."""
+"""Devices and the configured boards that they are: DESIGN's rule 3, from the facts of the world."""
 
 from collections.abc import Iterable
 

@@ -46,7 +46,7 @@ class Trial:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """What became of a trial."""
+    """The end of a trial."""
 
     trial: Trial
     found: Found | None = None
