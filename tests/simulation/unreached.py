@@ -356,7 +356,7 @@ _STATE: Final = (
         (
             "requests/past_log.py:*",
             "state/health.py:*",
-            "state/hub.py:Hub._wake_log_readers",
+            "state/log_readers.py:LogReaders.wait",
             "state/hub.py:Hub.debug_lines",
             "state/hub.py:Hub.logged",
             "state/hub.py:Hub.logs",

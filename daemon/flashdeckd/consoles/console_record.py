@@ -1,6 +1,5 @@
 """The record of one board: what it said and what happened to it meanwhile, the newest entries, in memory."""
 
-import asyncio
 from collections import deque
 from collections.abc import Iterator
 from itertools import islice, takewhile
@@ -8,6 +7,7 @@ from typing import Final
 
 from flashdeck.console_kinds import ConsoleKind
 from flashdeck.model import ConsoleEntry
+from flashdeckd.state.log_readers import LogReaders
 
 MOST_ENTRIES: Final = 10_000
 """Newest entries that are kept of one board."""
@@ -24,7 +24,7 @@ class ConsoleRecord:
         self._next = 1
         self._leave: int | None = None
         """The number of the last leave; it may be forgotten itself."""
-        self._readers: set[asyncio.Event] = set()
+        self._readers = LogReaders()
 
     def add(self, at: float, kind: ConsoleKind, text: str) -> ConsoleEntry:
         """Add an entry, and return it; the oldest ones are forgotten for it."""
@@ -34,8 +34,7 @@ class ConsoleRecord:
         self._characters += len(text)
         while len(self._entries) > MOST_ENTRIES or self._characters > MOST_CHARACTERS:
             self._characters -= len(self._entries.popleft().text)
-        for reader in self._readers:
-            reader.set()
+        self._readers.wake()
         return entry
 
     def add_mark(self, at: float, text: str) -> ConsoleEntry:
@@ -61,15 +60,7 @@ class ConsoleRecord:
 
     async def grown(self, seconds: float) -> None:
         """Return once an entry was added, or after so many seconds."""
-        added = asyncio.Event()
-        self._readers.add(added)
-        try:
-            async with asyncio.timeout(seconds):
-                await added.wait()
-        except TimeoutError:
-            pass
-        finally:
-            self._readers.discard(added)
+        await self._readers.wait(seconds)
 
     def _from(self, first: int) -> Iterator[ConsoleEntry]:
         newer = sum(1 for _ in takewhile(lambda entry: entry.number >= first, reversed(self._entries)))

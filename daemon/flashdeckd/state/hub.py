@@ -26,6 +26,7 @@ from flashdeck.model import (
 )
 from flashdeck.text import clean
 from flashdeckd.host import clock, processes, randomness
+from flashdeckd.state.log_readers import LogReaders
 
 LONGEST_LINE = 1000
 """Characters kept of one log line: a path, why it was refused, and what to do about it."""
@@ -80,7 +81,7 @@ class Hub:
         self._next_log = first_line
         self._debug: deque[LogLine] = deque(maxlen=DEBUG_LINES)
         self._next_debug = 1
-        self._log_readers: set[asyncio.Event] = set()
+        self._log_readers = LogReaders()
         self._listeners: list[Listener] = []
         self._map_listeners: list[Listener] = []
         self._draw_maps: DrawMaps = lambda _: ()
@@ -192,7 +193,7 @@ class Hub:
         )
         self._next_log += 1
         self._logs.append(line)
-        self._wake_log_readers()
+        self._log_readers.wake()
         prefix = f"{board}: " if board else ""
         _log.log(_LEVELS[level], "%s%s", prefix, line.text)
         self._emit(Event(seq=self._next(), log=line))
@@ -209,7 +210,7 @@ class Hub:
         )
         self._next_debug += 1
         self._debug.append(line)
-        self._wake_log_readers()
+        self._log_readers.wake()
         _log.debug("%s%s", f"{board}: " if board else "", line.text)
 
     def debug_lines(
@@ -220,15 +221,7 @@ class Hub:
 
     async def logged(self, seconds: float) -> None:
         """Returns once something was added to one of the logs, or after so many seconds."""
-        added = asyncio.Event()
-        self._log_readers.add(added)
-        try:
-            async with asyncio.timeout(seconds):
-                await added.wait()
-        except TimeoutError:
-            pass
-        finally:
-            self._log_readers.discard(added)
+        await self._log_readers.wait(seconds)
 
     def logs(
         self,
@@ -251,10 +244,6 @@ class Hub:
     def oldest_line(self) -> int:
         """The id of the oldest line that is kept here, or of the next one where there is none."""
         return self._logs[0].id if self._logs else self._next_log
-
-    def _wake_log_readers(self) -> None:
-        for reader in self._log_readers:
-            reader.set()
 
     def _next(self) -> int:
         self._seq += 1
