@@ -100,7 +100,7 @@ def test_whatever_is_wrong_with_a_host_is_said_and_the_boards_of_another_are_the
         screen.until(lambda now: "reason" in now.casefold())
         screen.run("still here")
         until_said(screen, "on hold: still here")
-        screen.press("L")
-        screen.until("right: released", what="it is released")
+        screen.press("L")  # the cursor is on the board that was there first: either may have been
+        until_said(screen, ": released")
         screen.press("q")
         screen.until(lambda now: "silent does not" not in now, what="the shell")
