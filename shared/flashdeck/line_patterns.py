@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 LONGEST_PATTERN: Final = 1000
 """Characters of a pattern."""
-_MOST_MEMORY: Final = 1 << 20
+MOST_MEMORY: Final = 1 << 20
 """Bytes of one compiled pattern; RE2 allows eight times as much."""
 _NAMED: Final = (
     (r"\(\?=", "a look-ahead", "match what follows as well, and put what you want into a group"),
@@ -32,7 +32,7 @@ _NAMED: Final = (
     (r"[*+?}]\+$", "a possessive quantifier", "leave out its `+`: nothing is ever tried twice here"),
     (r"\{\d", "a count that is too high, alone or with the one around it", "write + or *"),
 )
-"""What RE2 cannot match, by the text that it complains of, and what to do instead."""
+"""The names of what RE2 cannot match, by the text that it complains of, and what to do instead."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def _compiled(text: str) -> "re2.Regexp":
         import re2  # noqa: PLC0415 - an extra
     options = re2.Options()
     options.log_errors = False  # they are ours to say
-    options.max_mem = _MOST_MEMORY
+    options.max_mem = MOST_MEMORY
     try:
         return re2.compile(text, options)
     except (re2.error, UnicodeError) as error:
