@@ -15,7 +15,9 @@ from typing import Annotated, ClassVar, Final
 from msgspec import Meta
 
 from flashdeck.config_screen import ScreenTable
+from flashdeck.errors import FlashdeckError
 from flashdeck.geometry import Geometry, Range
+from flashdeck.line_patterns import LONGEST_PATTERN, LinePattern, can_be_checked
 from flashdeck.patterns import MAX_PATTERN, Pattern, parse_pattern
 from flashdeck.ssh_destination import LONGEST_DESTINATION, PATTERN, checked_destination
 from flashdeck.text import MAX_PATH, clean
@@ -43,6 +45,10 @@ MAX_MAP = 4096
 MAX_KEPT_BUILDS = 100
 """Images of one partition of one board that may be kept for a rollback."""
 MAX_GUARDS = 16
+MAX_FAILS = 16
+"""Patterns for lines by which an application has crashed."""
+DEFAULT_WITHIN: Final = 5.0
+"""Seconds from the first sign of an application until it says that it runs."""
 SLOWEST_BAUD = 50
 FASTEST_BAUD = 12_000_000
 """Bits a second: those of a full-speed bus, faster than any UART behind it."""
@@ -130,8 +136,21 @@ def _console_port(value: object, folder: Path) -> str:
     return str(expanded(text, folder))
 
 
+def _console_pattern(value: object, _folder: Path) -> str:
+    text = read_text(value, LONGEST_PATTERN)
+    if not text:
+        raise WrongValueError("is empty: it would be found in every line", r"as ready = 'app1 (?P<version>\S+)'")
+    if can_be_checked():
+        try:
+            LinePattern(text)
+        except FlashdeckError as error:
+            raise WrongValueError(error.message, error.hint) from error
+    return text
+
+
 _DESTINATION = {"type": "string", "maxLength": LONGEST_DESTINATION, "pattern": f"^({PATTERN})$"}
 _ALTERNATE = [{"type": "integer", "minimum": 0, "maximum": _MAX_ALTERNATE}, {"type": "string", "minLength": 1}]
+_CONSOLE_PATTERN = {"type": "string", "minLength": 1, "maxLength": LONGEST_PATTERN}
 _VERSION = {"type": "string", "minLength": 1, "maxLength": MAX_PATTERN}
 USB_ID = Spelling(_usb_id, {"type": "string", "pattern": "^[0-9a-fA-F]{1,4}:[0-9a-fA-F]{1,4}$"}, str)
 UsbIdText = Annotated[UsbId, spelled(USB_ID)]
@@ -140,6 +159,9 @@ Alternate = Annotated[int | str, spelled(Spelling(_alternate, {"anyOf": _ALTERNA
 Version = Annotated[Pattern, spelled(Spelling(_version, _VERSION, attrgetter("text")))]
 ConsolePort = Annotated[str, spelled(Spelling(_console_port, {"type": "string", "pattern": f"^({APP_PORT}$|[/~])"}))]
 Settle = Annotated[float, spelled(duration(0.001, 600))]
+ConsolePattern = Annotated[str, spelled(Spelling(_console_pattern, _CONSOLE_PATTERN))]
+Within = Annotated[float, spelled(duration(0.001, 600))]
+Stays = Annotated[float, spelled(duration(0, 600))]
 Destination = Annotated[str, spelled(Spelling(_destination, _DESTINATION))]
 
 
@@ -368,6 +390,37 @@ class Console(Table):
         True
     )
     rts: Annotated[bool, key("Raise RTS likewise.")] = True
+    ready: Annotated[
+        ConsolePattern,
+        key(
+            "Regular expression (RE2) for the line by which the application runs. A group called version is compared "
+            "with the image's version. Without it nothing is judged."
+        ),
+    ] = ""
+    """"" where nothing is judged."""
+    fail: Annotated[
+        tuple[ConsolePattern, ...],
+        Meta(max_length=MAX_FAILS),
+        key("Regular expressions for lines by which the application has crashed."),
+    ] = ()
+    within: Annotated[Within, key("Time in which `ready` has to come, from the first sign of the application on.")] = (
+        DEFAULT_WITHIN
+    )
+    """Seconds."""
+    stays: Annotated[
+        Stays, key("Time for which the application has to go on after `ready` without a crash or a restart.")
+    ] = 0.0
+    """Seconds."""
+    partition: Annotated[
+        str, key("The partition whose version the application says, where a profile has several programs.")
+    ] = ""
+    """"" where there is only one."""
+
+    def meaningless(self) -> Iterator[Mistake]:
+        """Yield the keys that mean nothing where nothing is judged."""
+        if "ready" not in self.place.given:
+            for name in ("fail", "within", "stays", "partition"):
+                yield self.place.mistake(name, "means nothing without ready", "say by which line the application runs")
 
     @property
     def is_of_app(self) -> bool:
@@ -381,6 +434,11 @@ class Console(Table):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartitionKeys:
     """The keys of a partition's table that the program takes as they are."""
+
+    @property
+    def is_open_program(self) -> bool:
+        """Return whether it holds a program that may be flashed."""
+        return not self.protected and self.holds is PartitionKind.PROGRAM
 
     protected: Annotated[bool, key("Never written, whoever asks.")] = False
     image: Annotated[Image, key("The build: a file of any name, or a glob of which the newest match counts.")] = ""

@@ -32,7 +32,7 @@ from flashdeck.config import (
 )
 from flashdeck.config_screen import ScreenTable
 from flashdeck.geometry import ADDRESS_SPACE, Geometry, Range
-from flashdeck.text import MAX_PATH
+from flashdeck.text import MAX_PATH, clean
 from flashdeck.toml.spellings import Address, ChipName, Name, Ranges, Sectors, SizeAbove0, in_file
 from flashdeck.toml.tables import Mistake, Table, key
 from flashdeck.trustzone import FLASH_OFFSET, SECURE_FLASH, secure_view
@@ -227,6 +227,8 @@ class ProfileTable(ProfileKeys, Table):
             )
         if self.console is not None and self.app is None and "app" not in self.place.wrong:
             yield from self._console_without_app(self.console)
+        if self.console is not None and self.console.ready:
+            yield from self._mistakes_of_verdicts(self.console)
         yield from self._plain_mistakes() if self.is_plain else self._flash_mistakes()
         for (one_name, one), (other_name, other) in combinations(self.partitions.items(), 2):
             if self.is_plain:
@@ -243,6 +245,18 @@ class ProfileTable(ProfileKeys, Table):
                 f'"{APP_PORT}" is the port of the running application, and there is no app to know it by',
                 'add its USB id to the profile, as app = "0483:5740", or give the path of a port',
             )
+
+    def _mistakes_of_verdicts(self, console: Console) -> Iterator[Mistake]:
+        """Yield that it is not clear whose version is said."""
+        programs = [name for name, each in self.partitions.items() if each.is_open_program]
+        named = " or ".join(f'"{name}"' for name in programs)
+        if "partition" in console.place.given:
+            if console.partition not in programs:
+                problem = f'"{clean(console.partition, 60)}" is no partition with a program that is flashed here'
+                yield console.place.mistake("partition", problem, f"name one of these: {named}" if named else "")
+        elif len(programs) > 1 and "(?P<version>" in console.ready:
+            problem = f"says a version, and there are {len(programs)} programs"
+            yield console.place.mistake("ready", problem, f"say whose version it is, as partition = {named}")
 
     def _plain_mistakes(self) -> Iterator[Mistake]:
         for each in self.partitions.values():

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from flashdeck.errors import ErrorKind
 from flashdeck.open_enum import OpenEnum
 from flashdeck.value import Value
+from flashdeck.verdict import Judgement
 
 
 class Origin(OpenEnum):
@@ -144,6 +145,8 @@ class JobResult(Value, frozen=True, kw_only=True):
     """Those of them that are not what was compared with."""
     first_difference: int | None = None
     """Address of the first of these; an offset where the device knows no addresses."""
+    verdict: Judgement | None = None
+    """The verdict on the start, by the board's console; None where nothing is judged."""
 
 
 class PhaseTimes(Value, frozen=True, kw_only=True):

@@ -27,6 +27,7 @@ from flashdeck.job_state import (
 )
 from flashdeck.open_enum import OpenEnum
 from flashdeck.value import Value
+from flashdeck.verdict import Judgement
 from flashdeck.words.builds import disposition_text
 from flashdeck.words.consoles import console_text
 from flashdeck.words.jobs import status_text
@@ -107,6 +108,8 @@ class Contents(Value, frozen=True, kw_only=True):
     erased: bool = False
     """True from an erase that a person asked for until the next flash: builds are offered meanwhile, not
     flashed."""
+    verdict: Judgement | None = None
+    """The verdict on its start, and what came to light since; None where nothing was judged."""
 
 
 class PartitionState(Value, frozen=True, kw_only=True):

@@ -38,6 +38,7 @@ class ProblemKind(StrEnum):
     AMBIGUOUS = "ambiguous"  # several devices look like the board
     TROUBLE = "unusable"  # something else keeps the board from being used
     NOT_STARTED = "did not start"
+    DOES_NOT_RUN = "does not run"  # its console says so, or says nothing
     REFUSED = "build refused"  # the newest build cannot be taken
     KEPT_OPEN = "file kept open"  # a program has had the image file open for writing for long
     ON_HOLD = "on hold"
@@ -73,6 +74,7 @@ _NEEDS_PERSON: Final = frozenset(
         ProblemKind.AMBIGUOUS,
         ProblemKind.TROUBLE,
         ProblemKind.NOT_STARTED,
+        ProblemKind.DOES_NOT_RUN,
         ProblemKind.REFUSED,
         ProblemKind.KEPT_OPEN,
         ProblemKind.ON_HOLD,
@@ -193,10 +195,12 @@ def _partition_problems(
     """Yield what is wrong with a partition; a job that is on its way to it puts all but a bad build right."""
     name, contents = partition.name, partition.contents
     flaw = contents_flaw(contents, plain=bool(partition.alternate)) if contents is not None and not is_active else ""
+    if contents is not None and failed is not None and failed.id == contents.job and contents.verdict is not None:
+        failed = None  # what is known of its start may be other than when the job ended
     if failed is not None and failed.failure is not None:  # where a flash failed, that says it for its contents, too
         yield Problem(board.name, name, ProblemKind.FAILED, failed.failure.message, failed.failure.hint)
     elif contents is not None and flaw:
-        kind, hint = _flaw_of(contents)
+        kind, hint = _flaw_of(board, contents)
         yield Problem(board.name, name, kind, flaw, hint)
     if partition.trouble:
         yield Problem(board.name, name, ProblemKind.REFUSED, partition.trouble)
@@ -213,13 +217,15 @@ def _protected_problems(board: BoardState, partition: PartitionState) -> Iterato
         yield Problem(board.name, partition.name, ProblemKind.INCOMPLETE, flaw, hint)
 
 
-def _flaw_of(contents: Contents) -> tuple[ProblemKind, str]:
+def _flaw_of(board: BoardState, contents: Contents) -> tuple[ProblemKind, str]:
     """Return the kind of a flaw, and what to do about it."""
     if not contents.complete:
         return ProblemKind.INCOMPLETE, "flash it again"
     if contents.uncertain:
         return ProblemKind.UNCERTAIN, "flash it again to be sure"
-    return ProblemKind.NOT_STARTED, "look at the board, or flash another build"
+    if contents.started is False:
+        return ProblemKind.NOT_STARTED, "look at the board, or flash another build"
+    return ProblemKind.DOES_NOT_RUN, f"`flashdeck console {board.name} --since leave` shows what it said"
 
 
 def _job_condition(job: JobState) -> ProblemKind:

@@ -78,7 +78,7 @@ class VersionGlyph(Enum):
     BUSY = Glyph(">", ">", "the first is being replaced by the second", Tone.BUSY)
     WAITING = Glyph(":", ":", "the second waits to replace the first")
     UNCERTAIN = Glyph("?", "?", "uncertain", Tone.WAIT)
-    NOT_STARTED = Glyph("!", "!", "did not start", Tone.BAD)
+    NOT_STARTED = Glyph("!", "!", "did not start, or does not run", Tone.BAD)
     NONE = Glyph("-", "-", "empty or unknown", Tone.FAINT)
 
 

@@ -13,9 +13,11 @@ from flashdeck.job_state import Canceller
 from flashdeck.model import BoardHold, BoardState, HoldBy, LogLevel
 from flashdeck.names import select, which
 from flashdeck.text import clean
+from flashdeck.verdict import Judgement
 from flashdeckd.boards.board_changes import BoardChanges
 from flashdeckd.boards.board_facts import BoardFacts
 from flashdeckd.boards.comings import Comings, restart_of
+from flashdeckd.boards.later_verdicts import LaterVerdicts
 from flashdeckd.boards.sightings import Sightings
 from flashdeckd.boards.watched_files import WatchedFiles
 from flashdeckd.consoles.consoles import Consoles
@@ -98,6 +100,7 @@ class Bench:
         self.files = WatchedFiles(hub, changes.note_profile)
         self._histories = BootloaderBook(hub, journal, ledger.histories, changes.note)
         self._comings = Comings(hub, changes.note)
+        self._later_verdicts = LaterVerdicts(hub, self.book)
         self._sightings = Sightings(self.book, journal, ledger.ports, ledger.shared_serials)
         self._facts = BoardFacts(
             hub,
@@ -108,7 +111,7 @@ class Bench:
             away=self._comings.away,
             console=consoles.state_of,
         )
-        consoles.tell_with(changes.note)
+        consoles.tell_with(changes.note, self._note_verdict)
         consoles.configure(config)
         for board in config.boards.values():
             self._open(board)
@@ -215,6 +218,16 @@ class Bench:
     def lanes(self) -> Mapping[str, Lane]:
         """All lanes, by the names of their boards."""
         return self._lanes
+
+    def _note_verdict(self, name: str, judgement: Judgement, before: Judgement | None) -> None:
+        """A start was judged: its lane waits for that; or what was judged has turned out otherwise."""
+        lane = self._lanes.get(name)
+        if lane is None:
+            return
+        if before is None:
+            lane.poke()
+        elif self._running is not None and not self._stopped.is_set():
+            self._running.create_task(self._later_verdicts.note(lane.board, judgement, before))
 
     def _board_of(self, name: str) -> Board | None:
         return self.config.boards.get(name)
@@ -396,6 +409,7 @@ class Bench:
             changed=partial(self._changes.note, board.name),
             show_work=partial(self.maps.note, board.name),
             on_restart=partial(self.consoles.restarts, board.name),
+            hearing=self.consoles.hearing_of(board.name),
             health=self._health,
         )
 

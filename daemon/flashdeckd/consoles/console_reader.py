@@ -14,11 +14,15 @@ from flashdeck.config import Console
 from flashdeck.console_kinds import ConsoleCondition, ConsoleKind
 from flashdeck.model import ConsoleEntry, ConsoleState
 from flashdeck.text import clean
+from flashdeck.verdict import Judgement
 from flashdeck.words.consoles import dropped_text
+from flashdeck.words.verdicts import judgement_text
 from flashdeckd.consoles.console_marks import Mark
 from flashdeckd.consoles.console_port import PortSurroundings, PortTroubleError, find_port, open_port
 from flashdeckd.consoles.console_record import ConsoleRecord
 from flashdeckd.consoles.line_cutter import LineCutter, Said
+from flashdeckd.consoles.start_judge import start_rules
+from flashdeckd.consoles.start_watch import StartWatch
 from flashdeckd.host import clock, threads
 from flashdeckd.host.serial_lines import HeardPort
 from flashdeckd.usb.device import UsbDevice
@@ -45,6 +49,10 @@ LENT_SECONDS: Final = 2.0
 was asked to restart takes that back when its port is opened."""
 GIVEN_BACK_SECONDS: Final = 5.0
 """Longest wait for a port that is to be closed."""
+QUIET_SECONDS: Final = 0.02
+"""Pause after which what was said before a leave has come: adapters keep it back for 16 ms."""
+DRAIN_LIMIT: Final = 10
+"""Pauses that are waited for at the most."""
 
 
 class ConsoleReader:
@@ -59,10 +67,12 @@ class ConsoleReader:
         around: Callable[[str], PortSurroundings],
         keep: Callable[[str, ConsoleEntry], object],
         changed: Callable[[str, ConsoleState], object],
+        judged: Callable[[str, Judgement, Judgement | None], object],
     ) -> None:
         """`around` returns what the port of a board may belong to.
 
-        `keep` is told of each entry, and `changed` of each new condition; both with the name of the board.
+        `keep` is told of each entry, `changed` of each new condition, and `judged` of each verdict on a start, with the
+        one that it changes; all with the name of the board.
         """
         self.board = board
         """Its name, which may change."""
@@ -98,6 +108,11 @@ class ConsoleReader:
         """The end of the second that is counted, by the monotonic clock."""
         self._bytes = self._entries = self._dropping = 0
         """The bytes and the entries of that second, and the bytes of it that were not recorded."""
+        self._heard = 0
+        """Pieces that were read."""
+        self.watch = StartWatch(read_rest=self._read_rest, deafness=self._deafness, told=self._tell_verdict)
+        """Judges how the application starts."""
+        self._on_verdict = judged
         self.state = ConsoleState(port=console.port, condition=ConsoleCondition.ABSENT)
 
     @property
@@ -126,6 +141,30 @@ class ConsoleReader:
         """The board shows itself anew: nobody's wish of its former self counts any more."""
         self._away_until = 0.0
         self.poke()
+
+    async def drained(self) -> None:
+        """Return once what was said by now has come, through an adapter, too; not later than after ten pauses."""
+        for _ in range(DRAIN_LIMIT):
+            if self._port is None or self.is_of_app:
+                return
+            before = self._heard
+            await asyncio.sleep(QUIET_SECONDS)
+            if self._heard == before:
+                return
+
+    def begin_start(self, expected: str, *, sees_app: bool) -> None:
+        """The board leaves DFU mode now, and its application has to say the version `expected`; "": any.
+
+        `sees_app`: it shows itself as a USB device. Raises FlashdeckError where patterns cannot be used here.
+        """
+        rules = start_rules(self._console, expected, sees_app=sees_app)
+        self._read_rest()
+        self.watch.begin(rules, is_behind_old=self._port is not None and self._cutter.is_pending)
+
+    @property
+    def judges(self) -> bool:
+        """Return whether the configuration says what its application has to say."""
+        return bool(self._console.ready)
 
     def configure(self, console: Console) -> None:
         """Take over what the configuration says of the port."""
@@ -257,6 +296,7 @@ class ConsoleReader:
         self.mark((Mark(f"{port.node} opened at {console.baud} baud"),))
         self._tell(ConsoleCondition.OPEN, str(port.node), "", "")
         self._looks = 0
+        self.watch.opened()
         port.watch(self._come)
 
     async def _close(self, why: str) -> None:
@@ -270,32 +310,42 @@ class ConsoleReader:
                 timer.cancel()
         self._take(self._cutter.end())
         self._end_window()
+        self.watch.closed()
         self.mark((Mark(why),))
         await self._thread.run(port.close)
 
     # What comes
 
-    def _come(self) -> None:
-        """Read the next piece."""
+    def _come(self) -> bool:
+        """Read the next piece; return whether there was one."""
         port = self._port
-        if port is None:
-            return
+        if port is None or self._lost:
+            return False
         try:
             if self._is_over_budget():
                 self._drop_from(port)
-                return
+                return False
             data = port.read(PIECE)
         except BlockingIOError:
-            return
+            return False
         except OSError as error:
             self._lose(clean(error.strerror or str(error)))
-            return
+            return False
         if not data:
             self._lose("hung up")
-            return
+            return False
         self._bytes += len(data)
+        self._heard += 1
         self._take(self._cutter.feed(data, clock.now()))
+        self.watch.feed(data)
         self._wait_for_silence()
+        return True
+
+    def _read_rest(self) -> None:
+        """Read what has come, unless so much comes that it is only counted."""
+        for _ in range(DRAINED // PIECE):
+            if self._drain is not None or not self._come():
+                return
 
     def _drop_from(self, port: HeardPort) -> None:
         """Count what has come, and look again after a pause. Raises OSError."""
@@ -304,6 +354,7 @@ class ConsoleReader:
         with suppress(BlockingIOError):
             while count < DRAINED and (data := port.read(DRAINED)):
                 count += len(data)
+                self.watch.feed(data)  # a flood must not hide what the application says of itself
             if not count:
                 self._lose("hung up")
                 return
@@ -312,6 +363,7 @@ class ConsoleReader:
         self._drain = asyncio.get_running_loop().call_later(DRAIN_SECONDS, self._watch_again, port)
 
     def _watch_again(self, port: HeardPort) -> None:
+        self._drain = None
         if port is self._port and not self._lost:
             port.watch(self._come)
 
@@ -325,6 +377,16 @@ class ConsoleReader:
     def _rest(self) -> None:
         self._is_over_budget()  # another second may have begun
         self._take(self._cutter.rest())
+        self.watch.pause()
+
+    def _deafness(self) -> str:
+        """Return why the port is not open; "" where that is because the board is not running."""
+        is_there = not self._console.is_of_app or self._around(self.board).device is not None
+        return f"its console could not be heard: {self.state.text}" if is_there else ""
+
+    def _tell_verdict(self, judgement: Judgement, before: Judgement | None) -> None:
+        self.mark((Mark(judgement_text(judgement)),))
+        self._on_verdict(self.board, judgement, before)
 
     def _lose(self, reason: str) -> None:
         """The port is of no use any more: the task closes it, and looks for another one."""

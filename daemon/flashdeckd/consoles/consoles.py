@@ -11,6 +11,8 @@ from flashdeck.config import Config, Console
 from flashdeck.console_kinds import ConsoleCondition
 from flashdeck.errors import RequestError
 from flashdeck.model import ConsoleState, Event, LogLevel, Presence
+from flashdeck.verdict import Judgement
+from flashdeckd.consoles.board_hearing import BoardHearing
 from flashdeckd.consoles.console_file import ConsoleFiles
 from flashdeckd.consoles.console_marks import BoardMarks
 from flashdeckd.consoles.console_port import PortSurroundings
@@ -43,6 +45,7 @@ class Consoles:
         self._files = ConsoleFiles(directory, lambda trouble, hint: health.report("consoles", trouble, hint=hint))
         self._health = health
         self._changed: Callable[[str], object] = lambda _: None
+        self._judged: Callable[[str, Judgement, Judgement | None], object] = lambda _name, _judgement, _before: None
         self._config = Config()
         self._is_begun = False
         self._devices: frozenset[UsbDevice] = frozenset()
@@ -57,9 +60,14 @@ class Consoles:
         """The conditions that were logged, of consoles that cannot be had now."""
         hub.listen(self._hear)
 
-    def tell_with(self, changed: Callable[[str], object]) -> None:
-        """From now on `changed` is told which board's console is in another condition."""
-        self._changed = changed
+    def tell_with(
+        self, changed: Callable[[str], object], judged: Callable[[str, Judgement, Judgement | None], object]
+    ) -> None:
+        """From now on `changed` is told which board's console is in another condition.
+
+        `judged` is told of each verdict on the start of a board, with the one that it changes; None: it is the answer.
+        """
+        self._changed, self._judged = changed, judged
 
     def begin(self) -> None:
         """Record what boards say, until `close`."""
@@ -100,6 +108,11 @@ class Consoles:
         reader = self._readers.get(name)
         if reader is not None:
             reader.mark(self._marks[name].of_sighting(sighting))
+            reader.watch.see(
+                is_app=sighting.presence is Presence.APP,
+                is_dfu=sighting.presence is Presence.DFU,
+                is_other=sighting.device != before.device,
+            )
             if sighting.device != before.device:
                 reader.seen_anew()
 
@@ -135,6 +148,13 @@ class Consoles:
         """Return who has the ports of a board open in this daemon."""
         return _Keeper(self._readers, name)
 
+    def hearing_of(self, name: str) -> BoardHearing:
+        """Return the hearing of a board as it starts, whether it has a console or not."""
+        return BoardHearing(self._readers, name, lambda: self._sees_app(name))
+
+    def _sees_app(self, name: str) -> bool:
+        return self._config.boards[name].profile.app is not None
+
     async def close(self) -> None:
         """Close all ports, and write what is left."""
         for name in tuple(self._readers):
@@ -150,7 +170,13 @@ class Consoles:
         sighting = self._sightings.get(name, ABSENT)
         self._marks[name] = BoardMarks(sighting)
         reader = self._readers[name] = ConsoleReader(
-            name, console, ports=self._ports, around=self._around, keep=self._files.add, changed=self._note
+            name,
+            console,
+            ports=self._ports,
+            around=self._around,
+            keep=self._files.add,
+            changed=self._note,
+            judged=self._tell_verdict,
         )
         self._tasks[name] = task = asyncio.create_task(reader.run())
         task.add_done_callback(partial(self._tell_of_fault, lambda: f"console {reader.board}"))
@@ -167,6 +193,9 @@ class Consoles:
         task.add_done_callback(self._ending.discard)
         task.cancel()
         self._changed(name)
+
+    def _tell_verdict(self, name: str, judgement: Judgement, before: Judgement | None) -> None:
+        self._judged(name, judgement, before)
 
     def _tell_of_fault(self, part: Callable[[], str], task: asyncio.Task[None]) -> None:
         """A fault of ours in a console costs that console, and nothing else."""

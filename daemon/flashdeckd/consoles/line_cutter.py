@@ -133,6 +133,11 @@ class LineCutter:
             self._noise = 0
 
 
+def text_of(data: bytes) -> str:
+    """Return the text in a line, as it is shown."""
+    return _cleaned(data)[0]
+
+
 def _cleaned(data: bytes) -> tuple[str, int]:
     """Return the text in a line, with a mark for each run of bytes that are none, and how many these are."""
     decoded = data.decode("utf-8", "surrogateescape")

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol, TypeVar
 
 from flashdeck.config import Board
@@ -22,6 +22,7 @@ from flashdeckd.jobs.job_images import JobImages
 from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.lost_reads import LostReads
 from flashdeckd.jobs.progress_reports import PULSE_SECONDS, ProgressReports
+from flashdeckd.jobs.start_hearing import NoHearing, StartHearing
 from flashdeckd.jobs.visit import Visit
 from flashdeckd.state.hub import LONGEST_LINE
 from flashdeckd.usb.device import UsbDevice
@@ -77,6 +78,8 @@ class Workplace:
     """Shows how far a job is with each sector."""
     may_begin: Callable[[JobState], bool]
     """Tells whether a job whose turn has come may still begin: asked once more right before it does."""
+    hearing: StartHearing = field(default_factory=NoHearing)
+    """Hears how the application starts."""
 
     @contextmanager
     def timed(self, jobs: Sequence[JobState], phase: Phase) -> Generator[None]:

@@ -12,8 +12,10 @@ from flashdeck.config import Partition, PartitionKind
 from flashdeck.errors import DeviceError, ErrorKind, ParkedError
 from flashdeck.job_state import Done, Failed, Failure, JobKind, JobResult, Phase, Written
 from flashdeck.model import JobState, LogLevel, Presence
+from flashdeck.verdict import Judgement, Verdict, does_not_run
 from flashdeck.words.contents import image_name
 from flashdeck.words.jobs import difference_text
+from flashdeck.words.verdicts import judgement_text, verdict_failure
 from flashdeck.words.work import work_text
 from flashdeckd.flash.target import Target
 from flashdeckd.jobs.attempt import Workplace
@@ -27,6 +29,7 @@ START_SECONDS: Final = 20.0
 WINDOW_SECONDS: Final = 5.0
 """Longest time for which a bootloader is back before it starts the application. Some, as Maple's, wait for a host after
 each reset."""
+_NOBODY_HEARD: Final = "flashdeckd was not there as it started"
 _REFUSED: Final = "the bootloader did not take the leave: reset the board to start the application"
 
 
@@ -38,6 +41,7 @@ class Departure:
         self._board = place.board
         self._book = place.book
         self._state = place.state
+        self._hearing = place.hearing
 
     @property
     def written(self) -> list[JobState]:
@@ -58,19 +62,40 @@ class Departure:
         shown = await self._show(jobs, Phase.LEAVE)
         if jobs and not shown:
             return
-        self.expect()
+        if self.is_heard:
+            await self._hearing.drain()
+        self.expect(shown)
         with self._place.timed(shown, Phase.LEAVE):
             left = await self._place.thread.opened(lambda worker: worker.leave(device, target))
         await self.see_start(shown, device, left=left)
 
-    def expect(self) -> None:
-        """The board is asked to leave DFU mode now: it goes off the bus, and comes back where its application shows."""
+    @property
+    def is_heard(self) -> bool:
+        """True if the start of the board is judged by what its application says."""
+        return self._hearing.is_wanted
+
+    async def drain(self) -> None:
+        """Return once what the board has said by now has come."""
+        await self._hearing.drain()
+
+    def expect(self, jobs: Sequence[JobState]) -> None:
+        """The board is asked to leave DFU mode now: it goes off the bus, and comes back where its application shows.
+
+        `jobs` are those whose images it starts.
+        """
+        if self.is_heard:
+            self._hearing.begin(self._version_to_say(jobs))
         back_within = START_SECONDS if self._board.profile.app is not None else None
         self._state.expect_restart(RestartAsked(Presence.APP, back_within), seconds=START_SECONDS)
 
     async def see_start(self, jobs: Sequence[JobState], device: UsbDevice, *, left: bool) -> None:
         """End written jobs as their board starts, or does not: the verdict is one on all that the visit changed."""
-        if left and self._board.profile.app is not None:
+        judgement: Judgement | None = None
+        if left and self._is_judged(jobs):
+            jobs = await self._show(jobs, Phase.START)
+            with self._place.timed(jobs, Phase.START):
+                started, judgement = await self._hear_start(device)
+        elif left and self._board.profile.app is not None:
             jobs = await self._show(jobs, Phase.START)
             with self._place.timed(jobs, Phase.START):
                 started = await self._wait_for_app(device)
@@ -78,6 +103,8 @@ class Departure:
             started = False
         else:
             started = None
+        if not left:
+            self._hearing.end()
         if left and started is None:
             await self._forget_that_it_did_not_start()
         partitions = self._board.profile.partitions
@@ -89,12 +116,19 @@ class Departure:
             await self.stay(jobs, why)
             return
         for job in self._written_of(jobs):
-            await self._end(job, left=left, started=started)
+            await self._end(job, left=left, started=started, judgement=judgement)
 
-    async def seen_running(self, jobs: Sequence[JobState]) -> None:
-        """End written jobs whose board is running by now."""
-        for job in jobs:
-            await self._end(job, left=True, started=True)
+    async def seen_running(self, jobs: Sequence[JobState], device: UsbDevice) -> None:
+        """End written jobs whose board is running by now: this device is its application."""
+        judgement: Judgement | None = None
+        if self._is_judged(jobs):
+            if self._hearing.is_under_way:
+                jobs = await self._show(jobs, Phase.START)
+                _, judgement = await self._hear_start(device)
+            else:
+                judgement = Judgement(verdict=Verdict.UNKNOWN, reason=_NOBODY_HEARD)
+        for job in self._written_of(jobs):
+            await self._end(job, left=True, started=True, judgement=judgement)
 
     async def stay(self, jobs: Sequence[JobState], reason: str) -> None:
         """End written jobs whose board is not started, and stays in DFU mode, for a reason."""
@@ -156,10 +190,70 @@ class Departure:
             raise ParkedError("parked: the daemon was stopped while the board was starting")
         return state.sighting.presence is Presence.APP
 
-    async def _end(self, job: JobState, *, left: bool, started: bool | None) -> None:
-        if started is not None:
-            await self._note_start(job, started=started)
-        result = job.result if started is None or job.result is None else replace(job.result, started=started)
+    def _is_judged(self, jobs: Iterable[JobState]) -> bool:
+        """Tell whether the start is judged for the sake of `jobs`: a board that was only read is not waited for."""
+        return self.is_heard and any(job.kind in (JobKind.FLASH, JobKind.RESET) for job in jobs)
+
+    def _version_to_say(self, jobs: Iterable[JobState]) -> str:
+        """Return the version that the application has to say; "" where nobody can know it."""
+        partitions = self._board.profile.partitions
+        console = self._board.profile.console
+        programs = [name for name, each in partitions.items() if each.is_open_program]
+        whose = (console.partition if console is not None else "") or (programs[0] if len(programs) == 1 else "")
+        for job in jobs:
+            if job.kind is JobKind.FLASH and job.partition == whose and not job.patch:
+                return job.version
+        contents = self._book.contents(self._board.name, whose)
+        return contents.version if contents is not None and contents.complete and not contents.uncertain else ""
+
+    async def _hear_start(self, device: UsbDevice) -> tuple[bool | None, Judgement | None]:
+        """Wait for the verdict on a start; return whether the application was seen, too: None where nobody can know.
+
+        Without a verdict it did not start: the board is back in DFU mode, or was not seen for too long.
+        Raises ParkedError where the daemon is stopped meanwhile.
+        """
+        state, hearing, profile = self._state, self._hearing, self._board.profile
+        shows, console = profile.app is not None, profile.console
+
+        def is_decided() -> bool:
+            return hearing.verdict is not None
+
+        def is_back() -> bool:
+            return state.is_in_dfu and state.sighting.device != device
+
+        limit = (console.within + console.stays if console is not None else 0.0) + START_SECONDS
+        await state.until(lambda: is_decided() or hearing.is_seen or is_back(), START_SECONDS if shows else limit)
+        while not is_decided() and (hearing.is_seen or is_back()):
+            if is_back() and not await state.until(lambda: is_decided() or not is_back(), WINDOW_SECONDS):
+                break
+            if not await state.until(lambda: is_decided() or is_back(), limit):
+                break
+        if state.is_stopping:
+            raise ParkedError("parked: the daemon was stopped while the board was starting")
+        judgement = hearing.verdict
+        if judgement is not None and is_back() and judgement.verdict in (Verdict.SILENT, Verdict.UNKNOWN):
+            judgement = None  # what spoke, if anything did, was the bootloader
+        if judgement is None or judgement.verdict is Verdict.NOT_SEEN:
+            hearing.end()
+            return False, judgement or Judgement(verdict=Verdict.NOT_SEEN, reason=self._why_not_seen)
+        ran = state.ran_after == device or state.sighting.presence is Presence.APP
+        return (True if judgement.verdict is Verdict.RUNS or (shows and ran) else None), judgement
+
+    async def _end(
+        self, job: JobState, *, left: bool, started: bool | None, judgement: Judgement | None = None
+    ) -> None:
+        await self._note_start(job, started=started, judgement=judgement)
+        result = job.result
+        if result is not None:
+            result = replace(result, started=result.started if started is None else started, verdict=judgement)
+        if judgement is not None and job.kind is JobKind.RESET and judgement.verdict is not Verdict.UNKNOWN:
+            await self._renew_verdicts(judgement)
+        if judgement is not None and job.kind in (JobKind.FLASH, JobKind.RESET):
+            if does_not_run(judgement):
+                await self.end(job, Failed(failure=self._does_not_run(job, judgement), result=result))
+                return
+            if judgement.verdict is Verdict.UNKNOWN:
+                self._book.log(job, judgement_text(judgement), LogLevel.WARNING)
         if started is False and job.kind in (JobKind.FLASH, JobKind.RESET):
             error = self._not_accepted(job)
             failure = Failure(kind=error.kind, message=error.message, hint=error.hint)
@@ -182,10 +276,30 @@ class Departure:
             if contents is not None and contents.started is False:
                 await self._book.record(self._board.name, name, replace(contents, started=None))
 
-    async def _note_start(self, job: JobState, *, started: bool) -> None:
+    async def _note_start(self, job: JobState, *, started: bool | None, judgement: Judgement | None = None) -> None:
+        """Record how an image started; what only a verdict says is not that it did not."""
         contents = self._book.contents(job.board, job.partition)
-        if contents is not None and job.kind is JobKind.FLASH:
-            await self._book.record(job.board, job.partition, replace(contents, started=started))
+        if contents is None or job.kind is not JobKind.FLASH or (started is None and judgement is None):
+            return
+        started = contents.started if started is None else started
+        await self._book.record(job.board, job.partition, replace(contents, started=started, verdict=judgement))
+        if judgement is None or (shown := self._hearing.shown) in (None, judgement):
+            return
+        contents = self._book.contents(job.board, job.partition)
+        if contents is not None and contents.verdict == judgement:  # it came while that was recorded, or before
+            await self._book.record(job.board, job.partition, replace(contents, verdict=shown))
+
+    async def _renew_verdicts(self, judgement: Judgement) -> None:
+        """A board was started again by hand: what was judged before is judged anew."""
+        for name in self._board.profile.partitions:
+            contents = self._book.contents(self._board.name, name)
+            if contents is not None and contents.complete and contents.verdict is not None:
+                await self._book.record(self._board.name, name, replace(contents, verdict=judgement))
+
+    def _does_not_run(self, job: JobState, judgement: Judgement) -> Failure:
+        """Return that an image is on the board and does not run, with what decided it."""
+        image = image_name(job.version, job.sha256) if job.kind is JobKind.FLASH else ""
+        return verdict_failure(judgement, board=job.board, partition=job.partition, image=image)
 
     def _not_accepted(self, job: JobState) -> DeviceError:
         in_dfu = self._state.is_in_dfu

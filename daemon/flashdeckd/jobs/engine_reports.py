@@ -47,7 +47,7 @@ class EngineReports(ProgressReports):
         bootloader: Bootloader,
         check: Callable[[], None],
         is_accepted: bool,
-        may_leave: Callable[[], bool],
+        may_leave: Callable[[], Coroutine[None, None, bool]],
         changes: Callable[[], object],
         disarm: Callable[[], Awaitable[object]],
         show_work: Callable[[SectorWork], object],
@@ -116,7 +116,7 @@ class EngineReports(ProgressReports):
 
     def may_leave(self) -> bool:
         """Asks whether the visit is over."""
-        return self._wait_for(self._asked_to_leave())
+        return self._wait_for(self._may_leave())
 
     def planned(self, plan: FlashPlan) -> None:
         """Records that what is there may be uncertain by a canary: a board that is lost then still has it.
@@ -180,9 +180,6 @@ class EngineReports(ProgressReports):
             await self._disarm()
         except FlashdeckError as error:
             self._book.log(self._job, f"could not be recorded: {error.message}", LogLevel.ERROR)
-
-    async def _asked_to_leave(self) -> bool:
-        return self._may_leave()
 
     async def _disturb(self) -> None:
         contents = self._before

@@ -67,7 +67,7 @@ class EraseAttempt:
             bootloader=bootloader,
             check=lambda: place.state.check(job.id),
             is_accepted=is_accepted,
-            may_leave=lambda: False,
+            may_leave=_never,
             changes=lambda: visit.changed.add(job.partition),
             disarm=place.disarm,
             show_work=place.show_work,
@@ -100,3 +100,8 @@ class EraseAttempt:
             erased = f"job {job.id} has erased {job.partition}"
             await self._departure.end(other, Done(result=other.result, not_started=erased))
         await self._departure.finish([job])
+
+
+async def _never() -> bool:
+    """Return that what was erased does not start."""
+    return False

@@ -84,11 +84,13 @@ class FlashAttempt:
         target = target_of(place.board, partition, may_read=may_read, with_others=others)
         is_asked_to_leave = False
 
-        def ask() -> bool:
+        async def ask() -> bool:
             nonlocal is_asked_to_leave
+            if self._departure.is_heard and may_leave():
+                await self._departure.drain()  # something may be queued meanwhile, so it is asked once more
             is_asked_to_leave = may_leave()
             if is_asked_to_leave:
-                self._departure.expect()
+                self._departure.expect((job, *self._departure.written))
             return is_asked_to_leave
 
         reports = EngineReports(

@@ -68,6 +68,7 @@ from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.lost_reads import LostReads
 from flashdeckd.jobs.queue import overtaken
 from flashdeckd.jobs.restart_asked import RestartAsked
+from flashdeckd.jobs.start_hearing import NoHearing, StartHearing
 from flashdeckd.jobs.taken_boards import TakenBoards, acting_for, claim
 from flashdeckd.jobs.visit import Visit, wants_leave, why_incomplete, why_not_started, written
 from flashdeckd.jobs.worker import Worker
@@ -103,12 +104,13 @@ class Lane:
         changed: Callable[[], object],
         show_work: Callable[[SectorWork], object],
         on_restart: Callable[[Presence], object] = lambda _: None,
+        hearing: StartHearing | None = None,
         health: Health | None = None,
     ) -> None:
         """`hold` puts the board on hold durably, with a reason; `changed` is told of what `BoardState` shows.
 
         `disarm` disarms it durably, where it is armed for one job and that has come. `show_work` is told how far a job
-        is with each sector, and `on_restart` what the board is asked to restart into.
+        is with each sector, and `on_restart` what the board is asked to restart into. `hearing` hears how it starts.
         """
         self.board = board
         """The board as the configuration has it now; a job that runs ends under the one that it began with."""
@@ -122,6 +124,7 @@ class Lane:
         self._hub = hub
         self._health = health or Health(hub)
         self._shelf = shelf
+        self._hearing = hearing or NoHearing()
         self._checked: set[int] = set()
         """Jobs that were found fit to run."""
         self._accepted: set[int] = set()
@@ -166,6 +169,7 @@ class Lane:
             self._disarm,
             self._show_work,
             self._may_begin,
+            self._hearing,
         )
 
     def _way_in(self) -> DfuEntry:
@@ -725,7 +729,7 @@ class Lane:
         if not mine and not self._returns:
             return False
         if not self._state.is_in_dfu:
-            await self._departure.seen_running(mine)
+            await self._departure.seen_running(mine, device)
             return True
         staying = [job for job in mine if not wants_leave(job, self.board.profile)]
         leaving = [job for job in mine if job not in staying]

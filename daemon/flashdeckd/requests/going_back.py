@@ -11,6 +11,7 @@ from flashdeck.errors import ErrorKind, RequestError
 from flashdeck.job_state import Done, JobKind
 from flashdeck.model import Contents, JobState
 from flashdeck.text import counted
+from flashdeck.verdict import does_not_run
 from flashdeck.words.contents import image_name
 from flashdeckd.boards.bench import Bench
 from flashdeckd.requests.by_hand import HandRequests
@@ -109,11 +110,12 @@ class RollbackRequests:
 
 
 def _was_good(job: JobState) -> bool:
-    """Tell whether a job brought a program, and it started as far as could be seen."""
+    """Tell whether a job brought a program, and it started as far as could be seen, and ran as far as it said."""
     status = job.status
     if job.kind is not JobKind.FLASH or job.patch or not isinstance(status, Done) or status.not_started:
         return False
-    return status.result is None or status.result.started is not False
+    result = status.result
+    return result is None or (result.started is not False and not does_not_run(result.verdict))
 
 
 def _note(contents: Contents | None, name: str, job: int) -> str:

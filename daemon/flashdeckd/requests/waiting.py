@@ -11,7 +11,9 @@ from flashdeck.errors import BlockedError, DeviceError, ErrorKind, FlashdeckErro
 from flashdeck.job_state import Cancelled, Failed, Failure, Superseded, needs_person, stands_still
 from flashdeck.model import Contents, Disposition, JobState
 from flashdeck.problems import KEPT_OPEN_HINT
+from flashdeck.verdict import does_not_run
 from flashdeck.words.jobs import status_hint, status_text
+from flashdeck.words.verdicts import verdict_failure
 from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Builds
 from flashdeckd.host import threads
@@ -148,6 +150,9 @@ class WaitRequests:
                 kind=ErrorKind.AMBIGUOUS,
                 hint=f"flash it again: `flashdeck flash {partition} --board {board.name}`",
             )
+        if contents.verdict is not None and does_not_run(contents.verdict):
+            failure = verdict_failure(contents.verdict, board=board.name, partition=partition)
+            raise DeviceError(failure.message, kind=failure.kind, hint=failure.hint)
         if not board.profile.leave or contents.started is not False:
             return
         torn = self._bench.book.incomplete(board.name, board.profile.partitions)

@@ -14,6 +14,7 @@ _BAD: Final = frozenset(
         ProblemKind.AMBIGUOUS,
         ProblemKind.TROUBLE,
         ProblemKind.NOT_STARTED,
+        ProblemKind.DOES_NOT_RUN,
         ProblemKind.REFUSED,
     )
 )

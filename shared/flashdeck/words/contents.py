@@ -5,7 +5,9 @@ from typing import Final
 from flashdeck.job_state import Verified
 from flashdeck.model import Contents
 from flashdeck.text import clean, format_size, short_sha
+from flashdeck.verdict import does_not_run, runs
 from flashdeck.words.tone import Phrase, Tone
+from flashdeck.words.verdicts import judgement_flaw, verdict_word
 
 BEING_FLASHED: Final = Phrase("being flashed", Tone.BUSY)
 """Replaces the state of contents while a job writes them: incomplete contents are no cause for alarm then."""
@@ -49,6 +51,8 @@ def contents_state(contents: Contents | None) -> Phrase:
         return Phrase("erased", Tone.WAIT)
     if contents.started is False:
         return Phrase("did not start", Tone.BAD)
+    if contents.verdict is not None and (runs(contents.verdict) or does_not_run(contents.verdict)):
+        return verdict_word(contents.verdict.verdict)
     is_verified = contents.verified is Verified.YES
     return Phrase("verified", Tone.GOOD) if is_verified else Phrase("not verified", Tone.WAIT)
 
@@ -68,6 +72,8 @@ def contents_flaw(contents: Contents, *, plain: bool) -> str:
         )
     if contents.started is False:
         return "it was not seen to start after the flash"
+    if contents.verdict is not None and does_not_run(contents.verdict):
+        return judgement_flaw(contents.verdict)
     return ""
 
 

@@ -28,6 +28,7 @@ from flashdeck.job_state import (
 )
 from flashdeck.text import clean, counted, format_age, format_duration, format_size
 from flashdeck.words.tone import Phrase, Tone
+from flashdeck.words.verdicts import judgement_text
 
 _PHASES: Final = {
     Phase.DETACH: "entering DFU mode",
@@ -265,6 +266,8 @@ def result_text(result: JobResult, kind: JobKind = JobKind.FLASH) -> str:
         read = f"{format_size(result.bytes_read)} read in {format_duration(result.seconds)}"
         return f"{read}, {difference_text(result) or _VERIFIED[result.verified]}"
     started = {True: ", started", False: ", did not start", None: ""}[result.started]
+    if result.verdict is not None and result.started is not False:
+        started = f", {judgement_text(result.verdict)}"
     written = f"{format_size(result.bytes_written)} in {format_duration(result.seconds)}"
     same = f", {format_size(result.unchanged)} left alone" if result.unchanged else ""
     return f"{written}{same}, {counted(result.erases, 'erase')}, {_VERIFIED[result.verified]}{started}"

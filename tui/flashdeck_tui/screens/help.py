@@ -32,7 +32,7 @@ SIGNS: Mapping[str, tuple[tuple[str, str], ...]] = {
         (each.value.symbol, each.value.meaning) for each in FlashGlyph
     ),
     "versions": (
-        ("1.0.2 ok", "it was read back, and is equal"),
+        ("1.0.2 ok", "it was read back, and is equal; or it says that it runs"),
         (f"1.0.1{VersionGlyph.BUSY.value.symbol}1.0.2", VersionGlyph.BUSY.value.meaning),
         (f"1.0.1{VersionGlyph.WAITING.value.symbol}1.0.2", VersionGlyph.WAITING.value.meaning),
         (f"1.0.2 {VersionGlyph.UNCERTAIN.value.symbol}", VersionGlyph.UNCERTAIN.value.meaning),

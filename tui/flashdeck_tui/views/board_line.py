@@ -11,6 +11,7 @@ from flashdeck.job_state import JobKind, Queued, Running, Verified, Written
 from flashdeck.model import BoardLease, BoardState, Contents, JobState, PartitionState
 from flashdeck.problems import Problem, ProblemKind
 from flashdeck.text import counted, format_age
+from flashdeck.verdict import does_not_run, runs
 from flashdeck.words.boards import hold_text, lease_text, where_word
 from flashdeck.words.conditions import condition_word
 from flashdeck.words.contents import contents_name, contents_state, image_name
@@ -146,10 +147,11 @@ def version_cell(each: ListedBoard, partition: PartitionState, names: VersionNam
     tone = contents_state(contents).tone
     if contents.uncertain:
         sign = f" {VersionGlyph.UNCERTAIN.value.symbol}"
-    elif contents.started is False:
+    elif contents.started is False or does_not_run(contents.verdict):
         sign = f" {VersionGlyph.NOT_STARTED.value.symbol}"
     else:
-        sign, tone = f" {VERIFIED_SIGN}" if contents.verified is Verified.YES else "", Tone.PLAIN
+        is_good = contents.verified is Verified.YES or runs(contents.verdict)
+        sign, tone = f" {VERIFIED_SIGN}" if is_good else "", Tone.PLAIN
     return Phrase(f"{names.short(contents_name(contents), room - len(sign))}{sign}", tone)
 
 

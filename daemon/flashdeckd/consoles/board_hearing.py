@@ -1,0 +1,74 @@
+"""The hearing of one board as it starts, as its lane needs it: whoever reads its console at the time does the work."""
+
+from collections.abc import Callable, Mapping
+
+from flashdeck.errors import FlashdeckError
+from flashdeck.verdict import Judgement, Verdict
+from flashdeckd.consoles.console_reader import ConsoleReader
+
+
+class BoardHearing:
+    """The hearing of one board. Runs in the event loop's thread only."""
+
+    def __init__(self, readers: Mapping[str, ConsoleReader], name: str, sees_app: Callable[[], bool]) -> None:
+        """`sees_app` tells whether its application shows itself as a USB device."""
+        self._readers = readers
+        self._name = name
+        self._sees_app = sees_app
+        self._unheard: Judgement | None = None
+        """There is no verdict on the start that goes on, and this is why."""
+
+    @property
+    def is_wanted(self) -> bool:
+        """See the base."""
+        reader = self._readers.get(self._name)
+        return reader is not None and reader.judges
+
+    @property
+    def is_under_way(self) -> bool:
+        """See the base."""
+        reader = self._readers.get(self._name)
+        return self._unheard is not None or (reader is not None and reader.watch.judge is not None)
+
+    @property
+    def is_seen(self) -> bool:
+        """See the base."""
+        reader = self._readers.get(self._name)
+        return reader is not None and reader.watch.judge is not None and reader.watch.judge.is_seen
+
+    @property
+    def verdict(self) -> Judgement | None:
+        """See the base."""
+        reader = self._readers.get(self._name)
+        judge = reader.watch.judge if reader is not None else None
+        return judge.verdict if judge is not None else self._unheard
+
+    @property
+    def shown(self) -> Judgement | None:
+        """See the base."""
+        reader = self._readers.get(self._name)
+        judge = reader.watch.judge if reader is not None else None
+        return judge.shown if judge is not None else self._unheard
+
+    async def drain(self) -> None:
+        """See the base."""
+        if (reader := self._readers.get(self._name)) is not None:
+            await reader.drained()
+
+    def begin(self, expected: str) -> None:
+        """See the base."""
+        self._unheard = None
+        reader = self._readers.get(self._name)
+        if reader is None:
+            return
+        try:
+            reader.begin_start(expected, sees_app=self._sees_app())
+        except FlashdeckError as error:
+            reader.watch.end()
+            self._unheard = Judgement(verdict=Verdict.UNKNOWN, reason=error.message)
+
+    def end(self) -> None:
+        """See the base."""
+        self._unheard = None
+        if (reader := self._readers.get(self._name)) is not None:
+            reader.watch.end()
