@@ -9,6 +9,7 @@ from pathlib import Path
 from flashdeck.config import Board, Config, Console, UsbId
 from flashdeck.console_kinds import ConsoleCondition, ConsoleKind
 from flashdeck.model import ConsoleEntry, DaemonState, Presence
+from flashdeck.verdict import Judgement
 from flashdeckd.consoles.consoles import Consoles
 from flashdeckd.host.serial_lines import PseudoPort
 from flashdeckd.state.health import Health
@@ -64,10 +65,15 @@ class Talk:
         self.consoles = Consoles(self.hub, Health(self.hub), ports=self, directory=directory, only_bus=only_bus)
         self.changes: list[str] = []
         self._happened = asyncio.Event()
-        self.consoles.tell_with(self._note)
+        self.verdicts: list[tuple[str, Judgement, Judgement | None]] = []
+        self.consoles.tell_with(self._note, self._note_verdict)
 
     def _note(self, board: str) -> None:
         self.changes.append(board)
+        self._happened.set()
+
+    def _note_verdict(self, board: str, judgement: Judgement, before: Judgement | None) -> None:
+        self.verdicts.append((board, judgement, before))
         self._happened.set()
 
     def of(self, device: UsbDevice, /) -> tuple[SerialPort, ...]:

@@ -13,6 +13,7 @@ that it did speak, too late.
                 -> UNKNOWN          nobody could hear it, by then or while `ready` had to stand
 """
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -25,6 +26,7 @@ LATEST_SIGHT: Final = 10.0
 """Seconds after the leave from which `within` counts, also where nothing has been seen or heard."""
 _UNHEARD: Final = frozenset({Verdict.SILENT, Verdict.UNKNOWN, Verdict.NOT_SEEN})
 """Verdicts after which the application may still say that it runs."""
+_V: Final = re.compile(r"^[vV](?=[0-9])")
 KEPT_LINE: Final = 200
 """Characters of a line that are kept with a verdict."""
 VERSION_GROUP: Final = "version"
@@ -111,7 +113,7 @@ class StartJudge:
         if found is None:
             return False
         version = found.groups.get(VERSION_GROUP, "").strip()
-        if self.rules.expected and version and version != self.rules.expected:
+        if self.rules.expected and version and not is_same_version(version, self.rules.expected):
             if is_whole:
                 self._version = clean(version, KEPT_LINE)
                 why = f"it says {clean(version, 40)}, and {clean(self.rules.expected, 40)} was flashed"
@@ -169,6 +171,15 @@ class StartJudge:
             self.verdict = self.shown = judgement
         elif verdict not in _UNHEARD and self.shown is not None and self.shown.verdict is not Verdict.CRASHED:
             self.shown = judgement  # a board that restarts again and again has crashed, until it is flashed or reset
+
+
+def is_same_version(said: str, expected: str) -> bool:
+    """Tell whether an application says the version of its image: one of them may name the program, too.
+
+    "1.0.7" is that of "app1 1.0.7", and of "v1.0.7"; "1.0.7" is not that of "1.0.7-dirty".
+    """
+    one, other = (f" {' '.join(_V.sub('', word) for word in text.split())} " for text in (said, expected))
+    return one in other or other in one
 
 
 def start_rules(console: Console, expected: str, *, sees_app: bool) -> StartRules:

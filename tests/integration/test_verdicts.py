@@ -1,0 +1,87 @@
+"""A real daemon judges how emulated boards start, by their consoles: jobs end with that, and everybody is told."""
+
+from pathlib import Path
+
+import pytest
+
+from flashdeck import api
+from flashdeck.errors import ErrorKind
+from flashdeck.job_state import Done, Failed, result_of
+from flashdeck.model import Contents, JobState
+from flashdeck.verdict import Verdict
+from rig import Rig, board, firmware, prepare, running
+
+BY_PORT = '[boards.left]\nprofile = "product"\nport = "1-1"\n'
+FIRST, SECOND = firmware("1.0.0"), firmware("2.0.0")
+SAYS = 'says = [{ image = "flashdeck-test " }]\n'
+
+
+def judged(*, within: str = "30s", more: str = "") -> str:
+    """The console of a profile; nothing of it passes by time unless a test says so."""
+    return (
+        '[profiles.product.console]\nport = "app"\npartition = "app1"\n'
+        r"ready = 'flashdeck-test (?P<version>\S+)'" + f'\nwithin = "{within}"\nfail = ["HardFault"]\n{more}'
+    )
+
+
+def verdict_of(job: JobState) -> Verdict | None:
+    result = result_of(job.status)
+    return result.verdict.verdict if result is not None and result.verdict is not None else None
+
+
+async def contents_of(rig: Rig) -> Contents:
+    now = await rig.until(lambda _: True)
+    (left,) = (each for each in now.boards if each.name == "left")
+    contents = next(each for each in left.partitions if each.name == "app1").contents
+    assert contents is not None
+    return contents
+
+
+async def flashed(rig: Rig, data: bytes) -> JobState:
+    rig.build(data)
+    (job,) = await rig.wait(data=data)
+    return job
+
+
+async def test_a_job_is_done_once_its_image_says_that_it_runs(tmp_path: Path) -> None:
+    prepare(tmp_path, boards=BY_PORT, bench=board("left", start="dfu", serial_port="plain") + SAYS, profile=judged())
+    async with running(tmp_path) as rig:
+        for data, version in ((FIRST, "1.0.0"), (SECOND, "2.0.0")):
+            job = await flashed(rig, data)
+            assert isinstance(job.status, Done)
+            assert verdict_of(job) is Verdict.RUNS
+            contents = await contents_of(rig)
+            assert contents.verdict is not None
+            assert contents.verdict.lines == (f"flashdeck-test {version}",)
+            assert contents.verdict.version == version
+
+
+@pytest.mark.parametrize(
+    ("says", "verdict", "kind"),
+    [
+        ('{ text = "HardFault\\r\\n" }', Verdict.CRASHED, ErrorKind.CRASHED),
+        ('{ text = "flashdeck-test 0.9.9\\r\\n" }', Verdict.ANOTHER_BUILD, ErrorKind.ANOTHER_BUILD),
+        ('{ text = "hello\\r\\n" }', Verdict.SILENT, ErrorKind.SILENT),
+    ],
+)
+async def test_an_image_that_does_not_run_fails_its_job(
+    tmp_path: Path, says: str, verdict: Verdict, kind: ErrorKind
+) -> None:
+    within = "100ms" if verdict is Verdict.SILENT else "30s"
+    bench = board("left", start="dfu", serial_port="plain") + f"says = [{says}]\n"
+    prepare(tmp_path, boards=BY_PORT, bench=bench, profile=judged(within=within))
+    async with running(tmp_path) as rig:
+        rig.build(FIRST)
+        now = await rig.until(lambda now: any(each.is_settled for each in now.jobs))
+        job = next(each for each in now.jobs if each.is_settled)
+        assert isinstance(job.status, Failed)
+        assert job.status.failure.kind is kind
+        assert verdict_of(job) is verdict
+        contents = await contents_of(rig)
+        assert contents.verdict is not None
+        assert contents.verdict.verdict is verdict
+        assert contents.started is True
+        answer = await rig.client.call(api.Wait(partition="app1", boards=("left",)))
+        (row,) = answer.boards
+        assert row.failure is not None
+        assert row.failure.kind is kind
