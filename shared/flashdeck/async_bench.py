@@ -30,7 +30,7 @@ from flashdeck.job_state import Failure
 from flashdeck.model import BoardState, ConsoleEntry, DeviceState, Event, JobState, Snapshot
 from flashdeck.names import literal, required, select, which
 from flashdeck.outcome import BoardResult, Outcome
-from flashdeck.run_following import RunFollowing, RunsDone, TellEntry
+from flashdeck.run_following import RunFollowing, RunsDone, TellEntry, TimeLimit
 from flashdeck.taking import Lease, give_back, ourselves, take, take_first
 from flashdeck.text import clean
 from flashdeck.value import Value
@@ -330,7 +330,7 @@ class AsyncBench:
         It goes on until you leave it, for `timeout` seconds, or until the connection is lost. Raises RemoteError where
         the board has no console.
         """
-        entries = console_entries(self._client, board, since_leave=since_leave, timeout=timeout)
+        entries = console_entries(self._client, board, since_leave=since_leave, seconds=timeout)
         async with aclosing(entries):
             async for entry in entries:
                 yield entry
@@ -353,7 +353,7 @@ class AsyncBench:
         then is cancelled, what runs goes on. Raises NotDoneError where a board failed, says nothing of it within
         `timeout` seconds (from the call on), or has no console that can be read.
         """
-        deadline = asyncio.get_running_loop().time() + timeout
+        limit = TimeLimit.from_now(timeout)
         expected = ExpectedLines.of(until, fail)
         loaded = None if image is None else await asyncio.to_thread(load_image, image)
         meant = await self._with_partition(partition, _names(boards))
@@ -362,7 +362,7 @@ class AsyncBench:
         done = RunsDone()
         try:
             if able:
-                done = await self._run(able, partition, loaded, deadline, timeout, on_entry or _nobody)
+                done = await self._run(able, loaded, limit, on_entry or _nobody)
         except RemoteError as error:
             for run in able:
                 run.refuse(Failure(kind=error.kind, message=error.message, hint=error.hint), 0.0)
@@ -372,24 +372,21 @@ class AsyncBench:
     async def _run(
         self,
         runs: Sequence[BoardRun],
-        partition: str,
         image: LoadedImage | None,
-        deadline: float,
-        seconds: float,
+        limit: TimeLimit,
         tell: TellEntry,
     ) -> RunsDone:
-        names = tuple(literal(run.name) for run in runs)
-        loop = asyncio.get_running_loop()
+        names, partition = tuple(literal(run.name) for run in runs), runs[0].partition
         async with AsyncExitStack() as ended:
             if self._lease is None or not {run.name for run in runs} <= set(self._lease.boards):
-                reason, left = f"a run of {partition}", max(0.0, deadline - loop.time())
-                await self._take(ended, (names,), reason, no_wait=False, timeout=left, tell=self._tell_taken)
+                reason, tell_taken = f"a run of {partition}", self._tell_taken
+                await self._take(ended, (names,), reason, no_wait=False, timeout=limit.left, tell=tell_taken)
             (found,) = await destinations(self._client, partition, image, names, self._tell_placed)
             asked = api.Flash(
                 partition=partition, sha256=found.sha256, boards=names, cancel_on_exit=True, spare_begun=True
             )
             following = RunFollowing(self._client, runs, tell)
-            return await following.carry_out(lambda: self.call(asked), self._watch, deadline=deadline, seconds=seconds)
+            return await following.carry_out(lambda: self.call(asked), self._watch, limit)
 
     async def _with_partition(self, partition: str, patterns: tuple[str, ...]) -> tuple[BoardState, ...]:
         """Return the boards that are meant and have the partition. Raises RemoteError and RequestError."""

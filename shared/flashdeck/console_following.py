@@ -28,14 +28,14 @@ async def newest_entry(client: Client, board: str) -> int:
 
 
 async def console_entries(
-    client: Client, board: str, *, since_leave: bool, timeout: float | None
+    client: Client, board: str, *, since_leave: bool, seconds: float | None
 ) -> AsyncGenerator[ConsoleEntry, None]:
-    """Yield what comes from now on, or all since the last leave of DFU mode; ends after `timeout` seconds.
+    """Yield what comes from now on, or all since the last leave of DFU mode; ends after so many `seconds`.
 
     `board` is a name, or a glob that means one. Raises RemoteError and ConnectionFailedError.
     """
     loop = asyncio.get_running_loop()
-    deadline = None if timeout is None else loop.time() + timeout
+    deadline = None if seconds is None else loop.time() + seconds
     after = 0 if since_leave else (await client.call(api.GetConsole(board=board, limit=1))).next
     while True:
         left = WAIT_SECONDS if deadline is None else min(WAIT_SECONDS, deadline - loop.time())

@@ -5,7 +5,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Self
 
 from flashdeck import api
 from flashdeck.board_run import BoardRun
@@ -21,6 +21,25 @@ FOLLOW_SECONDS: Final = 10.0
 """Seconds that the daemon waits for an entry before it answers that there is none."""
 TellEntry = Callable[[BoardEntry], object]
 """Hears of each entry of a run."""
+
+
+@dataclass(frozen=True, slots=True)
+class TimeLimit:
+    """The time that something may take in all."""
+
+    seconds: float
+    deadline: float
+    """By the clock of the event loop."""
+
+    @classmethod
+    def from_now(cls, seconds: float) -> Self:
+        """Return the limit for something that begins now."""
+        return cls(seconds, asyncio.get_running_loop().time() + seconds)
+
+    @property
+    def left(self) -> float:
+        """The seconds that are left of it."""
+        return max(0.0, self.deadline - asyncio.get_running_loop().time())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,10 +66,8 @@ class RunFollowing:
         self._changed = asyncio.Event()
         """The same for any of them."""
 
-    async def carry_out(
-        self, ask: Callable[[], Awaitable[api.JobList]], watch: Watch, *, deadline: float, seconds: float
-    ) -> RunsDone:
-        """Return once each of the runs has its result: at `deadline`, by the loop's clock, after so many seconds.
+    async def carry_out(self, ask: Callable[[], Awaitable[api.JobList]], watch: Watch, limit: TimeLimit) -> RunsDone:
+        """Return once each of the runs has its result, at the latest when the time is up.
 
         `ask` orders their jobs. Those that never began by the end are cancelled, also where this is cancelled. Raises
         what `ask` does, and ConnectionFailedError.
@@ -70,10 +87,10 @@ class RunFollowing:
                 hearing = asyncio.create_task(self._hear(changes, tell))
                 try:
                     with suppress(TimeoutError):
-                        async with asyncio.timeout_at(deadline):
+                        async with asyncio.timeout_at(limit.deadline):
                             await self._until_decided(hearing, tasks)
                     for run in self._runs:
-                        run.give_up(time.monotonic(), seconds)
+                        run.give_up(time.monotonic(), limit.seconds)
                 finally:
                     for task in (hearing, *tasks):
                         task.cancel()
@@ -153,12 +170,10 @@ class RunFollowing:
         self._changed.set()
 
     async def _take_back(self) -> tuple[JobState, ...]:
-        taken: list[JobState] = []
+        unbegun = [run.job for run in self._runs if run.is_unbegun and run.job is not None]
         with suppress(ConnectionFailedError):  # then the daemon does it
-            for run in self._runs:
-                if run.is_unbegun and run.job is not None:
-                    taken.append(await take_back(self._client, run.job))
-        return tuple(taken)
+            return tuple([await take_back(self._client, job) for job in unbegun])
+        return ()
 
 
 def _behind(board: str, after: int) -> api.GetConsole:

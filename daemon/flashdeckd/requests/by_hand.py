@@ -107,7 +107,10 @@ class HandRequests:
         return job
 
     def abandon(self, jobs: Iterable[JobState], *, spare_begun: bool = False) -> None:
-        """The client that had asked for these jobs is gone, and wanted them to go with it, or those that never began."""
+        """The client that had asked for these jobs is gone, and wanted them to go with it.
+
+        With `spare_begun` those that never began.
+        """
         for job in jobs:
             now = self._bench.book.jobs.get(job.id)  # one that is forgotten has ended long ago
             if now is not None and not now.is_settled and not (spare_begun and now.attempts):
