@@ -10,13 +10,17 @@ from flashdeck.board_run import MOST_KEPT, MOST_PATTERNS, BoardRun, ExpectedLine
 from flashdeck.console_kinds import ConsoleCondition, ConsoleKind
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.job_state import Cancelled, Canceller, Done, Failed, Failure, JobStatus
-from flashdeck.model import BoardHold, ConsoleEntry, ConsoleState, Presence
+from flashdeck.model import BoardHold, BoardState, ConsoleEntry, ConsoleState, Presence
 from job_states import BLOCKED, DONE, QUEUED, RESULT, RUNNING, WAITING, WRITTEN
 
 OPEN = ConsoleState(port="app", condition=ConsoleCondition.OPEN, node="/dev/ttyACM0")
 JOB = 7
 REFUSED = Failure(kind=ErrorKind.NOT_ACCEPTED, message="board left came back in DFU mode", hint="check the image")
 BEGINS, LEAVES, ANY_LEAVE = "job 7: begins", "job 7: leave", "off the bus"
+
+
+def running_board(**fields: Any) -> BoardState:
+    return replace(board(presence=Presence.APP, console=OPEN), **fields)
 
 
 class Said:
@@ -42,7 +46,7 @@ class Said:
 
 
 def begun(status: JobStatus = RUNNING, *, until: Any = "PASS", fail: Any = "FAIL", **fields: Any) -> BoardRun:
-    run = BoardRun(board(**{"presence": Presence.APP, "console": OPEN, **fields}), "app1", ExpectedLines.of(until, fail))
+    run = BoardRun(running_board(**fields), "app1", ExpectedLines.of(until, fail))
     run.began_at = 10.0
     run.job = job(JOB, status=status, attempts=1)
     return run
@@ -139,7 +143,11 @@ def test_one_that_is_flashed_and_not_started_is_told_so() -> None:
     [
         ({}, ErrorKind.TIMEOUT, "'PASS' was not seen within 20 s; its last line was \"adc\""),
         ({"presence": Presence.DFU}, ErrorKind.SILENT, 'it does not run: it is in DFU mode; its last line was "adc"'),
-        ({"presence": Presence.ABSENT}, ErrorKind.SILENT, 'it does not run: it is off the bus; its last line was "adc"'),
+        (
+            {"presence": Presence.ABSENT},
+            ErrorKind.SILENT,
+            'it does not run: it is off the bus; its last line was "adc"',
+        ),
         (
             {"console": replace(OPEN, condition=ConsoleCondition.HELD, reason="tio has it")},
             ErrorKind.BLOCKED,
@@ -157,7 +165,7 @@ def test_what_is_said_once_the_time_is_up(fields: dict[str, Any], kind: ErrorKin
     run = begun(DONE)
     heard(run, BEGINS, LEAVES, "adc")
     assert not run.decide(11.0)
-    run.board = board(**{"presence": Presence.APP, "console": OPEN, **fields})
+    run.board = running_board(**fields)
     run.give_up(30.0, 20.0)
     assert (failure(run).kind, failure(run).message) == (kind, message)
 

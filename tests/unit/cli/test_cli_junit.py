@@ -1,23 +1,26 @@
 """The file that `flashdeck run --junit` writes: whatever a board says, it is XML that everybody can read."""
 
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from flashdeck_tui.cli.junit import JUnitCase, JUnitProblem, JUnitSuite, junit_xml
+from junit_file import read_junit
 
 STAMP = "2026-03-02T13:05:04+00:00"
 
 
-def read(*cases: JUnitCase, name: str = "flashdeck run app1") -> ElementTree.Element:
-    return ElementTree.fromstring(junit_xml(JUnitSuite(name=name, stamp=STAMP, host="bench", cases=cases)))
+def read(*cases: JUnitCase, name: str = "flashdeck run app1") -> ET.Element:
+    return read_junit(junit_xml(JUnitSuite(name=name, stamp=STAMP, host="bench", cases=cases)))
 
 
 def test_a_case_a_board_with_its_time_its_reason_and_what_it_said() -> None:
     root = read(
         JUnitCase(name="left", seconds=1.25, output=("app1 1.0.7", "PASS")),
-        JUnitCase(name="right", seconds=2.0, problem=JUnitProblem(kind="crashed", message='it said "<&>"', hint="look")),
+        JUnitCase(
+            name="right", seconds=2.0, problem=JUnitProblem(kind="crashed", message='it said "<&>"', hint="look")
+        ),
         JUnitCase(name="lab", problem=JUnitProblem(kind="held", message="it is on hold", is_failure=False)),
     )
     (suite,) = root

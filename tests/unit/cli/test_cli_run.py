@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from xml.etree import ElementTree
 
 import pytest
 
@@ -15,6 +14,7 @@ from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.model import ConsoleEntry, ConsoleState
 from flashdeck.run_following import FOLLOW_SECONDS
 from job_states import DONE, WAITING, WRITTEN
+from junit_file import read_junit
 
 OPEN = ConsoleState(port="app", condition=ConsoleCondition.OPEN, node="/dev/ttyACM0")
 BEFORE = 41
@@ -117,10 +117,10 @@ def test_an_older_result_never_passes_for_this_one(daemon: CannedDaemon, said: G
     results = tmp_path / "r.xml"
     cli = said(left=("PASS",))
     assert cli("--junit", "r.xml").code == 0
-    assert ElementTree.parse(results).getroot().get("errors") == "0"
+    assert read_junit(results).get("errors") == "0"
     daemon.answers[api.GetBoards] = FlashdeckError("there is no board", kind=ErrorKind.NO_SUCH_BOARD)
     assert cli("--junit", "r.xml").code == 4
-    (case,) = ElementTree.parse(results).getroot().iter("testcase")
+    (case,) = read_junit(results).iter("testcase")
     assert case.findtext("error") == "there is no board"
 
 
