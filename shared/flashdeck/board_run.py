@@ -171,7 +171,7 @@ class BoardRun:
 
     def _why_not_seen(self, seconds: float) -> Failure:
         board, console = self.board, self.board.console
-        lines = [entry.text for entry in self._entries if entry.kind is ConsoleKind.LINE]
+        lines = [entry.text for entry in self._entries if entry.kind is ConsoleKind.LINE and entry.text]
         said = f'its last line was "{lines[-1]}"' if lines else "it said nothing"
         is_of_app = console is not None and console.port == "app"
         if board.presence is Presence.DFU or (is_of_app and board.presence is Presence.ABSENT):

@@ -309,7 +309,9 @@ async def test_ctrl_c_gives_the_board_back_and_says_what_becomes_of_the_job(root
         await rig.wait(data=large)
         await rig.unplug("left")
         process = await begun(rig, "run", "app1", "good.bin", *UNTIL)
-        await rig.until(any_job(waits_for_board))
+        assert process.stderr is not None
+        while b"left app1: waiting" not in await process.stderr.readline():
+            assert process.returncode is None
         process.send_signal(signal.SIGINT)
         done = await ended(process)
         assert done.code == 130
