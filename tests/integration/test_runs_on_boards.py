@@ -200,6 +200,7 @@ async def test_a_console_that_another_program_has_ends_it_with_13(root: Path) ->
         assert await rig.partition_of("left", len(GOOD)) == GOOD, "nothing was flashed"
 
 
+@pytest.mark.long
 async def test_a_console_that_is_released_meanwhile_ends_it_with_13(root: Path) -> None:
     async with talking(root) as rig:
         process = await begun(rig, "run", "app1", "good.bin", "--until", "NEVER", "--timeout", "5")
@@ -320,6 +321,7 @@ async def test_ctrl_c_gives_the_board_back_and_says_what_becomes_of_the_job(root
         assert any(isinstance(job.status, Cancelled) for job in snapshot.jobs)
 
 
+@pytest.mark.long
 async def test_in_a_take_it_uses_the_lease_that_is_there(root: Path) -> None:
     async with talking(root, "left", "right") as rig:
         words = (FLASHDECK, "--socket", str(rig.socket), "run", "app1", "good.bin", *UNTIL, "--board")
@@ -365,3 +367,21 @@ async def test_programs_run_boards_and_read_their_consoles(root: Path) -> None:
         now = await bench.status()
         assert now.boards[0].console is not None
         assert now.boards[0].console.condition is ConsoleCondition.OPEN
+
+
+async def test_programs_without_a_loop_run_boards_as_well(root: Path) -> None:
+    def work(socket: Path) -> tuple[RunOutcome, list[str], list[str]]:
+        heard: list[str] = []
+        with flashdeck.connect(socket) as bench:
+            outcome = bench.run(
+                "app1", GOOD, until=["PASS"], timeout=WAIT_SECONDS, on_entry=lambda said: heard.append(said.entry.text)
+            )
+            with bench.console("left", since_leave=True) as entries:
+                return outcome, heard, [next(entries).text]
+
+    async with talking(root) as rig:
+        outcome, heard, first = await asyncio.to_thread(work, rig.socket)
+        (row,) = outcome.rows
+        assert row.job is not None
+        assert (row.is_done, "flashdeck-test PASS 1" in heard) == (True, True)
+        assert first == [f"job {row.job.id}: leave"]
