@@ -36,8 +36,9 @@ LIBRARIES: Final = (
     *("msgspec", "click", "platformdirs", "typing_extensions"),
     *("usb", "libusb_package", "pyudev", "watchfiles", "anyio", "idna", "tomli_w"),
     *("bincopy", "humanfriendly", "argparse_addons", "elftools"),
+    *("serial", "re2"),
 )
-"""The packages of base install and daemon: another account may not read where ours are."""
+"""The packages of base install, daemon and consoles: another account may not read where ours are."""
 HOST_KEYS: Final = ("host-key", "other-host-key")
 """The key that shows a machine to be itself, and one that nobody has seen of it."""
 _TOOLS: Final = ("/usr/sbin", "/sbin")
@@ -210,9 +211,20 @@ class FarMachine:
 
     @classmethod
     def prepared(
-        cls, directory: Path, account: pwd.struct_passwd, program: Path, place: Path, boards: Sequence[str]
+        cls,
+        directory: Path,
+        account: pwd.struct_passwd,
+        program: Path,
+        place: Path,
+        boards: Sequence[str],
+        *,
+        says: str = "",
     ) -> Self:
-        """Write what server and daemon need into `directory`; the first of the boards takes its time."""
+        """Write what server and daemon need into `directory`; the first of the boards takes its time.
+
+        With `says`, as a bench file has it, they have consoles.
+        """
+        port = {"serial_port": "plain"} if says else {}
         for name in (*HOST_KEYS, "key", "other-key", "visitor-key"):
             _run("ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(directory / name))
         bench = directory / "bench"
@@ -221,9 +233,11 @@ class FarMachine:
             bench,
             boards="".join(f'[boards.{name}]\nprofile = "product"\nserial = "FAR{name}"\n' for name in boards),
             bench="".join(
-                board(name, number, serial=f"FAR{name}", timing="real" if number == 1 else "none")
+                board(name, number, serial=f"FAR{name}", timing="real" if number == 1 else "none", **port)
+                + (f"says = [{says}]\n" if says else "")
                 for number, name in enumerate(boards, 1)
             ),
+            profile='[profiles.product.console]\nport = "app"\n' if says else "",
         )
         os.chown(bench, account.pw_uid, account.pw_gid)
         return cls(directory, account, program, place, _free_port())
@@ -289,13 +303,16 @@ def far_bench() -> Generator[FarBench]:
                 wire.close()
 
 
-def machine_beside(there: FarBench, name: str, boards: Sequence[str]) -> FarMachine:
-    """Return one more machine, which clients of the first find as `name`, without a wire: it is not switched on yet."""
+def machine_beside(there: FarBench, name: str, boards: Sequence[str], *, says: str = "") -> FarMachine:
+    """Return one more machine, which clients of the first find as `name`, without a wire: it is not switched on yet.
+
+    With `says`, as a bench file has it, its boards have consoles.
+    """
     directory, place = there.directory / name, there.directory / f"{name}-state"
     directory.mkdir()
     place.mkdir(mode=0o700)
     os.chown(place, there.account.pw_uid, there.account.pw_gid)
-    machine = FarMachine.prepared(directory, there.account, there.program, place, boards)
+    machine = FarMachine.prepared(directory, there.account, there.program, place, boards, says=says)
     with (there.directory / "ssh.conf").open("a") as file:
         file.write(SSH.format(name=name, port=machine.port, user=there.account.pw_name, directory=directory, key="key"))
     with (there.directory / "xdg" / "flashdeck" / "flashdeck.toml").open("a") as file:

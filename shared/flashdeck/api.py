@@ -282,7 +282,7 @@ class Flash(Params[JobList], frozen=True, kw_only=True):
 
     `sha256` names a spooled image, "" the newest build for the partition. `boards` are names and globs, empty means all
     boards that have the partition. `no_wait` refuses (kind `absent` or `held`) unless every board can run it now.
-    `cancel_on_exit` cancels the jobs once this connection ends.
+    `cancel_on_exit` cancels the jobs once this connection ends; with `spare_begun` only those that never began.
     """
 
     partition: str
@@ -290,6 +290,7 @@ class Flash(Params[JobList], frozen=True, kw_only=True):
     boards: tuple[str, ...] = ()
     no_wait: bool = False
     cancel_on_exit: bool = False
+    spare_begun: bool = False
 
 
 class PlanStep(Value, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ async with flashdeck.connect_async() as bench:
 import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Sequence
-from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from os import PathLike
@@ -16,18 +16,23 @@ from typing import Self, TypedDict, TypeVar, Unpack
 
 from flashdeck import api
 from flashdeck.api import BoardPlan, Params
+from flashdeck.board_run import BoardRun, ExpectedLines, RunOutcome
 from flashdeck.client import Client
+from flashdeck.console_following import console_entries
 from flashdeck.destinations import Destination, TellPlaced, destinations, title
-from flashdeck.errors import ConnectionFailedError, RequestError
+from flashdeck.errors import ConnectionFailedError, ErrorKind, RemoteError, RequestError
 from flashdeck.history_pages import history_pages
 from flashdeck.image_bytes import bytes_of
-from flashdeck.image_file import Image, load_image
+from flashdeck.image_file import Image, LoadedImage, load_image
 from flashdeck.inside_lease import OuterLease, act_for_lease
 from flashdeck.job_following import Following, Tell, Watch, carry_out, heed, unwatched
-from flashdeck.model import BoardState, DeviceState, Event, JobState, Snapshot
-from flashdeck.names import required, select
+from flashdeck.job_state import Failure
+from flashdeck.model import BoardState, ConsoleEntry, DeviceState, Event, JobState, Snapshot
+from flashdeck.names import literal, required, select, which
 from flashdeck.outcome import BoardResult, Outcome
-from flashdeck.taking import Lease, give_back, ourselves, take_first
+from flashdeck.run_following import RunFollowing, RunsDone, TellEntry, TimeLimit
+from flashdeck.taking import Lease, give_back, ourselves, take, take_first
+from flashdeck.text import clean
 from flashdeck.value import Value
 from flashdeck.whereabouts import Address, Whereabouts
 
@@ -83,17 +88,20 @@ class AsyncBench:
         outer: OuterLease | None = None,
         watch: Watch = unwatched,
         tell_placed: TellPlaced = lambda _name, _placed: None,
+        tell_taken: Callable[[str], object] | None = None,
     ) -> None:
         """Takes a connection that has said hello, and the lease of the environment that it acts for.
 
-        `another` opens one more connection to the same daemon, which `take` needs. `watch` shows all jobs that are
-        followed, `tell_placed` hears of the places of files without a partition.
+        `another` opens one more connection to the same daemon, for leases; without it a lease belongs to this one.
+        `watch` shows all jobs that are followed, `tell_placed` hears of the places of files without a partition,
+        `tell_taken` of who has boards that a run waits for.
         """
         self._client = client
         self._open_another = another
         self._outer = outer or OuterLease()
         self._watch = watch
         self._tell_placed = tell_placed
+        self._tell_taken = tell_taken
         self._lease: Lease | None = None
         self._lease_ends = AsyncExitStack()
 
@@ -312,6 +320,87 @@ class AsyncBench:
             ),
         ).checked()
 
+    # What it says
+
+    async def console(
+        self, board: str, *, since_leave: bool = False, timeout: float | None = None
+    ) -> AsyncGenerator[ConsoleEntry, None]:
+        """What a board says on its serial port from now on; with `since_leave` from its last leave of DFU mode on.
+
+        It goes on until you leave it, for `timeout` seconds, or until the connection is lost. Raises RemoteError where
+        the board has no console.
+        """
+        entries = console_entries(self._client, board, since_leave=since_leave, seconds=timeout)
+        async with aclosing(entries):
+            async for entry in entries:
+                yield entry
+
+    async def run(
+        self,
+        partition: str,
+        image: Image | None = None,
+        *,
+        until: str | Iterable[str],
+        fail: str | Iterable[str] = (),
+        boards: Boards = (),
+        timeout: float = 120.0,
+        on_entry: TellEntry | None = None,
+    ) -> RunOutcome:
+        """Take boards, flash an image, start it, and return once each board has said what it is to say.
+
+        `until` and `fail` are patterns (RE2) of lines that the boards say after the start; a line that both match is a
+        failure. `on_entry` is called with all that they say. The boards are given back at the end; what never began by
+        then is cancelled, what runs goes on. Raises NotDoneError where a board failed, says nothing of it within
+        `timeout` seconds (from the call on), or has no console that can be read.
+        """
+        limit = TimeLimit.from_now(timeout)
+        expected = ExpectedLines.of(until, fail)
+        loaded = None if image is None else await asyncio.to_thread(load_image, image)
+        meant = await self._with_partition(partition, _names(boards))
+        runs = [BoardRun(board, partition, expected) for board in meant]
+        able = [run for run in runs if run.result is None]
+        done = RunsDone()
+        try:
+            if able:
+                done = await self._run(able, loaded, limit, on_entry or _nobody)
+        except RemoteError as error:
+            for run in able:
+                run.refuse(Failure(kind=error.kind, message=error.message, hint=error.hint), 0.0)
+        rows = tuple(run.result for run in runs if run.result is not None)
+        return RunOutcome(what=partition, rows=rows, notes=done.notes, taken_back=done.taken_back).checked()
+
+    async def _run(
+        self,
+        runs: Sequence[BoardRun],
+        image: LoadedImage | None,
+        limit: TimeLimit,
+        tell: TellEntry,
+    ) -> RunsDone:
+        names, partition = tuple(literal(run.name) for run in runs), runs[0].partition
+        async with AsyncExitStack() as ended:
+            if self._lease is None or not {run.name for run in runs} <= set(self._lease.boards):
+                reason, tell_taken = f"a run of {partition}", self._tell_taken
+                await self._take(ended, (names,), reason, no_wait=False, timeout=limit.left, tell=tell_taken)
+            (found,) = await destinations(self._client, partition, image, names, self._tell_placed)
+            asked = api.Flash(
+                partition=partition, sha256=found.sha256, boards=names, cancel_on_exit=True, spare_begun=True
+            )
+            following = RunFollowing(self._client, runs, tell)
+            return await following.carry_out(lambda: self.call(asked), self._watch, limit)
+
+    async def _with_partition(self, partition: str, patterns: tuple[str, ...]) -> tuple[BoardState, ...]:
+        """Return the boards that are meant and have the partition. Raises RemoteError and RequestError."""
+        meant = await self.boards(*patterns)
+        having = tuple(board for board in meant if any(each.name == partition for each in board.partitions))
+        if not having:
+            known = {each.name for board in meant for each in board.partitions if not each.protected}
+            raise RequestError(
+                f"no board has a partition {clean(partition)!r}",
+                hint=which(partition, known),
+                kind=ErrorKind.NO_SUCH_PARTITION,
+            )
+        return having
+
     # What would be done
 
     async def plan(
@@ -400,12 +489,21 @@ class AsyncBench:
         asked = [
             api.Take(boards=names, by=ourselves(), reason=reason, no_wait=no_wait, timeout=timeout) for names in choices
         ]
+        if self._open_another is None:
+            lease = await take(self._client, asked[0], tell)
+            ended.push_async_callback(self._end_own_lease)
+            return lease
         holder, lease = await take_first(self._another, asked, tell)
         ended.push_async_callback(give_back, self._client, holder, lease)
         await self.call(api.UseLease(token=lease.token))
         self._lease, self._lease_ends = lease, ended
         ended.callback(self._forget_lease)
         return lease
+
+    async def _end_own_lease(self) -> None:
+        """Give back what this connection has taken itself; where it is lost, it has ended."""
+        with suppress(ConnectionFailedError):
+            await self.call(api.EndLease())
 
     def _forget_lease(self) -> None:
         self._lease, self._lease_ends = None, AsyncExitStack()

@@ -58,17 +58,12 @@ async def carry_out(
     """
     async with aclosing(client.follow()) as changes:
         await anext(changes)  # first, so that nothing that happens to the jobs is missed
-        try:
-            reply = await ask()
-        except ConnectionFailedError as error:
-            raise MaybeQueuedError(
-                error.message, hint="look if it was queued: `flashdeck jobs`", kind=error.kind
-            ) from error
+        reply = await asked_for_jobs(ask)
         async with watch(reply) as tell:
             jobs = await _followed(client, changes, reply.jobs, following, tell)
     waits = not following.no_wait
     failures = [failure_of(job, waits=waits) for job in jobs]
-    taken_back = tuple([await _take_back(client, job) for job in jobs if _is_unwanted(job, following)])
+    taken_back = tuple([await take_back(client, job) for job in jobs if _is_unwanted(job, following)])
     ended = {job.id: job for job in taken_back}
     rows = tuple(
         BoardResult(
@@ -82,6 +77,16 @@ async def carry_out(
     )
     what = what or next((job.partition for job in jobs), "")
     return Outcome(what=what, rows=rows, notes=reply.notes, taken_back=taken_back)
+
+
+async def asked_for_jobs(ask: Callable[[], Awaitable[JobList]]) -> JobList:
+    """Return what `ask` orders. Raises what it does, and MaybeQueuedError where the connection is lost meanwhile."""
+    try:
+        return await ask()
+    except ConnectionFailedError as error:
+        raise MaybeQueuedError(
+            error.message, hint="look if it was queued: `flashdeck jobs`", kind=error.kind
+        ) from error
 
 
 async def _followed(
@@ -100,7 +105,7 @@ async def _followed(
     try:
         async with limit:
             while not are_over(tuple(latest.values()), waits=not following.no_wait):
-                for job in await _changed(client, await anext(changes), tuple(latest)):
+                for job in await changed_jobs(client, await anext(changes), tuple(latest)):
                     latest[job.id] = job
                     tell(job)
                     if following.on_change is not None:
@@ -111,7 +116,7 @@ async def _followed(
     return list(latest.values())
 
 
-async def _changed(client: Client, change: Snapshot | Event, ids: tuple[int, ...]) -> Sequence[JobState]:
+async def changed_jobs(client: Client, change: Snapshot | Event, ids: tuple[int, ...]) -> Sequence[JobState]:
     """Return those of the jobs `ids` that `change` tells something of; after a gap that is all of them."""
     if isinstance(change, Snapshot):
         # Asked for by number: a snapshot leaves out jobs that ended long ago.
@@ -126,7 +131,8 @@ def _is_unwanted(job: JobState, following: Following) -> bool:
     return following.cancel_on_exit or (following.no_wait and stands_still(job.status) and not job.attempts)
 
 
-async def _take_back(client: Client, job: JobState) -> JobState:
+async def take_back(client: Client, job: JobState) -> JobState:
+    """Cancel a job, and return it as it ended."""
     try:
         return await client.call(Cancel(job=job.id))
     except RemoteError:  # it has ended meanwhile

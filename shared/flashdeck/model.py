@@ -195,6 +195,10 @@ class ConsoleEntry(Value, frozen=True, kw_only=True):
     kind: ConsoleKind
     text: str
     """Without control characters, and without an end of line."""
+    is_leave: bool = False
+    """True for a mark where the board leaves DFU mode: what comes behind it is said by what it has now."""
+    job: int = 0
+    """The job that a mark is about, as it begins and as the board leaves DFU mode behind it; 0 for none."""
 
 
 class BoardState(Value, frozen=True, kw_only=True):

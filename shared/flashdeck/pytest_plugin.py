@@ -3,7 +3,7 @@
 It is loaded with every run of pytest where flashdeck is installed, so it imports nothing before a fixture is used.
 """
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Literal
 import pytest
 
 if TYPE_CHECKING:
-    from flashdeck.model import BoardState
+    from flashdeck.board_run import RunResult
+    from flashdeck.loop_thread import Iteration
+    from flashdeck.model import BoardState, ConsoleEntry
     from flashdeck.outcome import Outcome
     from flashdeck.sync_bench import Bench
 
@@ -42,6 +44,26 @@ class BoardUnderTest:
     def flash(self, partition: str, image: "str | Path | bytes | None" = None) -> "Outcome":
         """Flash an image, or the newest build, as `Bench.flash` does; what is not done in time is cancelled."""
         return self.bench.flash(partition, image, boards=_literal(self.name), timeout=self.timeout, cancel_on_exit=True)
+
+    def run(
+        self,
+        partition: str,
+        image: "str | Path | bytes | None" = None,
+        *,
+        until: "str | Iterable[str]",
+        fail: "str | Iterable[str]" = (),
+        timeout: float | None = None,
+    ) -> "RunResult":
+        """Flash an image, start it, and return once the board says a line of `until`, as `Bench.run` does."""
+        seconds = self.timeout if timeout is None else timeout
+        boards = _literal(self.name)
+        outcome = self.bench.run(partition, image, until=until, fail=fail, boards=boards, timeout=seconds)
+        return outcome.rows[0]
+
+    def console(self, *, since_leave: bool = True, timeout: float | None = None) -> "Iteration[ConsoleEntry]":
+        """What the board says since its start, and goes on to say for so many seconds; see `Bench.console`."""
+        seconds = self.timeout if timeout is None else timeout
+        return self.bench.console(_literal(self.name), since_leave=since_leave, timeout=seconds)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

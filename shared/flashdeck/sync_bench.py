@@ -12,11 +12,13 @@ from typing import Any, Self, TypeVar, Unpack
 
 from flashdeck.api import BoardPlan, Params
 from flashdeck.async_bench import AsyncBench, Boards, BytesRead, Ordering, Patience, Time, open_bench
+from flashdeck.board_run import RunOutcome
 from flashdeck.image_file import Image
 from flashdeck.job_following import Tell
 from flashdeck.loop_thread import Iteration, LoopThread, News
-from flashdeck.model import BoardState, DeviceState, Event, JobState, Snapshot
+from flashdeck.model import BoardState, ConsoleEntry, DeviceState, Event, JobState, Snapshot
 from flashdeck.outcome import Outcome
+from flashdeck.run_following import TellEntry
 from flashdeck.taking import Lease
 from flashdeck.value import Value
 
@@ -169,6 +171,32 @@ class Bench:
         """Return once an image, or the newest build, is on the boards' partition: see `AsyncBench.wait`."""
         news = News(tell)
         asked = self._bench.wait(partition, image, boards=boards, timeout=timeout, tell=news.tell)
+        return self._thread.run_heard(asked, news)
+
+    # What it says
+
+    def console(
+        self, board: str, *, since_leave: bool = False, timeout: float | None = None
+    ) -> Iteration[ConsoleEntry]:
+        """What a board says on its serial port: see `AsyncBench.console`. `close` it where you leave it early."""
+        return self._thread.iterate(self._bench.console(board, since_leave=since_leave, timeout=timeout))
+
+    def run(
+        self,
+        partition: str,
+        image: Image | None = None,
+        *,
+        until: str | Iterable[str],
+        fail: str | Iterable[str] = (),
+        boards: Boards = (),
+        timeout: float = 120.0,
+        on_entry: TellEntry | None = None,
+    ) -> RunOutcome:
+        """Flash an image, start it, and return once each board has said what it is to say: see `AsyncBench.run`."""
+        news = News(on_entry)
+        asked = self._bench.run(
+            partition, image, until=until, fail=fail, boards=boards, timeout=timeout, on_entry=news.tell
+        )
         return self._thread.run_heard(asked, news)
 
     # What would be done

@@ -11,11 +11,11 @@ from pathlib import Path
 import pytest
 
 import flashdeck
-from far_bench import FarBench, far_bench
+from far_bench import FarBench, far_bench, machine_beside
 from flashdeck import api
 from flashdeck.errors import ConnectionFailedError, ExitCode, RemoteError, RequestError
 from flashdeck.job_state import Done
-from flashdeck.model import JobState
+from flashdeck.model import Event, JobState, Snapshot
 from flashdeck.ssh import SshHost
 from flashdeckd.server.server import Server
 from flashdeckd.state.hub import Hub, this_daemon
@@ -311,3 +311,29 @@ def test_a_program_reaches_it_and_loses_its_board_with_the_connection(
         pass
     with pytest.raises(RequestError, match="a host another machine"):
         flashdeck.connect("/run/s", host="bench")
+
+
+async def test_a_board_there_runs_what_is_built_here_and_is_free_once_the_run_is_killed(
+    there: FarBench, image: Path
+) -> None:
+    image.write_bytes(firmware("PASS 1"))
+    beside = machine_beside(there, "talking", ("slow", "quick"), says='{ image = "flashdeck-test " }')
+    with beside.server(), beside.daemon():
+        words = ("--host", "talking", "run", "app1", str(image), "--board", "quick", "--timeout", f"{WAIT_SECONDS:g}")
+        run = there.cli(*words, "--until", "PASS")
+        assert (run.code, "flashdeck-test PASS 1" in run.out.splitlines()) == (ExitCode.OK, True), run.err
+        with there.started(*words, "--until", "NEVER") as process:
+            all_of(process, "quick app1: done")
+            host = SshHost("talking", "talking", (str(there.program), "--socket", f"{beside.place}/flashdeckd.sock"))
+            async with await host.connect(client="test") as client:
+                changes = client.follow()
+                first = await anext(changes)
+                assert isinstance(first, Snapshot)
+                assert [board.name for board in first.boards if board.lease is not None] == ["quick"]
+                process.kill()
+                async with asyncio.timeout(WAIT_SECONDS):
+                    async for change in changes:
+                        board = change.board if isinstance(change, Event) else None
+                        if board is not None and board.name == "quick" and board.lease is None:
+                            break
+                await changes.aclose()

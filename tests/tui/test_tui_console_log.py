@@ -24,6 +24,7 @@ from flashdeck_tui.log_source import MOST_AT_HAND, LinesAtHand, SourceLine
 from flashdeck_tui.log_window import LogWindow
 from flashdeck_tui.screens.log_screen import LogScreen
 from flashdeck_tui.store import Selection, Store
+from flashdeckd.consoles.console_marks import Mark
 from flashdeckd.consoles.console_record import ConsoleRecord
 from tui_hands import Screen, opened
 from tui_scene import BENCH, NOW, board, filled_store, fleet_of
@@ -109,7 +110,7 @@ async def test_each_thing_that_is_said_comes_at_once_and_marks_look_otherwise() 
     log, _ = source(link)
     watching = asyncio.create_task(log.watch())
     await until(lambda: len(link.asked) >= 2)
-    link.record.add_mark(NOW, "job 1: leave")
+    link.record.add_mark(NOW, Mark("job 1: leave"))
     link.record.add(NOW, ConsoleKind.NOISE, "9 bytes that are no text")
     await until(lambda: log.since(0)[1] >= 4)
     watching.cancel()

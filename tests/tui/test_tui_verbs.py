@@ -38,6 +38,7 @@ NOT_ON_THE_SCREEN = {
     "jobs": "the queue is that",
     "wait": "the screen itself waits: it stays open",
     "history": "a screen of its own",
+    "run": "it is for programs that test; the screen flashes, and its log shows consoles",
     "logs": "the log of the main screen",
     "console": "the log shows consoles",
     "follow": "it reads a file for as long as it runs",

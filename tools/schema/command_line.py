@@ -52,6 +52,7 @@ COMMANDS: Final[Mapping[str, Printed]] = {
     "jobs": Printed(api.JobList),
     "history": Printed(answers.History, answers.JobLine),
     "flash": Printed(answers.FlashReport, answers.JobLine),
+    "run": Printed(answers.RunReport, answers.RunLine),
     "plan": Printed(api.PlanList),
     "rollback": Printed(answers.FlashReport, answers.JobLine),
     "verify": Printed(answers.FlashReport, answers.JobLine),

@@ -27,6 +27,8 @@ class Mark:
     text: str
     is_leave: bool = False
     """True where the board leaves DFU mode."""
+    job: int = 0
+    """The job that it is about; 0 for none."""
 
 
 class BoardMarks:
@@ -47,7 +49,7 @@ class BoardMarks:
             self._running = 0 if self._running == job.id else self._running
         elif self._running != job.id:
             self._running = self._last = job.id
-            yield Mark(f"job {job.id}: {work_text(job)}")
+            yield Mark(f"job {job.id}: {work_text(job)}", job=job.id)
 
     def of_restart(self, into: Presence) -> Iterator[Mark]:
         """Yield the mark for a board that is asked to restart."""
@@ -55,7 +57,7 @@ class BoardMarks:
             yield Mark("asked to restart into DFU mode")
         elif not self._has_left:
             self._has_left = True
-            yield Mark(f"job {self._last}: leave" if self._last else "leave", is_leave=True)
+            yield Mark(f"job {self._last}: leave" if self._last else "leave", is_leave=True, job=self._last)
 
     def of_sighting(self, sighting: Sighting) -> Iterator[Mark]:
         """Yield the mark for a board that comes, goes, or shows itself in another way."""

@@ -129,8 +129,7 @@ class ConsoleReader:
         """Put marks behind what the board has said by now."""
         for mark in marks:
             self._take(self._cutter.rest())
-            add = self.record.add_leave if mark.is_leave else self.record.add_mark
-            self._keep(self.board, add(clock.now(), mark.text))
+            self._keep(self.board, self.record.add_mark(clock.now(), mark))
 
     def poke(self) -> None:
         """Something changed that may matter to the port: look at once."""

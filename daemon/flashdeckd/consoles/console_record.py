@@ -7,6 +7,7 @@ from typing import Final
 
 from flashdeck.console_kinds import ConsoleKind
 from flashdeck.model import ConsoleEntry
+from flashdeckd.consoles.console_marks import Mark
 from flashdeckd.state.log_readers import LogReaders
 
 MOST_ENTRIES: Final = 10_000
@@ -26,9 +27,10 @@ class ConsoleRecord:
         """The number of the last leave; it may be forgotten itself."""
         self._readers = LogReaders()
 
-    def add(self, at: float, kind: ConsoleKind, text: str) -> ConsoleEntry:
+    def add(self, at: float, kind: ConsoleKind, text: str, *, is_leave: bool = False, job: int = 0) -> ConsoleEntry:
         """Add an entry, and return it; the oldest ones are forgotten for it."""
-        entry = ConsoleEntry(number=self._next, at=round(at, 3), kind=kind, text=text)
+        entry = ConsoleEntry(number=self._next, at=round(at, 3), kind=kind, text=text, is_leave=is_leave, job=job)
+        self._leave = entry.number if is_leave else self._leave
         self._next += 1
         self._entries.append(entry)
         self._characters += len(text)
@@ -37,14 +39,9 @@ class ConsoleRecord:
         self._readers.wake()
         return entry
 
-    def add_mark(self, at: float, text: str) -> ConsoleEntry:
+    def add_mark(self, at: float, mark: Mark) -> ConsoleEntry:
         """Add a mark for something that happened."""
-        return self.add(at, ConsoleKind.MARK, text)
-
-    def add_leave(self, at: float, text: str) -> ConsoleEntry:
-        """Add a mark for a leave of DFU mode."""
-        self._leave = self._next
-        return self.add_mark(at, text)
+        return self.add(at, ConsoleKind.MARK, mark.text, is_leave=mark.is_leave, job=mark.job)
 
     def page(self, *, after: int, since_leave: bool, limit: int) -> tuple[ConsoleEntry, ...]:
         """Return at most `limit` entries in ascending order: the newest ones, or the first ones of a certain part.

@@ -60,6 +60,8 @@ class LineCutter:
         """The time of its first byte."""
         self._after_cr = False
         """True behind a CR that has ended a line: a LF there ends none."""
+        self._is_shown = False
+        """True behind a line that was shown before its end came: its end ends no other one."""
         self._noise = 0
         self._noise_since = 0.0
 
@@ -83,6 +85,7 @@ class LineCutter:
         Half a character, or half an escape sequence, still waits for its other half.
         """
         whole = _whole(self._pending)
+        self._is_shown = self._is_shown or whole > 0
         yield from self._line(self._pending[:whole])
         self._pending = self._pending[whole:]
         yield from self._tell_noise()
@@ -90,7 +93,7 @@ class LineCutter:
     def end(self) -> Iterator[Said]:
         """Yield all that is left: nothing will come that belongs to it."""
         yield from self._line(self._pending)
-        self._pending, self._after_cr = b"", False
+        self._pending, self._after_cr, self._is_shown = b"", False, False
         yield from self._tell_noise()
 
     def _add(self, data: bytes, at: float) -> Iterator[Said]:
@@ -103,12 +106,12 @@ class LineCutter:
         while len(self._pending) >= LONGEST_ENTRY:
             whole = _whole(self._pending[:LONGEST_ENTRY]) or LONGEST_ENTRY
             yield from self._line(self._pending[:whole])
-            self._pending, self._since = self._pending[whole:], at
+            self._pending, self._since, self._is_shown = self._pending[whole:], at, True
 
     def _end_line(self, end: bytes, at: float) -> Iterator[Said]:
-        if self._pending:
+        if self._pending or self._is_shown:
             yield from self._line(self._pending)
-            self._pending = b""
+            self._pending, self._is_shown = b"", False
             self._after_cr = end == _CR
         elif end == _LF:
             if not self._after_cr:

@@ -106,11 +106,14 @@ class HandRequests:
             job = self._bench.book.job(job_id)
         return job
 
-    def abandon(self, jobs: Iterable[JobState]) -> None:
-        """The client that had asked for these jobs is gone, and wanted them to go with it."""
+    def abandon(self, jobs: Iterable[JobState], *, spare_begun: bool = False) -> None:
+        """The client that had asked for these jobs is gone, and wanted them to go with it.
+
+        With `spare_begun` those that never began.
+        """
         for job in jobs:
-            now = self._bench.book.jobs.get(job.id)
-            if now is not None and not now.is_settled:  # one that is forgotten has ended long ago
+            now = self._bench.book.jobs.get(job.id)  # one that is forgotten has ended long ago
+            if now is not None and not now.is_settled and not (spare_begun and now.attempts):
                 task = asyncio.ensure_future(self._cancel_abandoned(job))
                 self._abandoned.add(task)
                 task.add_done_callback(self._abandoned.discard)

@@ -125,12 +125,14 @@ class Handlers:
     async def flash(self, params: api.Flash, connection: Connection) -> api.JobList:
         """`flash`."""
         reply = await self._by_hand.flash(params.partition, params.sha256, params.boards, no_wait=params.no_wait)
-        return self._until_exit(reply, connection, cancel=params.cancel_on_exit)
+        return self._until_exit(reply, connection, cancel=params.cancel_on_exit, spare_begun=params.spare_begun)
 
-    def _until_exit(self, reply: api.JobList, connection: Connection, *, cancel: bool) -> api.JobList:
+    def _until_exit(
+        self, reply: api.JobList, connection: Connection, *, cancel: bool, spare_begun: bool = False
+    ) -> api.JobList:
         """Return the answer to whoever asked for jobs; with `cancel` they end with the connection."""
         if cancel:
-            connection.on_close(lambda: self._by_hand.abandon(reply.jobs))
+            connection.on_close(lambda: self._by_hand.abandon(reply.jobs, spare_begun=spare_begun))
         return reply
 
     async def plan(self, params: api.Plan, _connection: Connection) -> api.PlanList:

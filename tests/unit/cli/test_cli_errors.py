@@ -169,7 +169,7 @@ def test_the_help_lists_all_commands(offline: Cli) -> None:
     assert not [line for line in commands if line.endswith("...")], "a sentence that ends in its middle"
     listed = [line.split()[0] for line in commands if not line.startswith("   ")]
     promised = (
-        "init status boards jobs history flash plan rollback verify read erase reset wait follow cancel retry move "
+        "init status boards jobs history flash run plan rollback verify read erase reset wait follow cancel retry move "
         "logs console hold release take arm disarm suggest adopt doctor report config install uninstall completion "
         "demo virtual connect serve"
     )

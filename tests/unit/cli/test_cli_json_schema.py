@@ -118,6 +118,10 @@ WORDS: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "jobs": (("--json",),),
     "history": (("--json",), ("--jsonl",)),
     "flash": (("app1", "--json"), ("app1", "--jsonl")),
+    "run": (
+        ("app1", "--until", "x", "--json"),
+        ("app1", "--until", "x", "--jsonl"),
+    ),
     "plan": (("app1", "--json"), ("app1", "--erase", "--json")),
     "rollback": (("app1", "--json"), ("app1", "--jsonl")),
     "wait": (("app1", "--json"),),

@@ -56,8 +56,8 @@ def test_a_flash_from_the_first_request_to_the_application() -> None:
     steps = (dfu(), job(Queued()), job(RUNNING), job(RUNNING), job(Written()), LEAVES, ABSENT, app())
     assert of(BoardMarks(), *steps) == [
         Mark("in DFU mode at 1-4"),
-        Mark("job 7: 1.0.1 into app1"),
-        Mark("job 7: leave", is_leave=True),
+        Mark("job 7: 1.0.1 into app1", job=7),
+        Mark("job 7: leave", is_leave=True, job=7),
         Mark("off the bus"),
         Mark("running at 1-4"),
     ]

@@ -3,7 +3,10 @@
 import asyncio
 
 from flashdeck.console_kinds import ConsoleKind
+from flashdeckd.consoles.console_marks import Mark
 from flashdeckd.consoles.console_record import MOST_CHARACTERS, MOST_ENTRIES, ConsoleRecord
+
+LEAVE = Mark("job 3: leave", is_leave=True, job=3)
 
 
 def filled(count: int, record: ConsoleRecord | None = None) -> ConsoleRecord:
@@ -40,18 +43,18 @@ def test_a_reader_who_goes_on_misses_nothing() -> None:
 def test_since_the_leave_only_what_came_with_it_and_later() -> None:
     record = filled(5)
     assert numbers(record, since_leave=True) == []
-    record.add_leave(5.0, "leave")
+    record.add_mark(5.0, LEAVE)
     filled(3, record)
     assert numbers(record, since_leave=True) == [6, 7, 8, 9]
     assert numbers(record, since_leave=True, limit=2) == [6, 7]
     assert numbers(record, since_leave=True, after=7) == [8, 9]
-    record.add_leave(6.0, "leave")
+    record.add_mark(6.0, LEAVE)
     assert numbers(record, since_leave=True) == [10]
 
 
 def test_the_first_entry_may_be_the_leave() -> None:
     record = ConsoleRecord()
-    record.add_leave(0.0, "leave")
+    record.add_mark(0.0, LEAVE)
     filled(4, record)
     assert numbers(record, since_leave=True, limit=2) == [1, 2]
 
@@ -71,7 +74,7 @@ def test_nor_more_than_so_much() -> None:
 
 def test_a_leave_that_is_forgotten_still_says_where_it_was() -> None:
     record = ConsoleRecord()
-    record.add_leave(0.0, "leave")
+    record.add_mark(0.0, LEAVE)
     filled(MOST_ENTRIES + 5, record)
     assert numbers(record, since_leave=True, after=1, limit=2) == [7, 8]
 

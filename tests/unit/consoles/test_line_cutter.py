@@ -123,6 +123,22 @@ def test_silence_shows_a_prompt_and_keeps_half_a_character() -> None:
     assert not cutter.is_pending
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_the_late_end_of_a_line_that_was_shown_is_no_line(end: bytes) -> None:
+    cutter = LineCutter()
+    assert list(cutter.feed(b"PASS", 1.0)) == []
+    assert [said.text for said in cutter.rest()] == ["PASS"]
+    assert [said.text for said in cutter.feed(end + b"\nnext\n", 2.0) if said.text != ""] == ["next"]
+    assert [said.text for said in cutter.feed(b"> ", 3.0)] == []
+    assert [said.text for said in cutter.rest()] == ["> "]
+    assert [said.text for byte in end for said in cutter.feed(bytes([byte]), 4.0)] == []
+    assert [said.text for said in cutter.feed(b"next\n\n", 5.0)] == ["next", ""]
+
+
+def test_a_line_that_just_fits_has_no_empty_one_behind_it() -> None:
+    assert texts([b"x" * LONGEST_ENTRY + b"\r\nnext\n"]) == ["x" * LONGEST_ENTRY, "next"]
+
+
 def test_nothing_of_a_lost_port_goes_on_in_the_next_one() -> None:
     cutter = LineCutter()
     list(cutter.feed(b"half\r", 1.0))

@@ -151,6 +151,45 @@ class ConsoleLine(Value, frozen=True, kw_only=True):
     entry: ConsoleEntry
 
 
+class RunRow(Value, frozen=True, kw_only=True):
+    """The result of a `run` on one board."""
+
+    board: str
+    partition: str
+    passed: bool
+    """True if it said a line of --until."""
+    seconds: float
+    """The time from the request for the flash on."""
+    line: str = ""
+    """The line that decided it; "" where none did."""
+    pattern: str = ""
+    """The pattern of that line."""
+    job: JobState | None = None
+    """The job that flashed it; None where there is none."""
+    failure: Failure | None = None
+    entries: tuple[ConsoleEntry, ...] = ()
+    """The newest that it said since its start; none with --jsonl, where each had a line of its own."""
+
+
+class RunReport(Value, frozen=True, kw_only=True):
+    """The answer of `run`: a row a board."""
+
+    boards: tuple[RunRow, ...]
+    notes: tuple[str, ...] = ()
+    """The warnings of the guards."""
+    error: Failure | UnsetType = UNSET
+    """The error of all boards together; not there where nothing did."""
+
+
+class RunLine(Value, frozen=True, kw_only=True):
+    """A line of `run` with `--jsonl`: what a board said, a new state of its job, or its result, which comes last."""
+
+    board: str
+    entry: ConsoleEntry | None = None
+    job: JobState | None = None
+    result: RunRow | None = None
+
+
 class Taken(Value, frozen=True, kw_only=True):
     """The answer of `take`, once its command has ended."""
 

@@ -7,6 +7,7 @@ from typing import TypeVar
 from msgspec.structs import replace
 
 from flashdeck import api
+from flashdeck.board_run import RunOutcome, RunResult
 from flashdeck.model import BoardState, DeviceState, JobState, LogLine
 from flashdeck.outcome import BoardResult, Outcome
 from flashdeck_tui.cli.answers import History
@@ -70,6 +71,17 @@ def outcomes(answers: Answers[Outcome]) -> Outcome:
     )
 
 
+def runs(answers: Answers[RunOutcome]) -> RunOutcome:
+    """Return what became of the runs of all."""
+    (_, first), *_ = answers
+    return RunOutcome(
+        what=first.what,
+        rows=each(answers, lambda reply: reply.rows, _mark_run),
+        notes=each(answers, lambda reply: reply.notes, _mark_note),
+        taken_back=each(answers, lambda reply: reply.taken_back, mark_job),
+    )
+
+
 def history(answers: Answers[History]) -> History:
     """Return the jobs of all, the newest first; they are complete from the time on from which each machine's are."""
     found = each(answers, lambda reply: reply.jobs, mark_job)
@@ -92,6 +104,11 @@ def _mark_note(host: str, note: str) -> str:
 
 def _mark_plan(host: str, plan: api.BoardPlan) -> api.BoardPlan:
     return replace(plan, board=f"{host}/{plan.board}")
+
+
+def _mark_run(host: str, result: RunResult) -> RunResult:
+    job = None if result.job is None else mark_job(host, result.job)
+    return dataclasses.replace(result, board=f"{host}/{result.board}", job=job)
 
 
 def _mark_result(host: str, result: BoardResult) -> BoardResult:

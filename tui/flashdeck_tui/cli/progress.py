@@ -59,9 +59,14 @@ class Progress(Protocol):
 
 
 @asynccontextmanager
-async def progress(jobs: Sequence[JobState], boards: int | None = None) -> AsyncGenerator[Progress]:
-    """Show `jobs`, and those that come up, on so many `boards` (by default one each) for the length of a block."""
-    shown = _suited(jobs, len(jobs) if boards is None else boards)
+async def progress(
+    jobs: Sequence[JobState], boards: int | None = None, *, beside_data: bool = False
+) -> AsyncGenerator[Progress]:
+    """Show `jobs`, and those that come up, on so many `boards` (by default one each) for the length of a block.
+
+    With `beside_data` lines of data come to stdout meanwhile, which bars would be drawn over.
+    """
+    shown = Lines(jobs) if beside_data else _suited(jobs, len(jobs) if boards is None else boards)
 
     async def look() -> None:
         while True:

@@ -17,6 +17,7 @@ COMMANDS = (
     "jobs",
     "history",
     "flash",
+    "run",
     "plan",
     "rollback",
     "verify",
