@@ -32,6 +32,7 @@ class ExitCode(IntEnum):
     CONFIG_INVALID = 11
     NO_PERMISSION = 12
     BLOCKED = 13
+    NOT_RUNNING = 14
     INTERRUPTED = 130
 
 
@@ -73,6 +74,10 @@ class ErrorKind(OpenEnum):
     VERIFY = "verify"
     UNREADABLE = "unreadable"
     NOT_ACCEPTED = "not-accepted"
+    # The image is on the board, which says that it does not run.
+    CRASHED = "crashed"
+    SILENT = "silent"
+    ANOTHER_BUILD = "another-build"
     WRONG_BANK = "wrong-bank"
     INTERRUPTED = "interrupted"
     TIMEOUT = "timeout"
@@ -113,6 +118,9 @@ EXIT_CODES: dict[ErrorKind, ExitCode] = {
     ErrorKind.VERIFY: ExitCode.FAILED,
     ErrorKind.UNREADABLE: ExitCode.BLOCKED,
     ErrorKind.NOT_ACCEPTED: ExitCode.FAILED,
+    ErrorKind.CRASHED: ExitCode.NOT_RUNNING,
+    ErrorKind.SILENT: ExitCode.NOT_RUNNING,
+    ErrorKind.ANOTHER_BUILD: ExitCode.NOT_RUNNING,
     ErrorKind.WRONG_BANK: ExitCode.FAILED,
     ErrorKind.INTERRUPTED: ExitCode.FAILED,
     ErrorKind.TIMEOUT: ExitCode.TIMEOUT,

@@ -72,7 +72,8 @@ def root(context: click.Context, **_options: object) -> int:
     partition or job, 5 flash or verify failed, 6 timeout, 7 ambiguous board,
     8 protocol mismatch, 9 refused by a guard or rule, 10 some boards failed,
     11 configuration invalid, 12 no permission, 13 on hold, blocked, disarmed,
-    offered, superseded, unreadable or needs a person, 130 interrupted.
+    offered, superseded, unreadable or needs a person, 14 flashed, but does not run,
+    130 interrupted.
     """  # noqa: D301 - \b is click's mark for a paragraph that is not to be wrapped
     if context.invoked_subcommand is not None:
         return 0
