@@ -5,10 +5,10 @@ no more in a second than the daemon has time for: what is more is counted.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from flashdeck.config import Console
 from flashdeck.console_kinds import ConsoleCondition, ConsoleKind
@@ -19,6 +19,9 @@ from flashdeckd.consoles.console_marks import Mark
 from flashdeckd.consoles.console_port import PortSurroundings, PortTroubleError, find_port, open_port
 from flashdeckd.consoles.console_record import ConsoleRecord
 from flashdeckd.consoles.line_cutter import LineCutter, Said
+from flashdeckd.crashes.board_programs import BoardProgram
+from flashdeckd.crashes.crash import Crash
+from flashdeckd.crashes.crash_watch import CrashWatch
 from flashdeckd.host import clock, threads
 from flashdeckd.host.serial_lines import HeardPort
 from flashdeckd.usb.device import UsbDevice
@@ -47,6 +50,14 @@ GIVEN_BACK_SECONDS: Final = 5.0
 """Longest wait for a port that is to be closed."""
 
 
+class ConsoleListener(Protocol):
+    """Whoever hears what boards say, as it comes."""
+
+    def __call__(self, board: str, entry: ConsoleEntry, crash: Crash | None, /) -> object:
+        """Take an entry that a board has said; `crash` is the one that begins with it, as far as it is known now."""
+        ...
+
+
 class ConsoleReader:
     """The console of one board. Runs in the event loop's thread only, but for `has`."""
 
@@ -59,10 +70,14 @@ class ConsoleReader:
         around: Callable[[str], PortSurroundings],
         keep: Callable[[str, ConsoleEntry], object],
         changed: Callable[[str, ConsoleState], object],
+        heard: ConsoleListener,
+        programs: Callable[[str], Sequence[BoardProgram]],
+        ended: Callable[[asyncio.Task[None]], object],
     ) -> None:
-        """`around` returns what the port of a board may belong to.
+        """`around` returns what the port of a board may belong to, and `programs` what it may be running.
 
-        `keep` is told of each entry, and `changed` of each new condition; both with the name of the board.
+        `keep` is told of each entry, `heard` of those that the board has said, and `changed` of each new condition; all
+        with the name of the board. `ended` is told of tasks that have come to their end.
         """
         self.board = board
         """Its name, which may change."""
@@ -72,6 +87,8 @@ class ConsoleReader:
         self._around = around
         self._keep = keep
         self._on_change = changed
+        self._heard = heard
+        self._crashes = CrashWatch(lambda: programs(self.board), self._tell_crash, ended)
         self._thread = threads.OwnThread("console")
         self._cutter = LineCutter()
         self._port: HeardPort | None = None
@@ -175,6 +192,7 @@ class ConsoleReader:
             with suppress(TimeoutError):
                 async with asyncio.timeout(GIVEN_BACK_SECONDS):
                     await self._close("port closed: it is not recorded any more")
+            await self._crashes.close()
             self._thread.let_go()
 
     @property
@@ -270,6 +288,7 @@ class ConsoleReader:
                 timer.cancel()
         self._take(self._cutter.end())
         self._end_window()
+        self._crashes.end()
         self.mark((Mark(why),))
         await self._thread.run(port.close)
 
@@ -362,9 +381,16 @@ class ConsoleReader:
         for each in said:
             if self._entries < ENTRIES_A_SECOND:
                 self._entries += 1
-                self._keep(self.board, self.record.add(each.at, each.kind, each.text))
+                entry = self.record.add(each.at, each.kind, each.text)
+                self._keep(self.board, entry)
+                crash = self._crashes.read(each.text) if each.kind is ConsoleKind.LINE else None
+                self._heard(self.board, entry, crash)
             else:
                 self._drop(len(each.text.encode()) + 1)
+
+    def _tell_crash(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            self._keep(self.board, self.record.add(clock.now(), ConsoleKind.CRASH, line))
 
     def _tell(self, condition: ConsoleCondition, node: str, reason: str, hint: str, dropped: int | None = None) -> None:
         state = ConsoleState(

@@ -1,7 +1,7 @@
 """The consoles of all boards that have one: each is read by a task of its own, from the daemon's start to its end."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -10,11 +10,13 @@ from typing import TypeVar
 from flashdeck.config import Config, Console
 from flashdeck.console_kinds import ConsoleCondition
 from flashdeck.errors import RequestError
-from flashdeck.model import ConsoleState, Event, LogLevel, Presence
+from flashdeck.model import ConsoleEntry, ConsoleState, Event, LogLevel, Presence
 from flashdeckd.consoles.console_file import ConsoleFiles
 from flashdeckd.consoles.console_marks import BoardMarks
 from flashdeckd.consoles.console_port import PortSurroundings
-from flashdeckd.consoles.console_reader import ConsoleReader
+from flashdeckd.consoles.console_reader import ConsoleListener, ConsoleReader
+from flashdeckd.crashes.board_programs import BoardProgram
+from flashdeckd.crashes.crash import Crash
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub
 from flashdeckd.usb.device import UsbDevice
@@ -43,6 +45,8 @@ class Consoles:
         self._files = ConsoleFiles(directory, lambda trouble, hint: health.report("consoles", trouble, hint=hint))
         self._health = health
         self._changed: Callable[[str], object] = lambda _: None
+        self._programs: Callable[[str], Sequence[BoardProgram]] = lambda _: ()
+        self._listener: ConsoleListener = _nobody
         self._config = Config()
         self._is_begun = False
         self._devices: frozenset[UsbDevice] = frozenset()
@@ -60,6 +64,14 @@ class Consoles:
     def tell_with(self, changed: Callable[[str], object]) -> None:
         """From now on `changed` is told which board's console is in another condition."""
         self._changed = changed
+
+    def know_programs(self, programs: Callable[[str], Sequence[BoardProgram]]) -> None:
+        """From now on `programs` returns what a board may be running: crashes are resolved with it."""
+        self._programs = programs
+
+    def listen(self, listener: ConsoleListener) -> None:
+        """From now on `listener` hears all that boards say, and the first line of a crash as such."""
+        self._listener = listener
 
     def begin(self) -> None:
         """Record what boards say, until `close`."""
@@ -149,11 +161,20 @@ class Consoles:
     def _begin(self, name: str, console: Console) -> None:
         sighting = self._sightings.get(name, ABSENT)
         self._marks[name] = BoardMarks(sighting)
+        ended = partial(self._tell_of_fault, lambda: f"console {reader.board}")
         reader = self._readers[name] = ConsoleReader(
-            name, console, ports=self._ports, around=self._around, keep=self._files.add, changed=self._note
+            name,
+            console,
+            ports=self._ports,
+            around=self._around,
+            keep=self._files.add,
+            changed=self._note,
+            heard=self._hear_entry,
+            programs=self._programs_of,
+            ended=ended,
         )
         self._tasks[name] = task = asyncio.create_task(reader.run())
-        task.add_done_callback(partial(self._tell_of_fault, lambda: f"console {reader.board}"))
+        task.add_done_callback(ended)
         self._changed(name)
         if self._writing is None:
             self._writing = asyncio.create_task(self._files.run())
@@ -185,6 +206,12 @@ class Consoles:
                 told = f"console: {state.text}" + (f"; {state.hint}" if state.hint else "")
                 self._hub.log(told, level=LogLevel.WARNING, board=name)
         self._changed(name)
+
+    def _programs_of(self, board: str) -> Sequence[BoardProgram]:
+        return self._programs(board)
+
+    def _hear_entry(self, board: str, entry: ConsoleEntry, crash: Crash | None, /) -> None:
+        self._listener(board, entry, crash)
 
     def _hear(self, event: Event) -> None:
         """Put a mark where a job begins on a board that has a console."""
@@ -225,6 +252,10 @@ class _Keeper:
         """See the base."""
         reader = self._readers.get(self._name)
         return nullcontext() if reader is None else reader.lent()
+
+
+def _nobody(_board: str, _entry: ConsoleEntry, _crash: Crash | None, /) -> None:
+    """Nobody listens yet."""
 
 
 def _rename(kept: dict[str, T], names: Mapping[str, str]) -> None:

@@ -4,11 +4,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from flashdeckd.crashes.fault_registers import FaultRegisters, causes_text
+from flashdeckd.crashes.fault_registers import NOTHING_SAID, FaultRegisters, causes_text
 
 LONGEST_MESSAGE: Final = 200
 """Characters kept of a message that a board adds to its crash."""
-_SHOWN_NAMES: Final = 64
 
 
 class CrashKind(StrEnum):
@@ -66,7 +65,7 @@ class Crash:
     """The place in the source that the text itself names; 0 where it names none."""
     task: str = ""
     """The task or thread that was running; "" where nothing says it."""
-    registers: FaultRegisters = FaultRegisters()
+    registers: FaultRegisters = NOTHING_SAID
     addresses: tuple[CrashAddress, ...] = ()
     """In the order in which they are shown: pc, lr, then the callers."""
 

@@ -17,7 +17,14 @@ _REGISTER: Final = re.compile(
 )
 _PLAIN_DIGITS: Final = 8
 """Digits of a register's value that is written without 0x, and without a sign before it."""
-_NAMES: Final = {"ra": "lr", "mepc": "pc", "epc1": "pc", "mmar": "mmfar", "excvaddr": "fault_address", "mtval": "fault_address"}
+_NAMES: Final = {
+    "ra": "lr",
+    "mepc": "pc",
+    "epc1": "pc",
+    "mmar": "mmfar",
+    "excvaddr": "fault_address",
+    "mtval": "fault_address",
+}
 _CAUSES: Final = (
     ("imprecise data", FaultCause.BUS_IMPRECISE),
     ("precise data", FaultCause.BUS_PRECISE),
@@ -57,13 +64,14 @@ _TRACE_BEGINS: Final = re.compile(
 )
 _TRACE_WORD: Final = re.compile(r"(?<![0-9A-Za-z:_])(?P<prefix>0x)?(?P<value>[0-9A-Fa-f]{6,16})(?![0-9A-Za-z_])")
 _TRACE_LINE: Final = re.compile(
-    r"[ ]{0,12}(?:[#\[]?[0-9]{1,3}[\]:)|.]{0,2}[ ]{1,8})?(?:[sf]p: (?:0x)?[0-9a-f]{1,16} )?(?:(?:ra|lr|pc):? )?0x(?P<value>[0-9a-f]{6,16})\b",
+    r"[ ]{0,12}(?:[#\[]?[0-9]{1,3}[\]:)|.]{0,2}[ ]{1,8})?(?:[sf]p: (?:0x)?[0-9a-f]{1,16} )?"
+    r"(?:(?:ra|lr|pc):? )?0x(?P<value>[0-9a-f]{6,16})\b",
     re.IGNORECASE,
 )
 
 
 def registers_in(text: str) -> Iterator[tuple[str, int]]:
-    """Yield the registers of a line that matter, by their names in lower case: `pc`, `lr`, `cfsr`, `bfar`, …"""
+    """Yield the registers of a line that matter, by their names in lower case: `pc`, `lr`, `cfsr`, and so on."""
     for match in _REGISTER.finditer(text):
         digits = match["value"]
         if match["hex"] or match["sign"].strip() or len(digits) == _PLAIN_DIGITS:

@@ -9,15 +9,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from flashdeckd.crashes.crash import CrashKind
-from flashdeckd.crashes.log_prefixes import PrefixKind, Words, stripped
+from flashdeckd.crashes.log_prefixes import NO_WORDS, PrefixKind, Words, stripped
 
 _NEEDLES: Final = (
     *("fault", "panic", "assert", "overflow", "fatal error", "exc #", "exception", "smash", "abort()", "meditation"),
-    *("mbedos", "parameters value", "hook", "over flow"),
+    *("mbedos", "parameters value", "hook", "over flow", "chsyshalt", "halted"),
 )
 """One of these is in every header, in lower case: what has none of them costs next to nothing."""
 _FILE: Final = r"(?P<file>[^\s\"'][^\"']{0,254})"
 _LINE: Final = r"(?P<line>[0-9]{1,7})"
+_THREAD: Final = r"(?:thread '(?P<task>[^']{1,64})' (?:\([0-9]{1,20}\) )?)?"
 _TASK: Final = r"['\"\[(]?(?P<task>Tmr Svc|[\w.\-/]{1,32})['\"\])]?"
 _FAULT_NAMES: Final = {
     "hard": "HardFault",
@@ -47,7 +48,7 @@ class Header:
     """True where the next line is its message."""
     is_vague: bool = False
     """True for what another header of the same crash says better."""
-    words: Words = Words("")
+    words: Words = NO_WORDS
     """The words of the line."""
 
 
@@ -81,7 +82,9 @@ def _form(
 _FAULT, _ASSERTION, _PANIC = CrashKind.FAULT, CrashKind.ASSERTION, CrashKind.PANIC
 _OVERFLOW = CrashKind.STACK_OVERFLOW
 _FAILED: Final = "assertion failed"
-_FAULTS: Final = r"(?P<fault>Hard|HARD|Bus|BUS|Usage|USAGE|MPU|Mem ?Manage|MEM ?MANAGE|Memory ?Management|MEMORY|Secure|SECURE)"
+_FAULTS: Final = (
+    r"(?P<fault>Hard|HARD|Bus|BUS|Usage|USAGE|MPU|Mem ?Manage|MEM ?MANAGE|Memory ?Management|MEMORY|Secure|SECURE)"
+)
 _REGISTER: Final = r"(?:\w{1,10}->)?(?:CFSR|HFSR|PC|pc|cfsr|hfsr|LR|lr)[ ]{0,4}[:=][ ]{0,4}(?:0x)?[0-9a-fA-F]{1,8}\b"
 
 _FORMS: Final[dict[str, _Form]] = {
@@ -101,7 +104,8 @@ _FORMS: Final[dict[str, _Form]] = {
     ),
     "fault with registers": _form(
         rf"(?:In |Entered )?{_FAULTS}[ _-]?(?:Fault|FAULT|fault)(?:[ _](?:Handler|Exception))?"
-        rf"(?:!{{0,3}}[:, -]{{1,4}}{_REGISTER}|!{{0,3}} (?:at|@) (?:(?:PC|pc|address)[ :=]{{1,3}})?0x[0-9a-fA-F]{{1,8}}\b"
+        rf"(?:!{{0,3}}[:, -]{{1,4}}{_REGISTER}"
+        r"|!{0,3} (?:at|@) (?:(?:PC|pc|address)[ :=]{1,3})?0x[0-9a-fA-F]{1,8}\b"
         r"|!{1,3}(?: |$)|:? ExceptionFrame \{|[:,]? (?:at )?ExceptionFrame \{)",
         _FAULT,
     ),
@@ -116,18 +120,16 @@ _FORMS: Final[dict[str, _Form]] = {
     ),
     # Rust: the message before the place until 1.72, in a line of its own since 1.73
     "panicked": _form(
-        r"(?:thread '(?P<task>[^']{1,64})' (?:\([0-9]{1,20}\) )?)?panicked at (?P<file>[^\s'][^']{0,254}\.rs):(?P<line>[0-9]{1,7})"
-        r"(?::[0-9]{1,7})?(?P<follows>:?)$",
+        rf"{_THREAD}panicked at (?P<file>[^\s'][^']{{0,254}}\.rs):{_LINE}(?::[0-9]{{1,7}})?(?P<follows>:?)$",
         *(_PANIC, "panic"),
         follows=True,
     ),
     "panicked old": _form(
-        r"(?:thread '(?P<task>[^']{1,64})' )?panicked at '(?P<message>.{0,800})', (?P<file>\S[^']{0,254}\.rs):(?P<line>[0-9]{1,7})"
-        r"(?::[0-9]{1,7})?$",
+        rf"{_THREAD}panicked at '(?P<message>.{{0,800}})', (?P<file>\S[^']{{0,254}}\.rs):{_LINE}(?::[0-9]{{1,7}})?$",
         *(_PANIC, "panic"),
     ),
     "panicked long": _form(  # the same, with a message of several lines
-        r"(?:thread '(?P<task>[^']{1,64})' )?panicked at '(?P<message>(?:assertion failed: |called `)[^']{1,800})$",
+        rf"{_THREAD}panicked at '(?P<message>(?:assertion failed: |called `)[^']{{1,800}})$",
         *(_PANIC, "panic"),
     ),
     "esp-backtrace": _form(
@@ -154,14 +156,16 @@ _FORMS: Final[dict[str, _Form]] = {
         rf"\*{{3}} ?assertion failed: (?P<message>.{{0,600}}), file {_FILE}, line {_LINE}\b", _ASSERTION, _FAILED
     ),
     "iar assert": _form(
-        r"(?P<file>\S[^:]{0,250}):(?P<line>[0-9]{1,7}) (?P<message>.{1,600}) -- assertion failed$", _ASSERTION, _FAILED
+        rf"(?P<file>\S[^:]{{0,250}}):{_LINE} (?P<message>.{{1,600}}) -- assertion failed$", _ASSERTION, _FAILED
     ),
     "glibc assert": _form(
-        r"(?:[\w.\-/]{1,64}: )?(?P<file>[^\s:]{1,255}):(?P<line>[0-9]{1,7}): .{1,200}: Assertion [`'](?P<message>.{0,600})' failed\.$",
+        rf"(?:[\w.\-/]{{1,64}}: )?(?P<file>[^\s:]{{1,255}}):{_LINE}: .{{1,200}}: "
+        r"Assertion [`'](?P<message>.{0,600})' failed\.$",
         *(_ASSERTION, _FAILED),
     ),
     "bsd assert": _form(
-        rf"Assertion failed[:,] \(?(?P<message>.{{1,600}}?)\)?, (?:function:? [^,]{{1,100}}, )?file:? {_FILE}, line:? {_LINE}\b",
+        r"Assertion failed[:,] \(?(?P<message>.{1,600}?)\)?, (?:function:? [^,]{1,100}, )?"
+        rf"file:? {_FILE}, line:? {_LINE}\b",
         *(_ASSERTION, _FAILED),
     ),
     "musl assert": _form(
@@ -182,28 +186,37 @@ _FORMS: Final[dict[str, _Form]] = {
     "esp overflow": _form(
         r"\*\*\*ERROR\*\*\* A stack overflow in task (?P<task>.{1,32}) has been detected", _OVERFLOW, "stack overflow"
     ),
-    "smashed": _form(r"(?:Stack smashing protect failure!|\*{3} stack smashing detected \*{3})", _OVERFLOW, "stack smashed"),
+    "smashed": _form(
+        r"(?:Stack smashing protect failure!|\*{3} stack smashing detected \*{3})", _OVERFLOW, "stack smashed"
+    ),
     # RIOT, RT-Thread, CmBacktrace, the Pico SDK, NuttX
     "riot": _form(r"\*{3} RIOT kernel panic:?$", _PANIC, "kernel panic", follows=True, vague=True),
     "riot fault": _form(r"Context before hardfault:$", _FAULT, "HardFault"),
     "riot assert": _form(rf"{_FILE}:{_LINE} => FAILED ASSERTION\.?$", _ASSERTION, _FAILED),
     "rt-thread": _form(r"hard fault on (?:handler$|thread:? (?P<task>\S.{0,31})$)", _FAULT, "HardFault"),
     "rt-thread assert": _form(
-        r"\((?P<message>.{1,400})\) assertion failed at function:(?P<file>[^,]{1,100}), line number:(?P<line>[0-9]{1,7})",
+        rf"\((?P<message>.{{1,400}})\) assertion failed at function:(?P<file>[^,]{{1,100}}), line number:{_LINE}",
         *(_ASSERTION, _FAILED),
     ),
     "cmbacktrace": _form(
-        r"Fault on (?:interrupt or bare metal\(no OS\) environment|thread (?P<task>\S.{0,31}))$", _FAULT, "fault", vague=True
+        r"Fault on (?:interrupt or bare metal\(no OS\) environment|thread (?P<task>\S.{0,31}))$",
+        _FAULT,
+        "fault",
+        vague=True,
     ),
     "pico": _form(r"\*{3} PANIC \*{3}$", _PANIC, "panic", follows=True),
     "nuttx": _form(r"PANIC!!! (?P<message>\S.{0,100})$", _PANIC, "panic", vague=True),
     "nuttx assert": _form(
-        r"Assertion failed(?: (?P<message>[^:]{1,200}):?)? at file: ?(?P<file>[^:\s]{1,200})(?::| line: )(?P<line>[0-9]{1,7})"
+        rf"Assertion failed(?: (?P<message>[^:]{{1,200}}):?)? at file: ?(?P<file>[^:\s]{{1,200}})(?::| line: ){_LINE}"
         r" task(?:\(CPU[0-9]{1,2}\))?: (?P<task>\S{1,32})",
         *(_ASSERTION, _FAILED),
     ),
     # ChibiOS says nothing by itself; this is how halt hooks of its users name the reason
-    "chibios": _form(r"(?:chSysHalt|System halted|SYSTEM HALTED)(?:\(\))?[:!] ?(?P<message>\S.{0,100})", _PANIC, "system halted"),
+    "chibios": _form(
+        r"(?:chSysHalt|System halted|SYSTEM HALTED)(?:\(\))?[:!,]? ?(?:reason:? )?"
+        r"(?P<message>SV#[0-9]{1,2}|ch[A-Z]\w{2,40})",
+        *(_PANIC, "system halted"),
+    ),
     # FreeRTOS says nothing by itself either: what its hooks print is copied from its examples
     "overflow": _form(
         r"(?:\*{1,10} ?)?(?:application |freertos )?stack ?over ?flow(?: detected| occurred)?[!.]{0,3}"
@@ -212,16 +225,15 @@ _FORMS: Final[dict[str, _Form]] = {
         flags=re.IGNORECASE,
     ),
     "overflow of": _form(
-        rf"(?:(?:application |task )?{_TASK}(?: prio\[[0-9]{{1,3}}\])? ?stack ?over ?flow!{{1,3}}$"
+        rf"(?:(?:application|task) {_TASK} stack ?over ?flow[!.]{{0,3}}$"
         r"|task ?\[(?P<task2>[^\]]{1,32})\] prio ?\[[0-9]{1,3}\] ?stack ?over ?flow$)",
         *(_OVERFLOW, "stack overflow"),
         flags=re.IGNORECASE,
     ),
     "overflow title": _form(
-        r"(?:[*#=!>-]{2,60} ?(?:FREERTOS )?STACK ?OVERFLOW(?: DETECTED)? ?[*#=!<-]{0,60}$"
+        r"(?:[*#=!>-]{3,60} ?(?:FREERTOS )?STACK ?OVERFLOW(?: DETECTED)? ?[*#=!<-]{0,60}$"
         r"|(?:FREERTOS )?STACK ?OVERFLOW(?: DETECTED)?!{1,3}$)",
         *(_OVERFLOW, "stack overflow"),
-        flags=re.IGNORECASE,
     ),
     "overflow hook": _form(
         rf"vApplicationStackOverflowHook(?:\(\))?(?:$|[:!(,-]{{1,2}} ?(?:task)?[ :=]{{0,3}}(?:{_TASK})?[)!.]{{0,3}}$)",
@@ -234,18 +246,19 @@ _FORMS: Final[dict[str, _Form]] = {
 }
 _ASSERTED: Final = re.compile(
     r"(?:\*{1,5} ?)?(?:configASSERT|vAssertCalled|assert_failed|assert(?:ion)?)(?:\(\))?"
-    r"(?:[ _]?(?:failed|fail|failure)\b[!:,]{0,3}|!{1,3}|(?-i:(?<=ASSERT)|(?<=Assert))(?: in| at|:)(?= )|(?<=Called)[:( ])",
+    r"(?:[ _]?(?:failed|fail|failure)\b[!:,]{0,3}|!{1,3}"
+    r"|(?-i:(?<=ASSERT)|(?<=Assert))(?: in| at|:)(?= )|(?<=Called)[:( ])",
     re.IGNORECASE,
 )
-"""The beginning of an assertion that was printed in somebody's own way: it counts where a place in the source follows."""
+"""The beginning of an assertion that is printed in somebody's own way: where a place in the source follows, it counts."""
 _PLACES: Final = (
     re.compile(
         r"(?P<file>[^\s\"'()\[\]<>,;:=]{1,120}\.(?:cpp|cxx|cc|c|hpp|hh|h|ino|rs))[\"')]?"
         r"(?::|\+|[ ,(]{1,3}(?:at |on |in )?(?:line|Line|LINE|l\.)?[ :#=]{0,3})(?P<line>[0-9]{1,7})\b",
     ),
     re.compile(
-        r"\b(?:line|Line|LINE)[ :#=]{0,3}(?P<line>[0-9]{1,7})[ ,:;)]{1,4}(?:of |in |at )?(?:file|File|FILE)?[ :='\"]{0,3}"
-        r"(?P<file>[^\s\"'()\[\]<>,;:=]{1,120}\.(?:cpp|cxx|cc|c|hpp|hh|h|ino|rs))\b",
+        r"\b(?:line|Line|LINE)[ :#=]{0,3}(?P<line>[0-9]{1,7})[ ,:;)]{1,4}(?:of |in |at )?"
+        r"(?:file|File|FILE)?[ :='\"]{0,3}(?P<file>[^\s\"'()\[\]<>,;:=]{1,120}\.(?:cpp|cxx|cc|c|hpp|hh|h|ino|rs))\b",
     ),
 )
 _TALK: Final = re.compile(
@@ -274,7 +287,10 @@ def _header(words: Words) -> Header | None:
             continue
         if form.is_title and words.kinds & {PrefixKind.HARMLESS, PrefixKind.NAME}:
             continue
-        return _made(name, form, match, words)
+        header = _made(name, form, match, words)
+        if form.kind is _OVERFLOW and _TALK.fullmatch(header.task):
+            continue
+        return header
     return _asserted(words)
 
 

@@ -34,7 +34,16 @@ REGISTER_LINES: Final = 16
 _TALK: Final = ("last", "previous", "prev", "saved", "stored", "since", "before", "history", "earlier", "no ", "reset")
 """Words with which firmware tells of a crash of its former life, or of none."""
 _STATUS: Final = ("cfsr", "hfsr", "fault status")
-_TITLES: Final = ("hardfault", "hard fault", "busfault", "bus fault", "usagefault", "usage fault", "memmanage", "exception")
+_TITLES: Final = (
+    "hardfault",
+    "hard fault",
+    "busfault",
+    "bus fault",
+    "usagefault",
+    "usage fault",
+    "memmanage",
+    "exception",
+)
 _EXCEPTION_RETURN: Final = 0xFFFFFF80
 """Values of LR from here on are no addresses, but say how to return from an exception (EXC_RETURN)."""
 _PARTS: Final = frozenset({"mmfsr", "mfsr", "bfsr", "ufsr"})
@@ -139,7 +148,9 @@ class CrashReader:
             self._improve(header)
             told = True
         else:
-            told = self._add_message(line) or any([self._take_words(words.text) for words in _shapes(line)])
+            told = self._add_message(line)
+            for words in () if told else _shapes(line):
+                told = self._take_words(words.text) or told
         self._others = 0 if told else self._others + 1
         if self._lines >= MOST_LINES or self._others >= MOST_OTHER_LINES:
             self.end()
@@ -206,7 +217,7 @@ class CrashReader:
 
     def _add_address(self, role: AddressRole, address: int) -> None:
         crash = self._now
-        if not address or address >= _EXCEPTION_RETURN and role is AddressRole.LR:
+        if not address or (address >= _EXCEPTION_RETURN and role is AddressRole.LR):
             return
         order = list(AddressRole)
         addresses = sorted((*crash.addresses, CrashAddress(role, address)), key=lambda each: order.index(each.role))

@@ -6,7 +6,7 @@ from typing import Final
 from flashdeck.text import clean
 from flashdeckd.crashes.crash import AddressRole, Crash, CrashAddress
 from flashdeckd.crashes.crash_resolving import Resolution
-from flashdeckd.crashes.elf_lines import Frame
+from flashdeckd.crashes.looked_up import Frame
 
 MOST_REPORTED: Final = 40
 """Lines of one crash."""

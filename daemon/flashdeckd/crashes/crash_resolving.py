@@ -12,8 +12,7 @@ from flashdeck.text import clean
 from flashdeckd.crashes.board_programs import BoardProgram
 from flashdeckd.crashes.crash import Crash, CrashAddress
 from flashdeckd.crashes.elf_beside import FoundElf, NoElf, find_elf
-from flashdeckd.crashes.elf_lines import Frame
-from flashdeckd.crashes.look_up import OTHER_FILE
+from flashdeckd.crashes.looked_up import OTHER_FILE, Frame
 from flashdeckd.host import commands, threads
 
 FIND_SECONDS: Final = 20.0
@@ -71,9 +70,7 @@ async def _resolved(
     return await _looked_up(found, addresses)
 
 
-async def _looked_up(
-    found: FoundElf, addresses: Sequence[CrashAddress]
-) -> dict[CrashAddress, Sequence[Frame]] | str:
+async def _looked_up(found: FoundElf, addresses: Sequence[CrashAddress]) -> dict[CrashAddress, Sequence[Frame]] | str:
     shown = clean(found.path.name)
     words = (str(found.path), found.sha256, f"{USEFUL_SECONDS:g}", *(f"{each.looked_up:x}" for each in addresses))
     try:
@@ -90,5 +87,7 @@ async def _looked_up(
         answer = msgspec.json.decode(result.output.rpartition("\n")[2], type=list[list[Frame]])
     except msgspec.DecodeError:
         return f"{shown} cannot be made sense of: {_RAW}"
-    named = {address: frames for address, frames in zip(addresses, answer, strict=False) if frames}
+    named: dict[CrashAddress, Sequence[Frame]] = {
+        address: frames for address, frames in zip(addresses, answer, strict=False) if frames
+    }
     return named or f"{shown} has no names for these addresses: is it stripped?"

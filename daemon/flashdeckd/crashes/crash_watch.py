@@ -1,17 +1,19 @@
 """The crashes of one board: read from its lines, and told once no more comes, with functions and lines.
 
-A crash is known with its first line, and `read` returns it then. The rest takes a moment, and never keeps a line waiting.
+A crash is known with its first line, and `read` returns it then. The rest takes a moment, and keeps no line waiting.
 """
 
 import asyncio
 from collections.abc import Callable, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flashdeckd.crashes.board_programs import BoardProgram
 from flashdeckd.crashes.crash import Crash
-from flashdeckd.crashes.crash_reader import CrashReader
 from flashdeckd.crashes.crash_report import report
 from flashdeckd.crashes.crash_resolving import resolve
+
+if TYPE_CHECKING:  # see below
+    from flashdeckd.crashes.crash_reader import CrashReader
 
 QUIET_SECONDS: Final = 0.5
 """Seconds without a line after which no more is expected of a crash."""
@@ -25,12 +27,19 @@ class CrashWatch:
     """The crashes of one board. Runs in the event loop's thread only."""
 
     def __init__(
-        self, programs: Callable[[], Sequence[BoardProgram]], tell: Callable[[Sequence[str]], object]
+        self,
+        programs: Callable[[], Sequence[BoardProgram]],
+        tell: Callable[[Sequence[str]], object],
+        ended: Callable[[asyncio.Task[None]], object],
     ) -> None:
-        """`programs` returns what the board may be running; `tell` is given the lines that report a crash."""
+        """`programs` returns what the board may be running; `tell` is given the lines that report a crash.
+
+        `ended` is told of each report that has come to its end, also by a fault of ours.
+        """
         self._programs = programs
         self._tell = tell
-        self._reader = CrashReader()
+        self._ended = ended
+        self._reader = _new_reader()
         self._timer: asyncio.TimerHandle | None = None
         self._latest = 0.0
         """By the loop's time: then the crash that is open is told at the latest."""
@@ -76,6 +85,7 @@ class CrashWatch:
                 self._more += 1
             else:
                 self._reporting = asyncio.create_task(self._report(crash))
+                self._reporting.add_done_callback(self._ended)
 
     async def _report(self, crash: Crash) -> None:
         self._tell(report(crash, await resolve(crash, self._programs())))
@@ -83,3 +93,10 @@ class CrashWatch:
         if self._more:
             count, self._more = self._more, 0
             self._tell((f"{count} more {'crash' if count == 1 else 'crashes'} since then",))
+
+
+def _new_reader() -> "CrashReader":
+    # Imported here: its patterns take longer to be made than the daemon's modules, and most daemons have no console.
+    from flashdeckd.crashes.crash_reader import CrashReader  # noqa: PLC0415
+
+    return CrashReader()

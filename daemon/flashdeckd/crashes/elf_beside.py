@@ -12,6 +12,7 @@ from flashdeckd.crashes.board_programs import BoardProgram
 from flashdeckd.crashes.elf_match import difference
 from flashdeckd.host import files
 from flashdeckd.images import elf
+from flashdeckd.images.image import Image
 
 LARGEST_ELF: Final = 128 * 1024 * 1024
 """Bytes of an ELF file that is read."""
@@ -47,31 +48,30 @@ def find_elf(program: BoardProgram) -> FoundElf | NoElf:
     if program.unknown:
         return NoElf(f"{program.unknown}: {_RAW}")
     image = _newest(program.image)
-    try:
-        paths = list(_beside(image))
-    except OSError as error:
-        return NoElf(f"{clean(image.name)} cannot be looked at ({clean(error.strerror or str(error))}): {_RAW}")
-    if not paths:
-        return NoElf(f"there is no ELF file beside {clean(image.name)}: {_RAW}")
     known = program.read()
     if not known.pieces:
         return NoElf(f"the image that is in {program.partition} is not kept any more: {_RAW}")
-    reasons: list[str] = []
-    for path in paths:
-        shown = clean(path.name)
-        try:
-            if files.status(path).st_size > LARGEST_ELF:
-                reasons.append(f"{shown} is larger than {LARGEST_ELF // (1024 * 1024)} MB: {_RAW}")
-                continue
-            data = files.contents(path, LARGEST_ELF)
-        except OSError as error:
-            reasons.append(f"{shown} cannot be read ({clean(error.strerror or str(error))}): {_RAW}")
-            continue
-        differs = difference(shown, data, known, program.span)
-        if not differs:
-            return FoundElf(path, hashlib.sha256(data).hexdigest())
-        reasons.append(f"{shown} is of another build ({differs}): {_RAW}")
-    return NoElf(reasons[0])
+    first: NoElf | None = None
+    for path in _beside(image):
+        found = _compared(path, known, program)
+        if isinstance(found, FoundElf):
+            return found
+        first = first or found
+    return first or NoElf(f"there is no ELF file beside {clean(image.name)}: {_RAW}")
+
+
+def _compared(path: Path, known: Image, program: BoardProgram) -> FoundElf | NoElf:
+    """Return an ELF file as that of the image that a partition is `known` to have, or why it is none."""
+    shown = clean(path.name)
+    try:
+        if files.status(path).st_size > LARGEST_ELF:
+            return NoElf(f"{shown} is larger than {LARGEST_ELF // (1024 * 1024)} MB: {_RAW}")
+        data = files.contents(path, LARGEST_ELF)
+    except OSError as error:
+        return NoElf(f"{shown} cannot be read ({clean(error.strerror or str(error))}): {_RAW}")
+    if differs := difference(shown, data, known, program.span):
+        return NoElf(f"{shown} is of another build ({differs}): {_RAW}")
+    return FoundElf(path, hashlib.sha256(data).hexdigest())
 
 
 def _newest(pattern: str) -> Path:
@@ -92,7 +92,7 @@ def _modified(path: str) -> int:
 def _beside(image: Path) -> Iterator[Path]:
     """Yield the ELF files that may be those of an image file: itself, then those of the same name in its directory.
 
-    `zephyr.signed.bin` has `zephyr.elf`, and `app.bin` of cargo's `app`. Raises OSError.
+    `zephyr.signed.bin` has `zephyr.elf`, and `app.bin` of cargo's `app`.
     """
     stem = image.name
     names = [image.name]
@@ -101,5 +101,12 @@ def _beside(image: Path) -> Iterator[Path]:
         names += [stem + ending for ending in ENDINGS]
     for name in dict.fromkeys(names):
         path = image.with_name(name)
-        if len(str(path)) <= MAX_PATH and files.is_file(path) and elf.is_in(files.contents(path, _MAGIC_SIZE)):
+        if len(str(path)) <= MAX_PATH and files.is_file(path) and _begins_as_elf(path):
             yield path
+
+
+def _begins_as_elf(path: Path) -> bool:
+    try:
+        return elf.is_in(files.contents(path, _MAGIC_SIZE))
+    except OSError:  # another one may be readable
+        return False

@@ -15,12 +15,13 @@ from elftools.dwarf.compileunit import CompileUnit
 from elftools.dwarf.die import DIE
 from elftools.dwarf.dwarfinfo import DWARFInfo
 from elftools.dwarf.lineprogram import LineProgram
+from elftools.dwarf.ranges import BaseAddressEntry
 from elftools.elf.elffile import ELFFile
 from elftools.elf.sections import Section
-from msgspec import Struct
 
 from flashdeck.text import clean
 from flashdeckd.crashes.demangling import LONGEST_NAME, demangled
+from flashdeckd.crashes.looked_up import Frame
 
 MOST_INLINED: Final = 16
 """Frames of functions that were put into one another at one address."""
@@ -59,21 +60,9 @@ _DAMAGE: Final = (
 """What pyelftools raises where a file is not what it says."""
 
 
-class Frame(Struct, frozen=True, kw_only=True):
-    """One function that was running at an address."""
-
-    function: str = ""
-    """Its name; "" where nobody knows."""
-    offset: int = 0
-    """Bytes from its start; for a function that was put into another one, 0."""
-    file: str = ""
-    line: int = 0
-    """0 where nobody knows."""
-    is_inlined: bool = False
-    """True for a function that was put into the next frame's."""
-
-
-def look_up(data: bytes, addresses: Sequence[int], *, may_go_on: Callable[[], bool] = lambda: True) -> list[list[Frame]]:
+def look_up(
+    data: bytes, addresses: Sequence[int], *, may_go_on: Callable[[], bool] = lambda: True
+) -> list[list[Frame]]:
     """Return the functions at each address of a file, the innermost first; none where nothing is known.
 
     `may_go_on` is asked between two parts: once it says no, only what is known by then is returned. Raises nothing for
@@ -133,9 +122,7 @@ def _bytes_of(section: Section) -> bytes:
     return section.data()
 
 
-def _from_dwarf(
-    file: ELFFile, wanted: set[int], may_go_on: Callable[[], bool]
-) -> Iterator[tuple[int, list[Frame]]]:
+def _from_dwarf(file: ELFFile, wanted: set[int], may_go_on: Callable[[], bool]) -> Iterator[tuple[int, list[Frame]]]:
     """Yield what the debug information says of addresses, each once."""
     try:
         if not file.has_dwarf_info():
@@ -280,16 +267,17 @@ def _ranges(dwarf: DWARFInfo, die: DIE) -> Iterable[tuple[int, int]]:
         return [(start, end)]
     ranges = attributes.get("DW_AT_ranges")
     lists = dwarf.range_lists() if ranges is not None else None
-    if ranges is None or lists is None:
+    unit = die.cu
+    if ranges is None or lists is None or not isinstance(unit, CompileUnit):
         return []
-    base = die.cu.get_top_DIE().attributes.get("DW_AT_low_pc")
+    base = unit.get_top_DIE().attributes.get("DW_AT_low_pc")
     at = int(base.value) if base is not None else 0
     found: list[tuple[int, int]] = []
-    for entry in lists.get_range_list_at_offset(ranges.value, cu=die.cu):
-        if hasattr(entry, "base_address"):
+    for entry in lists.get_range_list_at_offset(ranges.value, cu=unit):
+        if isinstance(entry, BaseAddressEntry):
             at = entry.base_address
         else:
-            offset = 0 if getattr(entry, "is_absolute", False) else at
+            offset = 0 if entry.is_absolute else at
             found.append((entry.begin_offset + offset, entry.end_offset + offset))
     return found
 

@@ -99,8 +99,12 @@ class FaultRegisters:
 
     @property
     def proves_fault(self) -> bool:
-        """Return whether the status alone shows that there was a fault: a cause is set, and no bit that has no sense."""
+        """Return whether the status alone shows that there was a fault: a bit is set, and none that has no sense."""
         return _is_set(self.cfsr, _CFSR_BITS) or _is_set(self.hfsr, _HFSR_BITS)
+
+
+NOTHING_SAID: Final = FaultRegisters()
+"""A board has said none of its registers."""
 
 
 def with_part(cfsr: int | None, name: str, value: int) -> int:

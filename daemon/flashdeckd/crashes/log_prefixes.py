@@ -36,6 +36,8 @@ class Words:
     """The number of pieces that were."""
 
 
+NO_WORDS: Final = Words("")
+"""The words of no line."""
 _SEVERE: Final = r"(?:err|error|fatal|critical|crit|panic|emerg|alert|E|F|ERR|ERROR|FATAL|CRITICAL|CRIT|PANIC|EMERG|ALERT|Error|Fatal|Panic)"  # noqa: E501 -- one list
 _HARMLESS: Final = r"(?:dbg|inf|info|debug|trace|wrn|warn|warning|note|notice|D|I|T|V|W|N|DBG|INF|INFO|DEBUG|TRACE|WRN|WARN|WARNING|NOTE|NOTICE|Info|Debug|Note|Warning)"  # noqa: E501 -- one list
 _PIECE: Final = re.compile(

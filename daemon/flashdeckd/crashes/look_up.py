@@ -12,12 +12,11 @@ import msgspec
 
 from flashdeckd.crashes.elf_beside import LARGEST_ELF
 from flashdeckd.crashes.elf_lines import look_up
+from flashdeckd.crashes.looked_up import OTHER_FILE
 from flashdeckd.host import clock, files, processes
 
 MOST_MEMORY: Final = 2 * 1024 * 1024 * 1024
 """Bytes of memory that the process may take."""
-OTHER_FILE: Final = 3
-"""Exit code: the file is not the one that was asked for any more."""
 
 
 def main(arguments: list[str]) -> int:
