@@ -250,7 +250,7 @@ _ASSERTED: Final = re.compile(
     r"|(?-i:(?<=ASSERT)|(?<=Assert))(?: in| at|:)(?= )|(?<=Called)[:( ])",
     re.IGNORECASE,
 )
-"""The beginning of an assertion that is printed in somebody's own way: where a place in the source follows, it counts."""
+"""The beginning of an assertion printed in a way of somebody's own: where a place in the source follows, it counts."""
 _PLACES: Final = (
     re.compile(
         r"(?P<file>[^\s\"'()\[\]<>,;:=]{1,120}\.(?:cpp|cxx|cc|c|hpp|hh|h|ino|rs))[\"')]?"
