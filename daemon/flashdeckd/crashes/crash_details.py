@@ -108,7 +108,7 @@ def trace_begins_in(text: str) -> tuple[int, ...] | None:
     if match is None:
         return None
     rest = text[match.end() :]
-    needs_prefix = "addr2line" not in match[0]
+    needs_prefix = "addr2line" not in text
     return tuple(int(each["value"], 16) for each in _TRACE_WORD.finditer(rest) if each["prefix"] or not needs_prefix)
 
 

@@ -138,9 +138,9 @@ _FORMS: Final[dict[str, _Form]] = {
         follows=True,
     ),
     "esp panic": _form(r"={10,40} PANIC ={10,40}$", _PANIC, "panic", vague=True),
-    "esp exception": _form(
-        r"Exception (?:occur{1,2}ed (?:on \w{1,10} )?)?'(?P<message>[^']{1,60})'(?: mepc=0x[0-9a-f]{1,8}|$)",
-        *(_FAULT, "exception"),
+    "esp exception": _form(r"Exception '(?P<message>[^']{1,60})' mepc=0x[0-9a-f]{1,8}\b", *(_FAULT, "exception")),
+    "esp exception on Xtensa": _form(
+        r"Exception occur{1,2}ed (?:on \w{1,10} )?'(?P<message>[^']{1,60})'$", *(_FAULT, "exception")
     ),
     # Mbed OS, and with it ArduinoCore-mbed
     "mbed fault": _form(r"\+\+ MbedOS Fault Handler \+\+$", _FAULT, "fault", vague=True),
@@ -261,6 +261,8 @@ _PLACES: Final = (
         r"(?:file|File|FILE)?[ :='\"]{0,3}(?P<file>[^\s\"'()\[\]<>,;:=]{1,120}\.(?:cpp|cxx|cc|c|hpp|hh|h|ino|rs))\b",
     ),
 )
+_BETWEEN: Final = re.compile(r"(?:^|(?<=[ ,;:)]))(?:in|at|on|file|File)?[ :,]{0,3}(?:file|File)?[ :='\"(]{0,4}$")
+"""The words between the condition and its place in the source."""
 _TALK: Final = re.compile(
     r"\b(?:pass(?:ed|es)?|ok|okay|test(?:ed|ing|s)?|self-?test|expected|enabled|disabled|installed|never|last|previous"
     r"|since|example|simulated?|would|if|when|may|no|not|without|count(?:er)?s?|recovered|handled|cleared)\b",
@@ -304,7 +306,7 @@ def _made(name: str, form: _Form, match: re.Match[str], words: Words) -> Header:
         shown, kind, message = _zephyr(message)
     follows = form.message_follows and ("follows" not in match.groupdict() or bool(found.get("follows")))
     return Header(
-        form=name,
+        form=f"{name} {shown}" if "fault" in found else name,
         kind=kind,
         name=shown,
         message=message,
@@ -338,7 +340,5 @@ def _asserted(words: Words) -> Header | None:
     place = next(filter(None, (each.search(text, head.end()) for each in _PLACES)), None)
     if place is None or _TALK.search(text, place.end()):
         return None
-    message = text[head.end() : place.start()].strip(" :,;-()[]\"'@")
-    if message.lower() in {"in", "at", "file", "in file", "at file"}:
-        message = ""
+    message = _BETWEEN.sub("", text[head.end() : place.start()]).strip(" :,;-()[]\"'@")
     return Header("assertion", _ASSERTION, _FAILED, message, place["file"], int(place["line"]), words=words)

@@ -5,7 +5,9 @@ and callers come in several lines, and other lines may come between them.
 """
 
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Final
 
 from flashdeckd.crashes.crash import LONGEST_MESSAGE, AddressRole, Crash, CrashAddress, CrashKind
@@ -21,7 +23,7 @@ from flashdeckd.crashes.crash_details import (
 )
 from flashdeckd.crashes.crash_headers import Header, header_in
 from flashdeckd.crashes.fault_registers import FaultRegisters, with_part
-from flashdeckd.crashes.log_prefixes import Words, stripped
+from flashdeckd.crashes.log_prefixes import stripped
 
 MOST_LINES: Final = 96
 """Lines after the first one that are looked at."""
@@ -148,9 +150,7 @@ class CrashReader:
             self._improve(header)
             told = True
         else:
-            told = self._add_message(line)
-            for words in () if told else _shapes(line):
-                told = self._take_words(words.text) or told
+            told = self._add_message(line) or self._take_words(line)
         self._others = 0 if told else self._others + 1
         if self._lines >= MOST_LINES or self._others >= MOST_OTHER_LINES:
             self.end()
@@ -188,17 +188,15 @@ class CrashReader:
         self._crash = replace(self._now, message=text[:LONGEST_MESSAGE])
         return True
 
-    def _take_words(self, text: str) -> bool:
+    def _take_words(self, line: str) -> bool:
         """Take all that a line says; return whether it said anything."""
-        return any(
-            [
-                self._add_registers(dict(registers_in(text))),
-                self._add_trace(text),
-                self._add_cause(text),
-                self._add_task(text),
-                self._add_mbed(text),
-            ]
-        )
+        shapes = [words.text for words in stripped(line)]
+        if self._add_trace(line, shapes):
+            return True
+        told = self._add_registers(dict(registers_in(line)))
+        told = self._add_cause(line) or told
+        told = any(map(self._add_task, shapes)) or told
+        return any(map(self._add_mbed, shapes)) or told
 
     def _add_registers(self, said: dict[str, int]) -> bool:
         registers = self._now.registers
@@ -223,19 +221,16 @@ class CrashReader:
         addresses = sorted((*crash.addresses, CrashAddress(role, address)), key=lambda each: order.index(each.role))
         self._crash = replace(crash, addresses=tuple(addresses[: MOST_CALLERS + 2]))
 
-    def _add_trace(self, text: str) -> bool:
-        begun = trace_begins_in(text)
+    def _add_trace(self, line: str, shapes: Sequence[str]) -> bool:
+        """Take callers; `shapes` are the words of the line without ever more of what stands before them."""
+        begun = trace_begins_in(line)
         if begun is not None:
             self._in_trace = True
-            for address in begun:
-                self._add_address(AddressRole.BACKTRACE, address)
-            return True
-        if not self._in_trace:
-            return False
-        if (caller := caller_in(text)) is not None:
-            self._add_address(AddressRole.BACKTRACE, caller)
-            return True
-        return False
+        elif self._in_trace:
+            begun = tuple(islice((each for each in map(caller_in, shapes) if each is not None), 1))
+        for address in begun or ():
+            self._add_address(AddressRole.BACKTRACE, address)
+        return bool(begun)
 
     def _add_cause(self, text: str) -> bool:
         registers = self._now.registers
@@ -278,9 +273,3 @@ class CrashReader:
         if self._crash is None:
             raise RuntimeError("there is no crash to be described")
         return self._crash
-
-
-def _shapes(line: str) -> list[Words]:
-    """Return the words of a line with all that stands before them, and with nothing of it."""
-    shapes = list(stripped(line))
-    return [shapes[0], shapes[-1]] if len(shapes) > 1 else shapes
