@@ -217,9 +217,11 @@ class CrashReader:
         crash = self._now
         if not address or (address >= _EXCEPTION_RETURN and role is AddressRole.LR):
             return
+        if sum(each.role is role for each in crash.addresses) >= MOST_CALLERS:
+            return
         order = list(AddressRole)
         addresses = sorted((*crash.addresses, CrashAddress(role, address)), key=lambda each: order.index(each.role))
-        self._crash = replace(crash, addresses=tuple(addresses[: MOST_CALLERS + 2]))
+        self._crash = replace(crash, addresses=tuple(addresses))
 
     def _add_trace(self, line: str, shapes: Sequence[str]) -> bool:
         """Take callers; `shapes` are the words of the line without ever more of what stands before them."""

@@ -4,6 +4,7 @@ Bytes in, values out. A file may be damaged anywhere: what cannot be read is lef
 """
 
 import struct
+import zlib
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from io import BytesIO
@@ -54,8 +55,8 @@ _NEW_NUMBERS: Final = 5
 """From this version of DWARF on files are numbered from 0."""
 
 _DAMAGE: Final = (
-    *(ELFError, DWARFError, ConstructError, struct.error),
-    *(LookupError, ValueError, TypeError, AttributeError, AssertionError, ArithmeticError, RecursionError, EOFError),
+    *(ELFError, DWARFError, ConstructError, struct.error, zlib.error),
+    *(LookupError, ValueError, TypeError, AttributeError, AssertionError, ArithmeticError, RuntimeError, EOFError),
 )
 """What pyelftools raises where a file is not what it says."""
 
