@@ -31,16 +31,22 @@ int Loop::step(int x) {
 }
 extern "C" int main() { motor::Loop l{3}; for (;;) l.step(4); }
 """
+TABLES: Final = """\
+extern "C" { extern const unsigned table[1024]; const unsigned table[1024] = { 1, 2, 3 };
+unsigned look(int at) { return table[at]; }
+int main() { volatile int at = 7; for (;;) at = (int)look(at); } }
+"""
+"""A program with constants in a section of their own."""
 INLINED_LINE: Final = 4
 CALL_LINE: Final = 7
 
 
-def compiled(directory: Path, *options: str) -> Path:
-    """Return the ELF file of `SOURCE`, built with these options; skips where there is no compiler."""
+def compiled(directory: Path, *options: str, source: str = SOURCE) -> Path:
+    """Return the ELF file of a source, built with these options; skips where there is no compiler."""
     compiler = shutil.which("arm-none-eabi-g++")
     if compiler is None:
         pytest.skip("no arm-none-eabi-g++")
-    (directory / "control.cpp").write_text(SOURCE)
+    (directory / "control.cpp").write_text(source)
     fixed = (
         "-mcpu=cortex-m4",
         "-mthumb",
