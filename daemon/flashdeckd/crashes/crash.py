@@ -28,7 +28,7 @@ class AddressRole(StrEnum):
     PC = "pc"
     """The instruction that was carried out, or would have been."""
     LR = "lr"
-    """Where the function would have returned to: the call is just before it."""
+    """The address that the function would have returned to: the call is just before it."""
     BACKTRACE = "by"
     """A caller further up; as LR."""
 
@@ -59,7 +59,7 @@ class Crash:
     name: str
     """Its name in few words, as "HardFault", "assertion failed", "panic"."""
     message: str = ""
-    """What the board says of it: a condition that does not hold, a message; "" for nothing."""
+    """The words of the board about it: a condition that does not hold, a message; "" for nothing."""
     file: str = ""
     line: int = 0
     """The place in the source that the text itself names; 0 where it names none."""

@@ -1,4 +1,4 @@
-"""What the lines behind the first one of a crash add to it: registers, callers, causes in words, the task. Pure."""
+"""The lines behind the first one of a crash, and what they add: registers, callers, causes in words, the task. Pure."""
 
 import re
 from collections.abc import Iterator

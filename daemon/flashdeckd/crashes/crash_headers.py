@@ -33,11 +33,11 @@ _FAULT_NAMES: Final = {
 
 
 @dataclass(frozen=True, slots=True)
-class Header:
-    """What the first line of a crash says by itself."""
+class CrashHeader:
+    """The first line of a crash, and what it says by itself."""
 
     form: str
-    """Which pattern it was: that of one crash has each form once."""
+    """The pattern that it was: the lines of one crash have each form once."""
     kind: CrashKind
     name: str
     message: str = ""
@@ -276,14 +276,14 @@ def may_be_header(lowered: str) -> bool:
     return any(needle in lowered for needle in _NEEDLES)
 
 
-def header_in(line: str) -> Header | None:
+def header_in(line: str) -> CrashHeader | None:
     """Return what a line says if it is the first line of a crash, or another one of such."""
     if not may_be_header(line.lower()):
         return None
     return next(filter(None, map(_header, stripped(line))), None)
 
 
-def _header(words: Words) -> Header | None:
+def _header(words: Words) -> CrashHeader | None:
     for name, form in _FORMS.items():
         if (match := form.pattern.match(words.text)) is None:
             continue
@@ -296,7 +296,7 @@ def _header(words: Words) -> Header | None:
     return _asserted(words)
 
 
-def _made(name: str, form: _Form, match: re.Match[str], words: Words) -> Header:
+def _made(name: str, form: _Form, match: re.Match[str], words: Words) -> CrashHeader:
     found = {key: each.strip() for key, each in match.groupdict().items() if each}
     message = found.get("message", "")
     shown, kind = form.name, form.kind
@@ -305,7 +305,7 @@ def _made(name: str, form: _Form, match: re.Match[str], words: Words) -> Header:
     if name == "zephyr":
         shown, kind, message = _zephyr(message)
     follows = form.message_follows and ("follows" not in match.groupdict() or bool(found.get("follows")))
-    return Header(
+    return CrashHeader(
         form=f"{name} {shown}" if "fault" in found else name,
         kind=kind,
         name=shown,
@@ -331,7 +331,7 @@ def _zephyr(reason: str) -> tuple[str, CrashKind, str]:
     return known.get(reason.lower(), ("fatal error of Zephyr", _PANIC, reason))
 
 
-def _asserted(words: Words) -> Header | None:
+def _asserted(words: Words) -> CrashHeader | None:
     """Return an assertion that somebody prints in a way of their own, with its place in the source."""
     text = words.text
     head = _ASSERTED.match(text)
@@ -341,4 +341,4 @@ def _asserted(words: Words) -> Header | None:
     if place is None or _TALK.search(text, place.end()):
         return None
     message = _BETWEEN.sub("", text[head.end() : place.start()]).strip(" :,;-()[]\"'@")
-    return Header("assertion", _ASSERTION, _FAILED, message, place["file"], int(place["line"]), words=words)
+    return CrashHeader("assertion", _ASSERTION, _FAILED, message, place["file"], int(place["line"]), words=words)

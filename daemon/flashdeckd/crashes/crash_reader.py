@@ -21,7 +21,7 @@ from flashdeckd.crashes.crash_details import (
     task_in,
     trace_begins_in,
 )
-from flashdeckd.crashes.crash_headers import Header, header_in
+from flashdeckd.crashes.crash_headers import CrashHeader, header_in
 from flashdeckd.crashes.fault_registers import FaultRegisters, with_part
 from flashdeckd.crashes.log_prefixes import stripped
 
@@ -103,7 +103,7 @@ class CrashReader:
         """Return the oldest crash about which no more is expected; None where there is none. Each is returned once."""
         return self._whole.popleft() if self._whole else None
 
-    def _begin(self, header: Header) -> Crash:
+    def _begin(self, header: CrashHeader) -> Crash:
         self._crash = Crash(
             kind=header.kind,
             name=header.name,
@@ -139,11 +139,11 @@ class CrashReader:
         status = FaultRegisters(cfsr=all_of.get("cfsr"), hfsr=all_of.get("hfsr"))
         if not status.proves_fault or not ("pc" in all_of or self._number - self._titled < REGISTER_LINES):
             return None
-        crash = self._begin(Header("registers", CrashKind.FAULT, "fault", is_vague=True))
+        crash = self._begin(CrashHeader("registers", CrashKind.FAULT, "fault", is_vague=True))
         self._add_registers(all_of)
         return self._crash or crash
 
-    def _take(self, line: str, header: Header | None) -> None:
+    def _take(self, line: str, header: CrashHeader | None) -> None:
         """Take a line of, or between those of, the crash that is open."""
         self._lines += 1
         if header is not None:
@@ -155,7 +155,7 @@ class CrashReader:
         if self._lines >= MOST_LINES or self._others >= MOST_OTHER_LINES:
             self.end()
 
-    def _improve(self, header: Header) -> None:
+    def _improve(self, header: CrashHeader) -> None:
         """Take another header of the same crash, which may know better."""
         crash = self._now
         self._forms.add(header.form)

@@ -1,7 +1,7 @@
 """From the addresses of a crash to functions and lines, with the ELF file of the very build that is on the board."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -29,12 +29,12 @@ _RAW: Final = "addresses are not resolved"
 
 @dataclass(frozen=True, slots=True)
 class Resolution:
-    """What became of the addresses of a crash."""
+    """The outcome for the addresses of a crash."""
 
-    frames: dict[CrashAddress, Sequence[Frame]] = field(default_factory=dict[CrashAddress, Sequence[Frame]])
+    frames: Mapping[CrashAddress, Sequence[Frame]] = field(default_factory=dict[CrashAddress, Sequence[Frame]])
     """The functions at each address, the innermost first; an address of which nothing is known is left out."""
     notes: tuple[str, ...] = ()
-    """Why some, or all, are not resolved: sentences."""
+    """The reasons why some, or all, are not resolved: sentences."""
 
 
 async def resolve(crash: Crash, programs: Sequence[BoardProgram]) -> Resolution:

@@ -40,6 +40,8 @@ class CrashWatch:
         self._tell = tell
         self._ended = ended
         self._reader = _new_reader()
+        self._running: Sequence[BoardProgram] = ()
+        """What the board was running as the crash that is open began: it may be flashed anew at once."""
         self._timer: asyncio.TimerHandle | None = None
         self._latest = 0.0
         """By the loop's time: then the crash that is open is told at the latest."""
@@ -50,9 +52,10 @@ class CrashWatch:
     def read(self, line: str) -> Crash | None:
         """Take a line that the board has said; return the crash that begins with it."""
         crash = self._reader.read(line)
+        self._report_whole()
         if crash is not None:
             self._latest = asyncio.get_running_loop().time() + LONGEST_SECONDS
-        self._report_whole()
+            self._running = self._programs()
         self._wait()
         return crash
 
@@ -84,11 +87,11 @@ class CrashWatch:
             if self._reporting is not None and not self._reporting.done():
                 self._more += 1
             else:
-                self._reporting = asyncio.create_task(self._report(crash))
+                self._reporting = asyncio.create_task(self._report(crash, self._running))
                 self._reporting.add_done_callback(self._ended)
 
-    async def _report(self, crash: Crash) -> None:
-        self._tell(report(crash, await resolve(crash, self._programs())))
+    async def _report(self, crash: Crash, programs: Sequence[BoardProgram]) -> None:
+        self._tell(report(crash, await resolve(crash, programs)))
         await asyncio.sleep(REST_SECONDS)
         if self._more:
             count, self._more = self._more, 0

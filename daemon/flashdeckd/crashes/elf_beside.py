@@ -38,7 +38,7 @@ class NoElf:
     """There is no such file."""
 
     reason: str
-    """Why not, in a sentence."""
+    """The reason, in a sentence."""
 
 
 def find_elf(program: BoardProgram) -> FoundElf | NoElf:

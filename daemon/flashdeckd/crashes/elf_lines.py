@@ -58,7 +58,7 @@ _DAMAGE: Final = (
     *(ELFError, DWARFError, ConstructError, struct.error, zlib.error),
     *(LookupError, ValueError, TypeError, AttributeError, AssertionError, ArithmeticError, RuntimeError, EOFError),
 )
-"""What pyelftools raises where a file is not what it says."""
+"""The errors of pyelftools where a file is not what it says."""
 
 
 def look_up(

@@ -1,4 +1,4 @@
-"""Whether an ELF file is that of the image on a board: by their bytes. Pure.
+"""A comparison by bytes: is an ELF file that of the image on a board? Pure.
 
 The code has to be the same to the last byte. What else the file loads may differ in a few places, for a post-build step
 may have put a checksum or a signature there.

@@ -1,4 +1,4 @@
-"""What stands before the words of a line: times, levels, names of modules, as loggers and terminals put them. Pure."""
+"""The pieces before the words of a line: times, levels, names of modules, as loggers and terminals put them. Pure."""
 
 import re
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""What the process that looks addresses up answers."""
+"""The answer of the process that looks addresses up."""
 
 from typing import Final
 

@@ -27,6 +27,7 @@ from flashdeckd.images.image import Image
 
 PC = CrashAddress(AddressRole.PC, IN_SYSTICK)
 LR = CrashAddress(AddressRole.LR, BEHIND_MAIN)
+APP1 = Range.sized(ORIGIN, 384 * 1024)
 RAW = "addresses are not resolved"
 
 
@@ -34,10 +35,10 @@ def crash(*addresses: CrashAddress) -> Crash:
     return Crash(kind=CrashKind.FAULT, name="HardFault", addresses=addresses)
 
 
-def program(directory: Path, name: str = "app1", span: Range | None = Range.sized(ORIGIN, 384 * 1024)) -> BoardProgram:
+def program(directory: Path, span: Range | None = APP1) -> BoardProgram:
     (directory / "APP1.elf").write_bytes(ELF.read_bytes())
     image = Image.raw(IMAGE.read_bytes())
-    return BoardProgram(partition=name, span=span, image=str(directory / "APP1.bin"), read=lambda: image)
+    return BoardProgram(partition="app1", span=span, image=str(directory / "APP1.bin"), read=lambda: image)
 
 
 async def test_addresses_become_functions_and_lines(tmp_path: Path) -> None:
@@ -165,7 +166,7 @@ def test_the_process_answers_with_one_line(
 def test_the_process_names_nothing_in_another_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(processes, "limit_memory", lambda _: None)
+    monkeypatch.setattr(processes, "limit_memory", list[int]().append)
     (tmp_path / "APP1.elf").write_bytes(ELF.read_bytes() + b"\0")
     assert main(asked(tmp_path / "APP1.elf", hashlib.sha256(ELF.read_bytes()).hexdigest())) == OTHER_FILE
     assert capsys.readouterr().out == ""

@@ -40,6 +40,8 @@ class Board:
     ended: list[asyncio.Task[None]] = field(default_factory=list[asyncio.Task[None]])
     resolved: list[Crash] = field(default_factory=list[Crash])
     may_resolve: asyncio.Event = field(default_factory=asyncio.Event)
+    running: tuple[BoardProgram, ...] = (PROGRAM,)
+    given: list[Sequence[BoardProgram]] = field(default_factory=list[Sequence[BoardProgram]])
     watch: CrashWatch = field(init=False)
 
     def __post_init__(self) -> None:
@@ -48,14 +50,14 @@ class Board:
         self.monkeypatch.setattr(loop, "call_at", self._call_at)
         self.monkeypatch.setattr(crash_watch, "resolve", self._resolve)
         self.may_resolve.set()
-        self.watch = CrashWatch(lambda: (PROGRAM,), self.told.extend, self.ended.append)
+        self.watch = CrashWatch(lambda: self.running, self.told.extend, self.ended.append)
 
     def _call_at(self, at: float, call: Callable[[], object]) -> Timer:
         self.timers.append(Timer(at, call))
         return self.timers[-1]
 
     async def _resolve(self, crash: Crash, programs: Sequence[BoardProgram]) -> Resolution:
-        assert list(programs) == [PROGRAM]
+        self.given.append(programs)
         self.resolved.append(crash)
         await self.may_resolve.wait()
         return Resolution(notes=("no ELF file",))
@@ -109,6 +111,15 @@ async def test_each_line_puts_it_off_but_not_for_ever(board: Callable[[], Board]
     it.now = begun + LONGEST_SECONDS - QUIET_SECONDS / 2
     it.watch.read("R0 = 0x00000000")
     assert it.waits_until == begun + LONGEST_SECONDS
+
+
+async def test_it_is_resolved_with_what_was_running_as_it_began(board: Callable[[], Board]) -> None:
+    it = board()
+    it.watch.read("HardFault")
+    it.running = ()  # it is flashed anew
+    it.watch.end()
+    await it.settle()
+    assert it.given == [(PROGRAM,)]
 
 
 async def test_what_is_open_is_told_when_the_port_is_closed(board: Callable[[], Board]) -> None:

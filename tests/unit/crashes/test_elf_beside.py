@@ -1,7 +1,7 @@
 """The ELF file of an image is found beside it, and only where it is of that very build."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -66,7 +66,11 @@ def test_of_a_glob_the_newest_match_counts(tmp_path: Path) -> None:
 
 def test_so_many_matches_are_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     looked: list[str] = []
-    monkeypatch.setattr(files, "matching", lambda _: iter(str(tmp_path / f"{n}.bin") for n in range(2 * MOST_MATCHES)))
+
+    def matching(_: str) -> Iterator[str]:
+        yield from (str(tmp_path / f"{number}.bin") for number in range(2 * MOST_MATCHES))
+
+    monkeypatch.setattr(files, "matching", matching)
 
     def status(path: str) -> os.stat_result:
         looked.append(path)

@@ -258,7 +258,7 @@ def test_so_many_crashes_wait_for_whoever_takes_them() -> None:
     for number in range(MOST_WHOLE + 2):
         reader.read(f"assert failed: main.c:{number + 1}")
     reader.end()
-    lines = []
+    lines: list[int] = []
     while (crash := reader.take_whole()) is not None:
         lines.append(crash.line)
     assert lines == list(range(3, MOST_WHOLE + 3))
