@@ -41,7 +41,7 @@ class CrashWatch:
         self._ended = ended
         self._reader = _new_reader()
         self._running: Sequence[BoardProgram] = ()
-        """What the board was running as the crash that is open began: it may be flashed anew at once."""
+        """The programs of the board as the crash that is open began: it may be flashed anew at once."""
         self._timer: asyncio.TimerHandle | None = None
         self._latest = 0.0
         """By the loop's time: then the crash that is open is told at the latest."""
