@@ -121,7 +121,7 @@ class Bench:
     def _programs_of(self, name: str) -> tuple[BoardProgram, ...]:
         """Return what a board may be running."""
         board = self.config.boards.get(name)
-        return () if board is None else tuple(running_programs(board, self.book, self.shelf))
+        return () if board is None else tuple(running_programs(board, self.book.contents, self.shelf.image))
 
     async def see(self, devices: frozenset[UsbDevice], unread: Iterable[UnreadDevice] = ()) -> None:
         """Takes note of everything that is on the bus now; of `unread` it cannot be said what they are."""
