@@ -28,4 +28,6 @@ class ConsoleKind(OpenEnum):
     """Something that happened to the board or its port meanwhile."""
     NOISE = "noise"
     """Bytes that are no text, or that were too many to be recorded: they are counted."""
+    CRASH = "crash"
+    """A crash that the lines before it tell of: what it was, and where, by function and line."""
     OTHER = "other"

@@ -30,7 +30,7 @@ LIBRARIES: Mapping[Extra, Mapping[str, str]] = MappingProxyType(
         },
         Extra.TUI: {"textual": "textual"},
         Extra.WEB: {"textual": "textual", "textual-serve": "textual_serve", "aiohttp": "aiohttp"},
-        Extra.CONSOLE: {"pyserial": "serial", "google-re2": "re2"},
+        Extra.CONSOLE: {"pyserial": "serial", "google-re2": "re2", "pyelftools": "elftools"},
     }
 )
 """The packages that each cannot do without, and the modules that they are imported as.

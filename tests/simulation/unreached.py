@@ -154,7 +154,11 @@ _OTHER_PROGRAMS: Final = (
     Reason(
         "consoles, which no board of the world has: what a board says decides nothing",
         (
+            "boards/bench.py:Bench._programs_of",
+            "boards/running_programs.py:*",
             "consoles/*:*",
+            "crashes/*:*",
+            "images/elf.py:code",
             "requests/following_consoles.py:*",
             "usb/port_keeper.py:*",
             "server/handlers.py:console_handlers",
@@ -162,7 +166,13 @@ _OTHER_PROGRAMS: Final = (
             "host/files.py:device_number",
             "virtual/voice.py:*",
         ),
-        ("unit/consoles", "unit/virtual", "integration/test_consoles_of_a_daemon.py"),
+        (
+            "unit/consoles",
+            "unit/crashes",
+            "unit/virtual",
+            "integration/test_consoles_of_a_daemon.py",
+            "integration/test_crashes_of_a_daemon.py",
+        ),
     ),
     Reason(
         "a daemon whose bench is a file: the world makes its boards itself, and plugs them in without the daemon",

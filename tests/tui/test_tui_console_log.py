@@ -112,12 +112,15 @@ async def test_each_thing_that_is_said_comes_at_once_and_marks_look_otherwise() 
     await until(lambda: len(link.asked) >= 2)
     link.record.add_mark(NOW, Mark("job 1: leave"))
     link.record.add(NOW, ConsoleKind.NOISE, "9 bytes that are no text")
-    await until(lambda: log.since(0)[1] >= 4)
+    link.record.add(NOW, ConsoleKind.CRASH, "HardFault: a division by zero")
+    await until(lambda: log.since(0)[1] >= 5)
     watching.cancel()
     await asyncio.wait([watching])
     lines, _ = log.since(0)
-    assert texts(lines) == ["> line 1", "> line 2", "--- job 1: leave", "... 9 bytes that are no text"]
-    assert {(line.board, line.level, line.source) for line in lines} == {("left", LogLevel.INFO, "console /left")}
+    said, crash = lines[:-1], lines[-1]
+    assert texts(said) == ["> line 1", "> line 2", "--- job 1: leave", "... 9 bytes that are no text"]
+    assert {(line.board, line.level, line.source) for line in said} == {("left", LogLevel.INFO, "console /left")}
+    assert (crash.text, crash.level) == ("!!! HardFault: a division by zero", LogLevel.ERROR)
     assert [(call.board, call.after, call.wait) for call in link.asked[:2]] == [
         (literal("left"), 0, 0.0),
         (literal("left"), 2, CONSOLE_WAIT),

@@ -109,8 +109,7 @@ class ConsoleLog:
 
     def _made(self, entries: Iterable[ConsoleEntry]) -> Iterable[SourceLine]:
         for entry in entries:
-            said = entry.kind not in {ConsoleKind.MARK, ConsoleKind.NOISE}
+            said = entry.kind not in {ConsoleKind.MARK, ConsoleKind.NOISE, ConsoleKind.CRASH}
             text = f"> {entry.text}" if said else entry_text(entry)
-            yield SourceLine(
-                self.name, entry.number, entry.at, LogLevel.INFO, text, board=self._board, host=self._shown
-            )
+            level = LogLevel.ERROR if entry.kind is ConsoleKind.CRASH else LogLevel.INFO
+            yield SourceLine(self.name, entry.number, entry.at, level, text, board=self._board, host=self._shown)

@@ -18,9 +18,11 @@ from flashdeckd.boards.board_changes import BoardChanges
 from flashdeckd.boards.board_facts import BoardFacts
 from flashdeckd.boards.comings import Comings, restart_of
 from flashdeckd.boards.later_verdicts import LaterVerdicts
+from flashdeckd.boards.running_programs import running_programs
 from flashdeckd.boards.sightings import Sightings
 from flashdeckd.boards.watched_files import WatchedFiles
 from flashdeckd.consoles.consoles import Consoles
+from flashdeckd.crashes.board_programs import BoardProgram
 from flashdeckd.entering.ways import entry_of
 from flashdeckd.host import threads
 from flashdeckd.images.image import Image
@@ -112,11 +114,17 @@ class Bench:
             console=consoles.state_of,
         )
         consoles.tell_with(changes.note, self._note_verdict)
+        consoles.know_programs(self._programs_of)
         consoles.configure(config)
         for board in config.boards.values():
             self._open(board)
         changes.tell_all()
         hub.listen(changes.hear)
+
+    def _programs_of(self, name: str) -> tuple[BoardProgram, ...]:
+        """Return what a board may be running."""
+        board = self.config.boards.get(name)
+        return () if board is None else tuple(running_programs(board, self.book.contents, self.shelf.image))
 
     async def see(self, devices: frozenset[UsbDevice], unread: Iterable[UnreadDevice] = ()) -> None:
         """Takes note of everything that is on the bus now; of `unread` it cannot be said what they are."""

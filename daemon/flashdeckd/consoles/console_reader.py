@@ -5,7 +5,7 @@ no more in a second than the daemon has time for: what is more is counted.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable, Iterable
+from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
@@ -23,6 +23,8 @@ from flashdeckd.consoles.console_record import ConsoleRecord
 from flashdeckd.consoles.line_cutter import LineCutter, Said
 from flashdeckd.consoles.start_judge import start_rules
 from flashdeckd.consoles.start_watch import StartWatch
+from flashdeckd.crashes.board_programs import BoardProgram
+from flashdeckd.crashes.crash_watch import CrashWatch
 from flashdeckd.host import clock, threads
 from flashdeckd.host.serial_lines import HeardPort
 from flashdeckd.usb.device import UsbDevice
@@ -68,11 +70,14 @@ class ConsoleReader:
         keep: Callable[[str, ConsoleEntry], object],
         changed: Callable[[str, ConsoleState], object],
         judged: Callable[[str, Judgement, Judgement | None], object],
+        programs: Callable[[str], Sequence[BoardProgram]],
+        ended: Callable[[asyncio.Task[None]], object],
     ) -> None:
-        """`around` returns what the port of a board may belong to.
+        """`around` returns what the port of a board may belong to, and `programs` what it may be running.
 
         `keep` is told of each entry, `changed` of each new condition, and `judged` of each verdict on a start, with the
-        one that it changes; all with the name of the board.
+        one that it changes; all with the name of the board. `ended` is told of tasks that have
+        come to their end.
         """
         self.board = board
         """Its name, which may change."""
@@ -82,6 +87,7 @@ class ConsoleReader:
         self._around = around
         self._keep = keep
         self._on_change = changed
+        self._crashes = CrashWatch(lambda: programs(self.board), self._tell_crash, ended)
         self._thread = threads.OwnThread("console")
         self._cutter = LineCutter()
         self._port: HeardPort | None = None
@@ -213,6 +219,7 @@ class ConsoleReader:
             with suppress(TimeoutError):
                 async with asyncio.timeout(GIVEN_BACK_SECONDS):
                     await self._close("port closed: it is not recorded any more")
+            await self._crashes.close()
             self._thread.let_go()
 
     @property
@@ -310,6 +317,7 @@ class ConsoleReader:
         self._take(self._cutter.end())
         self._end_window()
         self.watch.closed()
+        self._crashes.end()
         self.mark((Mark(why),))
         await self._thread.run(port.close)
 
@@ -423,9 +431,16 @@ class ConsoleReader:
         for each in said:
             if self._entries < ENTRIES_A_SECOND:
                 self._entries += 1
-                self._keep(self.board, self.record.add(each.at, each.kind, each.text))
+                entry = self.record.add(each.at, each.kind, each.text)
+                self._keep(self.board, entry)
+                if each.kind is ConsoleKind.LINE:
+                    self._crashes.read(each.text)
             else:
                 self._drop(len(each.text.encode()) + 1)
+
+    def _tell_crash(self, lines: Sequence[str]) -> None:
+        for line in lines:
+            self._keep(self.board, self.record.add(clock.now(), ConsoleKind.CRASH, line))
 
     def _tell(self, condition: ConsoleCondition, node: str, reason: str, hint: str, dropped: int | None = None) -> None:
         state = ConsoleState(

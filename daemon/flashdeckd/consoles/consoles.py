@@ -1,7 +1,7 @@
 """The consoles of all boards that have one: each is read by a task of its own, from the daemon's start to its end."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -17,6 +17,7 @@ from flashdeckd.consoles.console_file import ConsoleFiles
 from flashdeckd.consoles.console_marks import BoardMarks
 from flashdeckd.consoles.console_port import PortSurroundings
 from flashdeckd.consoles.console_reader import ConsoleReader
+from flashdeckd.crashes.board_programs import BoardProgram
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub
 from flashdeckd.usb.device import UsbDevice
@@ -46,6 +47,7 @@ class Consoles:
         self._health = health
         self._changed: Callable[[str], object] = lambda _: None
         self._judged: Callable[[str, Judgement, Judgement | None], object] = lambda _name, _judgement, _before: None
+        self._programs: Callable[[str], Sequence[BoardProgram]] = lambda _: ()
         self._config = Config()
         self._is_begun = False
         self._devices: frozenset[UsbDevice] = frozenset()
@@ -68,6 +70,10 @@ class Consoles:
         `judged` is told of each verdict on the start of a board, with the one that it changes; None: it is the answer.
         """
         self._changed, self._judged = changed, judged
+
+    def know_programs(self, programs: Callable[[str], Sequence[BoardProgram]]) -> None:
+        """From now on `programs` returns what a board may be running: crashes are resolved with it."""
+        self._programs = programs
 
     def begin(self) -> None:
         """Record what boards say, until `close`."""
@@ -169,6 +175,7 @@ class Consoles:
     def _begin(self, name: str, console: Console) -> None:
         sighting = self._sightings.get(name, ABSENT)
         self._marks[name] = BoardMarks(sighting)
+        ended = partial(self._tell_of_fault, lambda: f"console {reader.board}")
         reader = self._readers[name] = ConsoleReader(
             name,
             console,
@@ -177,9 +184,11 @@ class Consoles:
             keep=self._files.add,
             changed=self._note,
             judged=self._tell_verdict,
+            programs=self._programs_of,
+            ended=ended,
         )
         self._tasks[name] = task = asyncio.create_task(reader.run())
-        task.add_done_callback(partial(self._tell_of_fault, lambda: f"console {reader.board}"))
+        task.add_done_callback(ended)
         self._changed(name)
         if self._writing is None:
             self._writing = asyncio.create_task(self._files.run())
@@ -214,6 +223,9 @@ class Consoles:
                 told = f"console: {state.text}" + (f"; {state.hint}" if state.hint else "")
                 self._hub.log(told, level=LogLevel.WARNING, board=name)
         self._changed(name)
+
+    def _programs_of(self, board: str) -> Sequence[BoardProgram]:
+        return self._programs(board)
 
     def _hear(self, event: Event) -> None:
         """Put a mark where a job begins on a board that has a console."""

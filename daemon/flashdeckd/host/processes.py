@@ -49,6 +49,11 @@ def descriptor_limit() -> int:
     return resource.getrlimit(resource.RLIMIT_NOFILE)[0]
 
 
+def limit_memory(size: int) -> None:
+    """Let this process have no more than so many bytes of memory from now on: what asks for more gets MemoryError."""
+    resource.setrlimit(resource.RLIMIT_AS, (size, size))
+
+
 def account() -> str:
     """Return the name of the user with whose rights this process runs; its number where it has none."""
     uid = own_uid()

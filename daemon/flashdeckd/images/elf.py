@@ -36,6 +36,8 @@ _MACHINE_ENDS = 20
 _WITHOUT_BYTES = frozenset((0, 8))
 """Types of sections that have nothing in the file: SHT_NULL, SHT_NOBITS."""
 _ALLOCATED = 0x2
+_CODE = 0x4
+"""SHF_EXECINSTR."""
 _COUNTED_ELSEWHERE = 0xFFFF
 """In place of a number or index that does not fit (PN_XNUM, SHN_XINDEX): the first section header has it."""
 LONGEST_NAME = 40
@@ -114,6 +116,21 @@ def whole_segments(shown: str, data: bytes) -> tuple[Segment, ...]:
     return bounded(shown, _segments(shown, data, _loads(shown, data, _tables(shown, data))))
 
 
+def code(shown: str, data: bytes) -> tuple[Segment, ...]:
+    """Return those bytes of `read` that are in sections with code; all of them where no section says that it has any.
+
+    Raises RefusedError as `read` does.
+    """
+    tables = _tables(shown, data)
+    loads = tuple(_loads(shown, data, tables))
+    try:
+        sections = _sections(data, tables, _ALLOCATED | _CODE)
+    except struct.error:
+        sections = ()
+    parts = tuple(part for load in loads for part in _covered(load, sections))
+    return bounded(shown, _segments(shown, data, parts)) if parts else read(shown, data).segments
+
+
 @dataclass(frozen=True, slots=True)
 class _HeaderTables:
     """The places of the headers of segments and sections."""
@@ -166,8 +183,8 @@ def _loads(shown: str, data: bytes, tables: _HeaderTables) -> Iterator[_Part]:
         raise _broken(shown) from error
 
 
-def _sections(data: bytes, tables: _HeaderTables) -> tuple[_Section, ...]:
-    """Return what sections that are loaded have in the file, in ascending order and disjoint; raises struct.error."""
+def _sections(data: bytes, tables: _HeaderTables, wanted: int = _ALLOCATED) -> tuple[_Section, ...]:
+    """Return what sections with these flags have in the file, in ascending order and disjoint; raises struct.error."""
     if not tables.sections_at:
         return ()
     count = tables.sections or _first_section(data, tables)[5]
@@ -176,7 +193,7 @@ def _sections(data: bytes, tables: _HeaderTables) -> tuple[_Section, ...]:
     found: list[tuple[Range, bytes]] = []
     for header in _entries(data, form, tables.sections_at, tables.section_size, count):
         name, kind, flags, _address, start, size, *_ = header
-        if flags & _ALLOCATED and size and kind not in _WITHOUT_BYTES:
+        if flags & wanted == wanted and size and kind not in _WITHOUT_BYTES:
             found.append((Range.sized(start, size), names[name : name + LONGEST_NAME].split(b"\0", 1)[0]))
     sections: list[_Section] = []
     end = 0

@@ -46,6 +46,8 @@ def entry_text(entry: "ConsoleEntry") -> str:
             return f"--- {entry.text}"
         case ConsoleKind.NOISE:
             return f"... {entry.text}"
+        case ConsoleKind.CRASH:
+            return f"!!! {entry.text}"
         case _:
             return entry.text
 

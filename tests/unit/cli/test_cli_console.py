@@ -60,12 +60,16 @@ def test_lines_marks_and_noise_look_different_and_have_their_times(said: Callabl
         entry(1, "left DFU mode", ConsoleKind.MARK),
         entry(2, "app1 1.0.7"),
         entry(3, "12 bytes that are no text", ConsoleKind.NOISE),
+        entry(4, "HardFault: a division by zero", ConsoleKind.CRASH),
+        entry(5, "  pc 0x08021a3c  control_step (control.c:118)", ConsoleKind.CRASH),
     )()
     assert (run.code, run.err) == (0, "")
     assert [line.partition("  ")[2] for line in run.out.splitlines()] == [
         "--- left DFU mode",
         "app1 1.0.7",
         "... 12 bytes that are no text",
+        "!!! HardFault: a division by zero",
+        "!!!   pc 0x08021a3c  control_step (control.c:118)",
     ]
     assert all(line[4] == "-" and line[19] == "." for line in run.out.splitlines()), "2026-01-31 13:05:04.812"
 

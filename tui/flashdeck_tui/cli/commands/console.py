@@ -27,7 +27,7 @@ FOLLOW_SECONDS: Final = 30.0
 """Seconds that the daemon waits for an entry before it answers that there is none."""
 LINES: Final = 50
 """Entries that are shown where nothing else is asked for."""
-_COLOURS: Final = {ConsoleKind.MARK: Colour.BUSY, ConsoleKind.NOISE: Colour.FAINT}
+_COLOURS: Final = {ConsoleKind.MARK: Colour.BUSY, ConsoleKind.NOISE: Colour.FAINT, ConsoleKind.CRASH: Colour.BAD}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
