@@ -3,6 +3,7 @@
 import os
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from flashdeck import api
@@ -26,10 +27,13 @@ def words_of(name: str) -> str:
 
 
 def talking(port: int) -> BoardSpec:
-    """One of eight boards that nothing tells from each other but what they say: the same serial, or none."""
+    """One of eight boards that nothing tells from each other but what they say: the same serial, or none.
+
+    It begins once it sees DTR: what had gathered before would come in pieces, and a slow machine might show a piece.
+    """
     name = f"board{port}"
     says = (Saying(words_of(name).encode() + b"\r\n"), Saying(words_of(name).encode() + b"\r\n", after=1, every=2))
-    return talking_board(name, port, *says, serial=TWIN if port % 2 else "")
+    return replace(talking_board(name, port, *says, serial=TWIN if port % 2 else ""), waits_for_dtr=True)
 
 
 def by_port(*specs: BoardSpec) -> str:
