@@ -64,8 +64,8 @@ def _do(board: VirtualBoard, call: str, address: int, arguments: tuple[Any, ...]
     found = board.connection()
     if call == "connection":
         return found and (found.address, found.identity, found.is_dfu, found.visible_from)
-    if call == "appears_at":
-        return board.appears_at()
+    if call == "changes_at":
+        return board.changes_at()
     if found is None or found.address != address:
         raise gone()
     return getattr(board, call)(found, *arguments)
@@ -88,8 +88,8 @@ class DistantBoard:
             self._last = Attachment(cast("VirtualBoard", self), *seen)
         return self._last
 
-    def appears_at(self) -> float | None:
-        return self._call("appears_at")
+    def changes_at(self) -> float | None:
+        return self._call("changes_at")
 
     def check(self, connection: Attachment) -> None:
         self._call("check", connection)

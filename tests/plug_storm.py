@@ -27,7 +27,7 @@ from flashdeck.value import Value
 from flashdeckd.host.durable import TEMPORARY
 from flashdeckd.images.spool import Spool
 from flashdeckd.state.journal import Journal
-from flashdeckd.virtual.faults import Fault
+from flashdeckd.virtual.faults import OF_APPLICATION, Fault
 from flashdeckd.virtual.nor import fill
 from flashdeckd.virtual.virtual_bench import VirtualBench, load_bench
 from footprint import Footprint, at_rest
@@ -308,7 +308,7 @@ class Storm:
         while self._lacks(Deed.FAULT):
             faults = self._bench.boards[self._chance.choice(sorted(self._frail))].faults
             if not faults.armed:
-                fault = self._chance.choice(list(Fault))
+                fault = self._chance.choice([each for each in Fault if each not in OF_APPLICATION])
                 faults.arm(fault, self._chance.randrange(1, LATEST_FAULT), times=self._chance.choice((1, 1, 2)))
             await self._wait_a_little(self._chance.uniform(0, 0.3))
             before, struck = struck, self._struck()

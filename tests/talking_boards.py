@@ -11,7 +11,7 @@ from flashdeck.console_kinds import ConsoleCondition, ConsoleKind
 from flashdeck.model import ConsoleEntry, DaemonState, Presence
 from flashdeck.verdict import Judgement
 from flashdeckd.consoles.consoles import Consoles
-from flashdeckd.host.serial_lines import PseudoPort
+from flashdeckd.host.serial_lines import DeviceNumber, PseudoPort
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub
 from flashdeckd.usb.device import UsbDevice
@@ -58,11 +58,12 @@ class TalkingBoard:
 class Talk:
     """Some boards, and the consoles of a daemon that knows them."""
 
-    def __init__(self, directory: Path, *, only_bus: bool = False) -> None:
+    def __init__(self, directory: Path, *, is_emulated: bool = False) -> None:
         self.hub = Hub(DaemonState(version="0", pid=1, instance="i", host="h", started_at=0.0))
         self.boards = {name: TalkingBoard(name, number) for number, name in enumerate(("left", "right"), 1)}
         self.left, self.right = self.boards.values()
-        self.consoles = Consoles(self.hub, Health(self.hub), ports=self, directory=directory, only_bus=only_bus)
+        emulated = self.has if is_emulated else None
+        self.consoles = Consoles(self.hub, Health(self.hub), ports=self, directory=directory, emulated=emulated)
         self.changes: list[str] = []
         self._happened = asyncio.Event()
         self.verdicts: list[tuple[str, Judgement, Judgement | None]] = []
@@ -82,6 +83,11 @@ class Talk:
         if found is None or found.port is None:
             return ()
         return (SerialPort(0, found.port.node, found.port.number),)
+
+    def has(self, number: DeviceNumber, /) -> bool:
+        """See `EmulatedPorts`: those of boards that are on the bus, here."""
+        ports = [board.port for board in self.boards.values() if board.device is not None]
+        return any(port is not None and port.number == number for port in ports)
 
     def configure(self, **consoles: Console | None) -> None:
         """Say where the boards have their consoles."""
@@ -134,9 +140,9 @@ class Talk:
 
 
 @asynccontextmanager
-async def talking(directory: Path, *, only_bus: bool = False) -> AsyncGenerator[Talk]:
+async def talking(directory: Path, *, is_emulated: bool = False) -> AsyncGenerator[Talk]:
     """Boards and consoles that are closed at the end."""
-    talk = Talk(directory, only_bus=only_bus)
+    talk = Talk(directory, is_emulated=is_emulated)
     talk.consoles.begin()
     try:
         yield talk

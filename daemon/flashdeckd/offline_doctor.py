@@ -31,14 +31,14 @@ from flashdeckd.state.hub import Hub, this_daemon
 from flashdeckd.state.journal import Journal
 from flashdeckd.state.place import own_place
 from flashdeckd.usb.device import HotplugSource
-from flashdeckd.usb.serial_ports import SerialPorts, SysfsSerialPorts
+from flashdeckd.usb.serial_ports import EmulatedPorts, SysfsSerialPorts
 
 FIRST_LOOK_SECONDS = 10.0
 """The time that the bus may take to be listed."""
 SETTLE_SECONDS = 1.0
 """The time after that in which devices may still be enumerated."""
 
-_Bus = tuple[usb.backend.IBackend, HotplugSource, SerialPorts]
+_Bus = tuple[usb.backend.IBackend, HotplugSource, EmulatedPorts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,10 +92,12 @@ async def _examine(
     # Jobs are left to the next daemon: here none is to run, and none to be told that its board is gone.
     ledger = replace(await journal.load(), jobs=())
     spool = Spool(images)
+    emulated = None
     if virtual is None:
         (backend, source), ports = await real_usb(health), SysfsSerialPorts()
     else:
         backend, source, ports = virtual
+        emulated = ports.has
     bench = Bench(
         config,
         hub=hub,
@@ -104,9 +106,7 @@ async def _examine(
         shelf=Shelf(spool),
         backend=backend,
         ports=ports,
-        consoles=Consoles(
-            hub, health, ports=ports, directory=place.state_dir / CONSOLES_NAME, only_bus=virtual is not None
-        ),
+        consoles=Consoles(hub, health, ports=ports, directory=place.state_dir / CONSOLES_NAME, emulated=emulated),
         rebuilt=rebuilt_into(spool),
         health=health,
     )

@@ -74,7 +74,7 @@ from flashdeckd.usb.device import HotplugSource
 from flashdeckd.usb.libusb import library_version
 from flashdeckd.usb.record_directory import RecordDirectory
 from flashdeckd.usb.recording_backend import Recorder, RecordingBackend
-from flashdeckd.usb.serial_ports import SerialPorts, SysfsSerialPorts
+from flashdeckd.usb.serial_ports import EmulatedPorts, SerialPorts, SysfsSerialPorts
 
 FIRST_LOOK_SECONDS = 5.0
 """Longest wait of the socket for the first look at bus and builds. The first client finds the boards then, and only
@@ -111,7 +111,7 @@ class Emulated:
 
     backend: usb.backend.IBackend
     hotplug: HotplugSource
-    ports: SerialPorts
+    ports: EmulatedPorts
     handlers: Mapping[type[api.Params[Any]], Handler]
 
 
@@ -393,7 +393,8 @@ def _ports(virtual: Emulated | None) -> SerialPorts:
 
 def _consoles(options: Options, hub: Hub, health: Health, virtual: Emulated | None) -> Consoles:
     directory = options.state_dir / CONSOLES_NAME
-    return Consoles(hub, health, ports=_ports(virtual), directory=directory, only_bus=virtual is not None)
+    emulated = None if virtual is None else virtual.ports.has
+    return Consoles(hub, health, ports=_ports(virtual), directory=directory, emulated=emulated)
 
 
 def _signs(bench: Bench) -> Iterator[LaneSign]:

@@ -808,6 +808,10 @@ class VirtualBoardState(Value, frozen=True, kw_only=True):
     """`dfu`, `app` or `unplugged`."""
     tty: str = ""
     """The node of its application's serial port, a pseudo-terminal; "" while there is none."""
+    uart: str = ""
+    """The path of its UART, a link to a pseudo-terminal; "" where it has none."""
+    starts: int = 0
+    """Starts of its application, whoever or whatever started it."""
     erases: int = 0
     words: int = 0
     """Program units written."""
@@ -868,7 +872,7 @@ class VirtualPress(Params[VirtualBoardList], frozen=True, kw_only=True):
 
 
 class VirtualSay(Params[VirtualBoardState], frozen=True, kw_only=True):
-    """Lets the application of one board (a name, or a glob that means one) say a line on its serial port."""
+    """Lets one board (a name, or a glob that means one) say a line: on its application's serial port and its UART."""
 
     board: str
     text: str
@@ -878,7 +882,8 @@ class VirtualSay(Params[VirtualBoardState], frozen=True, kw_only=True):
 class VirtualFault(Params[VirtualBoardState], frozen=True, kw_only=True):
     """Arms a fault of one board (a name, or a glob that means one).
 
-    At the `after`-th DFU request from now (1 is the next) `fault` happens, `times` in a row.
+    At the `after`-th DFU request from now (1 is the next) `fault` happens, `times` in a row. For a fault of the
+    application it is the `after`-th start of that; 1 is the one that runs, or the next.
     """
 
     board: str
@@ -887,6 +892,8 @@ class VirtualFault(Params[VirtualBoardState], frozen=True, kw_only=True):
     times: int = 1
     address: int | None = None
     """A byte of the flash: only what erases or writes it is struck. Faults of the flash only."""
+    delay: float = 0.0
+    """Seconds after the start. Faults of the application only."""
 
 
 class FlashBytes(Value, frozen=True, kw_only=True):

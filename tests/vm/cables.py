@@ -6,6 +6,8 @@ from types import TracebackType
 from typing import Self
 
 from flashdeckd.virtual.board import VirtualBoard
+from flashdeckd.virtual.hotplug import VirtualHotplug
+from flashdeckd.virtual.serial_ports import VirtualSerialPorts
 from flashdeckd.virtual.virtual_bench import VirtualBench
 from vm.usbip import Export, Tally
 from vm.vhci import Port
@@ -26,6 +28,8 @@ class Cables:
     def __init__(self, bench: VirtualBench) -> None:
         self.tallies = {name: Tally() for name in bench.boards}
         self._bench = bench
+        # The kernel's driver makes the serial ports here: nobody need look at pseudo-terminals.
+        bench.hotplug = VirtualHotplug(tuple(bench.boards.values()), VirtualSerialPorts(()))
         self._ports = {name: Port(board.spec.port) for name, board in bench.boards.items()}
         self._exports: dict[str, Export] = {}
         self._locks: dict[str, asyncio.Lock] = {}
@@ -51,6 +55,12 @@ class Cables:
     def port(self, board: str) -> Port:
         """Where a board is plugged in."""
         return self._ports[board]
+
+    def swap(self, one: str, other: str) -> None:
+        """Let each of two boards be in the other's port when it is plugged in next; both ports have to be empty."""
+        assert self._ports[one].empty
+        assert self._ports[other].empty
+        self._ports[one], self._ports[other] = self._ports[other], self._ports[one]
 
     def _run(self) -> None:
         try:
@@ -93,7 +103,6 @@ class Cables:
 
     async def _rewire(self, board: VirtualBoard) -> None:
         name = board.spec.name
-        port = self._ports[name]
         async with self._locks[name]:
             if not self._differs(board):
                 return
@@ -102,10 +111,10 @@ class Cables:
                 await asyncio.sleep(NOTICE_SECONDS)
                 export.close()
                 del self._exports[name]
-                await self._until_empty(port)
+                await self._until_empty(self._ports[name])
             connection = board.connection()
             if connection is not None:
-                self._exports[name] = port.attach(connection, self.tallies[name])
+                self._exports[name] = self._ports[name].attach(connection, self.tallies[name])
 
     @staticmethod
     async def _until_empty(port: Port) -> None:

@@ -13,9 +13,10 @@ from flashdeck.job_state import Blocked, Waiting
 from flashdeck.model import BoardState, JobState, Presence, Snapshot
 from flashdeckd.virtual.application import AppPort
 from flashdeckd.virtual.nor import FlashLayout
-from flashdeckd.virtual.spec import FIXED_POLLS, BoardSpec, Model, Start, Timing
+from flashdeckd.virtual.spec import FIXED_POLLS, BoardSpec, Content, Model, Start, Timing
 from flashdeckd.virtual.virtual_bench import VirtualBench
-from rig import APP1, DAEMON, WAIT_SECONDS, Rig, prepare, running
+from flashdeckd.virtual.voice import Saying
+from rig import APP1, DAEMON, WAIT_SECONDS, Rig, firmware, prepare, running
 from vm.cables import Cables
 from vm.vhci import Port
 
@@ -42,6 +43,12 @@ def board(name: str, port: int, model: Model = Model.CLASSIC, serial: str = "") 
 def board_with_port(name: str, port: int) -> BoardSpec:
     """A board whose application has a serial port that knows the touch, and nothing else to ask."""
     return replace(board(name, port), runtime=False, serial_port=AppPort.TOUCH)
+
+
+def talking_board(name: str, port: int, *says: Saying, serial: str = "") -> BoardSpec:
+    """A board that runs an application with a serial port as soon as it is plugged in; it may have no serial."""
+    spec = replace(board(name, port), runtime=False, serial_port=AppPort.PLAIN, start=Start.BOOT)
+    return replace(spec, serial=serial, says=says, contents=(Content(APP1, firmware(name)),))
 
 
 def slow_board(name: str, port: int, model: Model = Model.CLASSIC) -> BoardSpec:
@@ -76,6 +83,21 @@ class Desk:
 
     async def until_present(self, presence: Presence, *names: str) -> None:
         await self.rig.until(lambda now: all(of(now, name).presence is presence for name in names))
+
+    async def until_empty(self, *names: str) -> None:
+        """Waits until the kernel has done with what was in the ports of boards."""
+        async with asyncio.timeout(WAIT_SECONDS):
+            while not all(self.cables.port(name).empty for name in names):  # noqa: ASYNC110 -- as for cables
+                await asyncio.sleep(0.05)
+
+    async def tty_of(self, name: str) -> Path:
+        """Waits until the kernel has a node for the serial port of a board; returns that."""
+        async with asyncio.timeout(WAIT_SECONDS):
+            while True:
+                found = [path.name for path in self.cables.port(name).device.glob("*:*/tty/tty*")]
+                if found and Path("/dev", found[0]).exists():  # noqa: ASYNC240 -- devtmpfs
+                    return Path("/dev", found[0])
+                await asyncio.sleep(0.05)
 
     async def until_job(self, name: str, reached: Callable[[JobState], bool]) -> JobState:
         """Waits for the newest job of a board to get somewhere."""
@@ -148,13 +170,14 @@ async def desk(
     careful: bool = True,
     daemon: tuple[str, ...] = DAEMON,
     enter: str = '"detach"',
+    profile: str = "",
 ) -> AsyncGenerator[Desk]:
     """A daemon for these boards, none of them plugged in yet; `boards` are the configured ones, otherwise all.
 
     At the end no board may have noted anything that a `careful` host does not do. `daemon` is what Python runs, `enter`
-    the way into DFU mode.
+    the way into DFU mode, `profile` what else the boards' profile has.
     """
-    prepare(root, boards=configured(*specs) if boards is None else boards, bench="", enter=enter)
+    prepare(root, boards=configured(*specs) if boards is None else boards, bench="", enter=enter, profile=profile)
     bench = VirtualBench(specs)
     with Cables(bench) as cables:
         async with running(root, virtual=False, daemon=daemon) as rig:

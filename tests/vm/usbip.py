@@ -17,7 +17,7 @@ from enum import IntEnum
 import usb.core
 
 from flashdeckd.virtual.board import Attachment
-from flashdeckd.virtual.control import STANDARD_REQUEST, Setup, Standard
+from flashdeckd.virtual.control import STANDARD_REQUEST, Cdc, Setup, Standard
 
 _HEAD = struct.Struct(">5I")
 _SUBMIT = struct.Struct(">IiiII8s")
@@ -28,6 +28,10 @@ _DEVICE_DESCRIPTOR = 0x0100
 _FIRST_LOOK = 64
 """wLength of the only GET_DESCRIPTOR by which a device on vhci learns of a bus reset: the hub driver's after it."""
 _IN = 0x80
+_BULK = 2
+_CLASS_TO_INTERFACE = 0x21
+_LOOK_SECONDS = 0.05
+"""Between two looks whether a board whose port is open has said anything: it tells nobody."""
 
 
 class Command(IntEnum):
@@ -47,6 +51,8 @@ class Tally:
     """Transfers on endpoint 0 that the host gave up before they were answered."""
     resets: int = 0
     """Bus resets of a device that was configured already."""
+    lines: list[int] = field(default_factory=list[int])
+    """The modem lines as the host has set them, one after the other: 1 is DTR, 2 is RTS."""
     first: float | None = None
     """When the first DFU request came, on the monotonic clock; whoever measures sets it to None before."""
     last: float = 0.0
@@ -59,6 +65,8 @@ class _Transfer:
     endpoint: int
     """Its address, with 0x80 for one to the host; 0 for endpoint 0."""
     setup: Setup
+    length: int
+    """Bytes that the host takes, or sends."""
     data: bytes
     given_up: threading.Event
 
@@ -67,7 +75,7 @@ class Export:
     """One enumeration of an emulated board, served on a stream socket until either side ends it.
 
     One thread reads commands, so that an UNLINK reaches a transfer that is under way; another lets the board answer,
-    one transfer at a time, as endpoint 0 does.
+    one transfer at a time, as endpoint 0 does. Where the application has a serial port, a third brings its words.
     """
 
     def __init__(self, connection: Attachment, stream: socket.socket, tally: Tally) -> None:
@@ -77,12 +85,14 @@ class Export:
         self._lock = threading.Lock()
         self._pending: dict[int, _Transfer] = {}
         self._submitted: queue.SimpleQueue[_Transfer | None] = queue.SimpleQueue()
+        self._reads: queue.SimpleQueue[_Transfer | None] = queue.SimpleQueue()
+        """Those of the serial port's data, as they came."""
+        self._ended = threading.Event()
         self._configured = False
-        name = connection.board.spec.name
-        self._threads = [
-            threading.Thread(target=work, name=f"{name}: {what}", daemon=True)
-            for what, work in (("reader", self._read), ("endpoint 0", self._answer))
-        ]
+        name, works = connection.board.spec.name, [("reader", self._read), ("endpoint 0", self._answer)]
+        if connection.output is not None:
+            works.append(("words", self._speak))
+        self._threads = [threading.Thread(target=work, name=f"{name}: {what}", daemon=True) for what, work in works]
         for thread in self._threads:
             thread.start()
 
@@ -105,7 +115,9 @@ class Export:
             self._pending.clear()
         for transfer in lost:
             self._give_up(transfer)
+        self._ended.set()
         self._submitted.put(None)
+        self._reads.put(None)
 
     def _command(self, head: bytes, rest: bytes) -> None:
         command, number, _, direction, endpoint = _HEAD.unpack(head)
@@ -114,10 +126,10 @@ class Export:
             case Command.SUBMIT:
                 data = b"" if direction else self._receive(length)
                 address = endpoint | _IN if endpoint and direction else endpoint
-                transfer = _Transfer(number, address, Setup(*_SETUP.unpack(setup)), data, threading.Event())
+                transfer = _Transfer(number, address, Setup(*_SETUP.unpack(setup)), length, data, threading.Event())
                 with self._lock:
                     self._pending[number] = transfer
-                self._submitted.put(transfer)
+                (self._reads if self._is_read(address) else self._submitted).put(transfer)
             case Command.UNLINK:
                 self._unlink(number, first)
             case _:
@@ -153,6 +165,36 @@ class Export:
                 if self._pending.pop(transfer.number, None) is not None:
                     self._return(transfer, status, data)
 
+    def _is_read(self, endpoint: int) -> bool:
+        """Tell whether an endpoint brings what is said on the application's serial port."""
+        if self.connection.output is None or not endpoint & _IN:
+            return False
+        settings = self.connection.identity.settings
+        return any(each.address == endpoint and each.attributes == _BULK for it in settings for each in it.endpoints)
+
+    def _speak(self) -> None:
+        """Answer each read with what the board says next, the oldest first."""
+        while (transfer := self._reads.get()) is not None:
+            while not transfer.given_up.is_set() and not self._is_answered(transfer):
+                if self._ended.wait(_LOOK_SECONDS):
+                    return
+
+    def _is_answered(self, transfer: _Transfer) -> bool:
+        """Answer a read, if the board has something to say; what is given up meanwhile is kept for the next."""
+        answered = False
+
+        def take(data: bytes) -> int:
+            nonlocal answered
+            with self._lock:
+                if answered or self._pending.pop(transfer.number, None) is None:
+                    return 0
+                self._return(transfer, 0, data)
+            answered = True
+            return len(data)
+
+        self.connection.board.speak(self.connection, transfer.length, take)
+        return answered
+
     def _transferred(self, transfer: _Transfer) -> bytes:
         if transfer.endpoint:
             return self._beside(transfer.endpoint)
@@ -160,6 +202,8 @@ class Export:
         if _is_first_look(setup) and self._configured:
             self._tally.resets += 1
             board.reset(self.connection)
+        if (setup.request_type, setup.request) == (_CLASS_TO_INTERFACE, Cdc.SET_CONTROL_LINE_STATE):
+            self._tally.lines.append(setup.value)
         if setup.is_dfu and self._tally.first is None:
             self._tally.first = time.monotonic()
         try:
@@ -171,7 +215,7 @@ class Export:
         return answer
 
     def _beside(self, endpoint: int) -> bytes:
-        """Any other endpoint: what goes to one is taken, and nothing ever comes from one."""
+        """Any other endpoint: what goes to one is taken, and nothing ever comes from one, but words."""
         settings = self.connection.identity.settings
         if endpoint not in [each.address for setting in settings for each in setting.endpoints]:
             raise usb.core.USBError("no such endpoint", None, errno.EPIPE)
@@ -180,7 +224,8 @@ class Export:
         return b""
 
     def _return(self, transfer: _Transfer, status: int, data: bytes) -> None:
-        moved = 0 if status else len(data) if transfer.setup.is_in else len(transfer.data)
+        is_in = transfer.setup.is_in or transfer.endpoint & _IN
+        moved = 0 if status else len(data) if is_in else len(transfer.data)
         head = _RET_SUBMIT.pack(Command.RET_SUBMIT, transfer.number, 0, 0, 0, status, moved, 0, 0, 0)
         with suppress(OSError):  # `_read` sees the end of the connection, too
             self._stream.sendall(head + data)

@@ -13,12 +13,13 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 _PLACE = "(?<=<!-- keys of {name}: written by `make docs` -->\n).*?(?=<!-- end of keys -->)"
 _Schema = Mapping[str, Any]
 
-REFERENCES = {"flashdeck.schema.json": "configuration.md", "bench.schema.json": "emulated-boards.md"}
+REFERENCES = {"flashdeck.schema.json": "configuration.md", "bench.schema.json": "bench-file.md"}
 """The page that has the keys of a file, by its schema."""
 _INNER = {
     "EnterCommand": "enter = { command = […] }",
     "CrcGuard": "guards = [{ crc = … }]",
     "SayingTable": "says = [{ text = … }]",
+    "CrashTable": "crashes = [{ fault = … }]",
     "ContentTable": "contents = [{ address = … }]",
 }
 """Tables that are written inside a line, as one sees them there."""

@@ -6,7 +6,7 @@ must not lead to a device that is another configured board, or may be one.
 
 import errno
 import stat
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,12 +52,10 @@ class PortSurroundings:
     """The device that the board is, while its application runs."""
     devices: Mapping[UsbDevice, str] = field(default_factory=dict[UsbDevice, str])
     """All devices on the bus that are a configured board, or may be one: its name, "" where that is not certain."""
-    others: tuple[UsbDevice, ...] = ()
-    """All others."""
     paths: Mapping[str, str] = field(default_factory=dict[str, str])
     """The paths that the consoles of other boards name, by board."""
-    only_bus: bool = False
-    """True where the boards are emulated: then no port is opened but theirs (safety rule 10)."""
+    emulated: Callable[[DeviceNumber], bool] | None = None
+    """True of the ports of emulated boards: no other one is opened (safety rule 10). None: the boards are real."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,14 +153,10 @@ def _refuse_foreign(found: FoundPort, around: PortSurroundings, ports: SerialPor
                 node=shown,
                 hint='name a port that is no board\'s, or use port = "app"',
             )
-    if around.only_bus:
-        known = (*around.devices, *around.others)
-        if not any(port.number == found.number for device in known for port in ports.of(device)):
-            raise PortTroubleError(
-                ConsoleCondition.UNAVAILABLE,
-                "it is no port of an emulated board, and only these are opened",
-                node=shown,
-            )
+    if around.emulated is not None and not around.emulated(found.number):
+        raise PortTroubleError(
+            ConsoleCondition.UNAVAILABLE, "it is no port of an emulated board, and only these are opened", node=shown
+        )
 
 
 def _held(node: Path, who: str, *, plural: bool = False) -> PortTroubleError:

@@ -18,6 +18,7 @@ from flashdeckd.consoles.console_marks import BoardMarks
 from flashdeckd.consoles.console_port import PortSurroundings
 from flashdeckd.consoles.console_reader import ConsoleReader
 from flashdeckd.crashes.board_programs import BoardProgram
+from flashdeckd.host.serial_lines import DeviceNumber
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub
 from flashdeckd.usb.device import UsbDevice
@@ -38,11 +39,22 @@ class Consoles:
     Boards without a console cost nothing here: no task, no thread, no file. Nothing is opened before `begin`.
     """
 
-    def __init__(self, hub: Hub, health: Health, *, ports: SerialPorts, directory: Path, only_bus: bool) -> None:
-        """`directory` is for the files; `only_bus`: no ports are opened but those of devices that are on the bus."""
+    def __init__(
+        self,
+        hub: Hub,
+        health: Health,
+        *,
+        ports: SerialPorts,
+        directory: Path,
+        emulated: Callable[[DeviceNumber], bool] | None,
+    ) -> None:
+        """`directory` is for the files.
+
+        `emulated` says, where the boards are, if a port is one of theirs: no other one is opened. None: they are real.
+        """
         self._hub = hub
         self._ports = ports
-        self._only_bus = only_bus
+        self._emulated = emulated
         self._files = ConsoleFiles(directory, lambda trouble, hint: health.report("consoles", trouble, hint=hint))
         self._health = health
         self._changed: Callable[[str], object] = lambda _: None
@@ -244,9 +256,8 @@ class Consoles:
             board=name,
             device=sighting.device if sighting.presence is Presence.APP else None,
             devices=devices,
-            others=tuple(self._devices - devices.keys()),
             paths={board: each.port for board, each in consoles.items() if each is not None and not each.is_of_app},
-            only_bus=self._only_bus,
+            emulated=self._emulated,
         )
 
 

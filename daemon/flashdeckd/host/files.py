@@ -277,6 +277,11 @@ def remove(path: Place) -> None:
         system.unlink(path)
 
 
+def make_link(target: Place, link: Place) -> None:
+    """Make a symbolic link. Raises OSError, also where anything has that name."""
+    os.symlink(target, link)  # noqa: PTH211 - links are looked up in the real tree
+
+
 def close_to_others(path: Place) -> None:
     """Let only its owner read and write a file. Raises OSError."""
     system.chmod(path, _PRIVATE)

@@ -40,6 +40,14 @@ class SerialPorts(Protocol):
         ...
 
 
+class EmulatedPorts(SerialPorts, Protocol):
+    """An emulated bench as such a source."""
+
+    def has(self, number: DeviceNumber, /) -> bool:
+        """Return whether a device is one of the ports of the bench, also one that belongs to no device on the bus."""
+        ...
+
+
 class SysfsSerialPorts:
     """The serial ports of this machine's USB devices."""
 

@@ -104,20 +104,21 @@ class Application:
                 return STALL
 
     def _serial_port(self, setup: Setup, data: bytes) -> Outcome:
+        dtr = None
         match setup.request:
             case Cdc.SET_LINE_CODING if len(data) == _LINE_CODING.size:
                 self._coding = data
             case Cdc.GET_LINE_CODING:
                 return reply(setup, self._coding)
             case Cdc.SET_CONTROL_LINE_STATE:
-                self._dtr = bool(setup.value & 1)
+                self._dtr = dtr = bool(setup.value & 1)
             case Cdc.SEND_BREAK:
                 return ACK
             case _:
                 return STALL
         baud = _LINE_CODING.unpack(self._coding)[0]
         is_touched = self._port is AppPort.TOUCH and baud == TOUCH_BAUD and not self._dtr
-        return Outcome(bus=Bus.ENTERS_BOOTLOADER) if is_touched else ACK
+        return Outcome(bus=Bus.ENTERS_BOOTLOADER if is_touched else Bus.STAYS, dtr=dtr)
 
     def _dfu(self, setup: Setup) -> Outcome:
         match setup.request:

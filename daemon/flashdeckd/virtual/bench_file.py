@@ -7,9 +7,13 @@ flash = "STM32F405RG"    # whose flash it has, by the chip table; without it tha
 serial = "DEMO00000001"
 runtime = true           # its application can be told to go to DFU mode
 serial_port = "touch-1200"  # or by its serial port, a pseudo-terminal that `flashdeck virtual list --json` names
+uart = "left.tty"        # a UART that hears the bootloader, too: this link, beside the file, leads to it
 says = [
   { image = "demo " },                             # the first text of its image that begins so, as a line
   { after = "1s", every = "5s", text = "adc 512\r\n" },
+]
+crashes = [
+  { fault = "app-hang", after = "300ms", times = 2 },    # in its first two starts
 ]
 app_serial = "APP1"      # its application has another serial than its bootloader
 contents = [
@@ -45,6 +49,7 @@ from flashdeck.toml.values import nearest, shown
 from flashdeckd.host import files
 from flashdeckd.virtual.application import AppPort
 from flashdeckd.virtual.chip_flash import ChipFlash, Family, chip_flash
+from flashdeckd.virtual.faults import OF_APPLICATION, Crash, Fault
 from flashdeckd.virtual.nor import FlashLayout, fill
 from flashdeckd.virtual.replay import REPLAY, recorded_identity
 from flashdeckd.virtual.spec import (
@@ -112,6 +117,14 @@ def _raw_bytes(value: object, _folder: Path) -> bytes:
     return raw
 
 
+def _crash_fault(value: object, _folder: Path) -> Fault:
+    for fault in _CRASH_FAULTS:
+        if value == fault.value:
+            return fault
+    raise WrongValueError(f"{shown(value)} is no fault of an application", nearest(str(value), _CRASH_FAULTS))
+
+
+_CRASH_FAULTS = tuple(fault for fault in Fault if fault in OF_APPLICATION)
 _TEXT = {"type": "string", "minLength": 1}
 ModelName = Annotated[Model | None, spelled(Spelling(_model, {"enum": [*map(str, Model), REPLAY]}))]
 """None: it replays a recording."""
@@ -119,8 +132,11 @@ ChipFlashName = Annotated[ChipFlash, spelled(Spelling(_chip_flash, _TEXT))]
 RecordingFile = Annotated[Recording, spelled(Spelling(_recording, _TEXT))]
 Spoken = Annotated[str, spelled(Spelling(_spoken, _TEXT))]
 RawBytes = Annotated[bytes, spelled(Spelling(_raw_bytes, {"type": "string", "pattern": "^([0-9a-fA-F]{2} ?)+$"}))]
+CrashFault = Annotated[Fault, spelled(Spelling(_crash_fault, {"enum": [each.value for each in _CRASH_FAULTS]}))]
+MAX_TIMES = 1_000_000
+"""The most times that one fault may happen."""
 LATEST = 3600.0
-"""Seconds after its start in which an application may begin to say something, or say it again."""
+"""Seconds after its start in which an application may begin to say something, say it again, or crash."""
 Moment = Annotated[float, spelled(duration(0, LATEST, bare=True))]
 
 
@@ -141,17 +157,20 @@ class ContentTable(Table):
 
 @dataclass(frozen=True, kw_only=True)
 class SayingTable(Table):
-    """Something that the application says on its serial port."""
+    """Something that the application, or the bootloader, says."""
 
     text: Annotated[Spoken | None, key(r'The text as it is, with its line end: "ready\r\n".')] = None
     bytes: Annotated[RawBytes | None, key('In place of `text`: bytes in hexadecimal, as "00 ff".')] = None
     image: Annotated[
         Spoken | None, key("In place of `text`: the first text of its image that begins so, as a line.")
     ] = None
-    after: Annotated[Moment, key("Time after the start of the application.")] = 0.0
+    after: Annotated[Moment, key("Time after the start.")] = 0.0
     every: Annotated[
         Moment | None, key("It is said again and again, so long apart; 0: as fast as the port takes it. Default: once.")
     ] = None
+    where: Annotated[Spoken | None, key("It is said only where the image has this text. Default: whatever it has.")] = (
+        None
+    )
 
     def mistakes(self) -> Iterator[Mistake]:
         """Yield that nothing, or two things, are said."""
@@ -165,8 +184,40 @@ class SayingTable(Table):
     def saying(self) -> Saying:
         """Return it as the emulation takes it."""
         return Saying(
-            self.bytes or (self.text or "").encode(errors="replace"), self.after, self.every, self.image or ""
+            self.bytes or (self.text or "").encode(errors="replace"),
+            self.after,
+            self.every,
+            self.image or "",
+            (self.where or "").encode(errors="replace"),
         )
+
+
+@dataclass(frozen=True, kw_only=True)
+class CrashTable(Table):
+    """Something that happens to the application some time after it has started."""
+
+    fault: Annotated[
+        CrashFault,
+        key(
+            "It leaves the bus, hangs, resets the board, or starts again unseen by the bus: the same as in "
+            "`flashdeck virtual fault`."
+        ),
+    ]
+    after: Annotated[Moment, key("Time after the start of the application.")] = 0.0
+    skip: Annotated[int, Meta(ge=0, le=MAX_TIMES), key("Number of starts that go well before.")] = 0
+    times: Annotated[
+        Annotated[int, Meta(ge=1, le=MAX_TIMES)] | None,
+        key("Number of starts in which it happens. Default: all from then on."),
+    ] = None
+    where: Annotated[
+        Spoken | None,
+        key("It happens, and starts count, only where the image has this text. Default: whatever it has."),
+    ] = None
+
+    @property
+    def crash(self) -> Crash:
+        """Return it as the emulation takes it."""
+        return Crash(self.fault, self.after, self.skip, self.times, (self.where or "").encode(errors="replace"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,8 +241,10 @@ class BenchBoardTable(BenchBoardKeys, Table):
         tuple[ContentTable, ...], key("Contents of its flash before it is first powered; blank elsewhere.")
     ] = ()
     says: Annotated[
-        tuple[SayingTable, ...], key("Words of its application on its serial port, each with its time.")
+        tuple[SayingTable, ...], key("Words of its application on its serial port and its UART, each with its time.")
     ] = ()
+    boot_says: Annotated[tuple[SayingTable, ...], key("Words of its bootloader on its UART, each with its time.")] = ()
+    crashes: Annotated[tuple[CrashTable, ...], key("Faults of its application, each so long after its start.")] = ()
     recording: Annotated[
         RecordingFile | None, key('Recording by `flashdeckd --record`: what a board with the model "replay" answers.')
     ] = None
@@ -212,7 +265,8 @@ class BenchBoardTable(BenchBoardKeys, Table):
         usbx = self.model is Model.USBX
         fixed = self.model in FIXED_POLLS
         same = "its class claims the same whatever is asked"
-        silent = self.serial_port is AppPort.NONE and "serial_port" not in self.place.wrong
+        no_port = self.serial_port is AppPort.NONE and "serial_port" not in self.place.wrong
+        no_uart = self.uart is None and "uart" not in self.place.wrong
         checks = (
             ("recording", not self.replays, f'only a board with model = "{REPLAY}" has it'),
             ("bank_bug", not usbx, "only ST's USBX sample has it"),
@@ -225,8 +279,10 @@ class BenchBoardTable(BenchBoardKeys, Table):
             ("map", self.model in PLAIN_MODELS, "plain DFU knows no memory map"),
             ("runtime", self.runtime and self.app is None, "an application without USB has no interface"),
             ("serial_port", self.serial_port is not AppPort.NONE and self.app is None, "its application has no USB"),
-            ("says", silent, 'its application has no serial port (serial_port = "plain")'),
-            ("waits_for_dtr", silent, "its application has no serial port"),
+            ("says", no_port and no_uart, 'its application has no serial port (serial_port = "plain", or uart)'),
+            ("boot_says", no_uart, 'its bootloader has no port (uart = "board.tty")'),
+            ("waits_for_dtr", no_port, "its application has no serial port"),
+            ("keeps_unread", no_port, "its application has no serial port"),
             ("app_serial", self.app is None, "its application has no USB"),
         )
         if self.replays:
@@ -242,8 +298,9 @@ class BenchBoardTable(BenchBoardKeys, Table):
             if not self.place.mentions("recording"):
                 yield self.place.mistake("recording", "is missing", "name the file that `flashdeckd --record` wrote")
             return
-        if floods := [each for each in self.says if each.every == 0][1:]:
-            yield floods[0].place.mistake("every", "another one fills the port, too", "let only one have every = 0")
+        says = (self.says, self.boot_says)
+        for flood in (flood for each in says for flood in [saying for saying in each if saying.every == 0][1:2]):
+            yield flood.place.mistake("every", "another one fills the port, too", "let only one have every = 0")
         if "flash" in self.place.wrong:
             return
         layout = self.chip.layout
@@ -285,6 +342,9 @@ class BenchTable(Table):
             if one.port is not None and one.port == other.port:
                 problem = f"board {one_name} is in port {other.port}, too"
                 yield other.place.mistake("port", problem, "a port of the bench takes one board")
+            if one.uart is not None and one.uart == other.uart:
+                problem = f"the UART of board {one_name} is there, too"
+                yield other.place.mistake("uart", problem, "give each a link of its own")
             if one.flash_file is not None and one.flash_file == other.flash_file:
                 problem = f"board {one_name} keeps its flash there, too"
                 yield other.place.mistake("flash_file", problem, "give each a file of its own")
@@ -322,6 +382,8 @@ def _spec(name: str, table: BenchBoardTable, port: int, mistakes: Mistakes) -> B
         ram=table.chip.ram,
         contents=tuple(_contents(table, mistakes)),
         says=tuple(each.saying for each in table.says),
+        boot_says=tuple(each.saying for each in table.boot_says),
+        crashes=tuple(each.crash for each in table.crashes),
         **keys,
     )
     try:

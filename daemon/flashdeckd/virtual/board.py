@@ -29,13 +29,14 @@ from flashdeckd.virtual.control import (
     State,
     UsbFunction,
 )
-from flashdeckd.virtual.faults import ERROR, Affliction, Fault, Faults, lost
+from flashdeckd.virtual.faults import ERROR, Affliction, Crash, Fault, Faults, lost
 from flashdeckd.virtual.identity import Identity
 from flashdeckd.virtual.nor import Operation
 from flashdeckd.virtual.replay import REPLAY, ReplayedBoard
 from flashdeckd.virtual.spec import PLAIN_MODELS, TINYUSB_MODELS, BoardSpec, Model, Start, Timing
+from flashdeckd.virtual.speech import Speech
 from flashdeckd.virtual.violations import judge
-from flashdeckd.virtual.voice import LINE_END, MAX_SAYING, Voice
+from flashdeckd.virtual.voice import LINE_END, MAX_SAYING, PortOutput
 
 MAX_VIOLATIONS = 50
 """Violations kept of one board."""
@@ -59,8 +60,8 @@ class Attachment:
     is_dfu: bool
     visible_from: float
     """Time at which the host has enumerated it, on the monotonic clock."""
-    voice: Voice | None = None
-    """The words of its application; None where that has no serial port, and in DFU mode."""
+    output: PortOutput | None = None
+    """The words of its application on its serial port; None where it has none, and in DFU mode."""
 
 
 @dataclass(slots=True)
@@ -86,8 +87,10 @@ class VirtualBoard:
         self._lock = threads.condition()
         self._flash = spec.new_flash()
         self._bus_clock = BusClock() if spec.timing is Timing.REAL else None
-        self.faults = Faults()
-        """The faults of this board; `fault` arms one."""
+        self.faults = Faults(spec.crashes)
+        """The faults of this board; `fault` and `crash` arm one."""
+        self._speech = Speech(has_uart=spec.uart is not None)
+        self._starts = 0
         self._plugged = False
         self._mode = "unplugged"
         self._function: UsbFunction | None = None
@@ -119,6 +122,7 @@ class VirtualBoard:
     def state(self) -> VirtualBoardState:
         """The board as it is now."""
         with self._lock:
+            self._live_on()
             self._settle()
             return VirtualBoardState(
                 name=self.spec.name,
@@ -127,6 +131,7 @@ class VirtualBoard:
                 serial=self.spec.serial,
                 plugged=self._plugged,
                 mode=self._mode,
+                starts=self._starts,
                 erases=self._flash.erases,
                 words=self._flash.words,
                 requests=self._requests,
@@ -175,23 +180,37 @@ class VirtualBoard:
         return self.state()
 
     def say(self, text: str) -> VirtualBoardState:
-        """Lets the application say a line on its serial port."""
+        """Lets the board say a line: the application on its serial port, and whatever runs on the UART."""
         words = text.encode(errors="replace")
         if not 0 < len(words) <= MAX_SAYING:
             raise RequestError(f"a line of {len(words)} bytes cannot be said", hint=f"from 1 to {MAX_SAYING} bytes")
-        if self.spec.serial_port is AppPort.NONE:
+        if self.spec.serial_port is AppPort.NONE and self.spec.uart is None:
             raise RequestError(
-                f"the application of {self.spec.name} has no serial port", hint='give it serial_port = "plain"'
+                f"the application of {self.spec.name} has no serial port",
+                hint='give it serial_port = "plain", or a uart',
             )
         with self._lock:
-            voice = self._connection.voice if self._connection is not None else None
-        if voice is None:
+            self._live_on()
+            has_port = self._connection is not None and self._connection.output is not None
+            can_speak = has_port or (self._plugged and self.spec.uart is not None)
+            if can_speak:
+                self._speech.say(words + LINE_END, clock.monotonic(), on_port=has_port)
+        if not can_speak:
             raise RequestError(
                 f"the application of {self.spec.name} is not running",
                 hint=f"see its mode: flashdeck virtual list; it is {self.state().mode}",
                 kind=ErrorKind.ABSENT,
             )
-        voice.say(words + LINE_END)
+        return self.state()
+
+    def crash(self, crash: Crash) -> VirtualBoardState:
+        """Arms a fault of the application that runs, or of the next one."""
+        if self.spec.recording is not None:
+            raise self._no_faults()
+        with self._lock:
+            self.faults.arm_crash(crash)
+            self._live_on()
+        self._on_change()
         return self.state()
 
     def fault(
@@ -202,10 +221,7 @@ class VirtualBoard:
         It happens `times`; one of the flash only to what touches `address`, if that is given.
         """
         if self.spec.recording is not None:
-            raise RequestError(
-                f"{self.spec.name} replays a recording, and has no faults but those that are in it",
-                hint="take another model",
-            )
+            raise self._no_faults()
         if address is not None and self._flash.sector_of(address) < 0:
             raise RequestError(
                 f"0x{address:08x} is not in the flash of {self.spec.name}", hint=f"it is {self._flash.whole}"
@@ -213,6 +229,12 @@ class VirtualBoard:
         with self._lock:
             self.faults.arm(fault, after, any_transfer=any_transfer, times=times, address=address)
         return self.state()
+
+    def _no_faults(self) -> RequestError:
+        return RequestError(
+            f"{self.spec.name} replays a recording, and has no faults but those that are in it",
+            hint="take another model",
+        )
 
     def cut_power(self, after: int, share: float | None = None) -> None:
         """Lets the power fail once `after` more steps of flash work (a sector erased, a word programmed) are done.
@@ -246,18 +268,36 @@ class VirtualBoard:
     def connection(self) -> Attachment | None:
         """The device on the bus; None while there is none."""
         with self._lock:
+            self._live_on()
             found = self._connection
             return found if found is not None and found.visible_from <= clock.monotonic() else None
 
-    def appears_at(self) -> float | None:
-        """Time at which a board that is on its way is enumerated; None when none is."""
+    def changes_at(self) -> float | None:
+        """Time at which the board is enumerated, or crashes, by itself; None where neither is to come."""
         with self._lock:
-            found = self._connection
-            return found.visible_from if found is not None and found.visible_from > clock.monotonic() else None
+            found, due = self._connection, self.faults.due
+            if found is not None and found.visible_from > clock.monotonic():
+                return found.visible_from if due is None else min(found.visible_from, due)
+            return due
+
+    def speak(self, connection: Attachment | None, most: int, take: Callable[[bytes], int]) -> None:
+        """Give what the board has said to `take`, the oldest first, at most so many bytes; it returns how many it took.
+
+        That is on the port of an enumeration, as long as it lasts, or on the UART where none is given. `take` is called
+        under the board's lock, and must not wait for anything.
+        """
+        with self._lock:
+            self._live_on()
+            if connection is not None and connection is not self._connection:
+                return
+            output = self._speech.uart if connection is None else connection.output
+            if output is not None and not output.is_silent:
+                output.send(clock.monotonic(), most, take)
 
     def check(self, connection: Attachment) -> None:
         """Raises as libusb does if that enumeration has ended."""
         with self._lock:
+            self._live_on()
             if connection is not self._connection:
                 raise gone()
 
@@ -268,6 +308,7 @@ class VirtualBoard:
         Flash work beside the bus goes on; a device that works inside a request hears of the reset after that.
         """
         with self._endpoint, self._lock:
+            self._live_on()
             self._expect(connection)
             self._hung, self._affliction = False, None
             self._settle()
@@ -326,6 +367,7 @@ class VirtualBoard:
 
     def _transfer(self, connection: Attachment, setup: Setup, data: bytes, timeout: float | None) -> bytes:
         with self._lock:
+            self._live_on()
             self._expect(connection)
             fault = self._count(setup, data)
             self._pass_time(connection, self._bus_clock.begin() if self._bus_clock else 0)
@@ -416,6 +458,8 @@ class VirtualBoard:
         function = self._fresh()
         before = function.state
         outcome = function.request(setup, data)
+        if outcome.dtr is not None and connection.output is not None:
+            connection.output.set_dtr(clock.monotonic(), is_raised=outcome.dtr)
         if isinstance(function, ReplayedBoard):
             self._note_replay(function)
         elif connection.is_dfu:
@@ -640,6 +684,8 @@ class VirtualBoard:
         self._plugged = False
         self._mode = "unplugged"
         self._function = self._connection = None
+        self._speech.lose_power(clock.monotonic())
+        self.faults.on_end()
         self._recovered()
         self._lock.notify_all()
 
@@ -648,6 +694,7 @@ class VirtualBoard:
         if not self.spec.boots(self._flash):
             self._enter_bootloader()
             return
+        self._speech.bootloader_starts(self.spec, self._flash, clock.monotonic())
         self._start_application()
 
     def _jump(self, address: int) -> None:
@@ -657,12 +704,21 @@ class VirtualBoard:
             self._start_application()
             return
         self._mode = "app"
+        self.faults.on_end()
+        self._leave_bus(clock.monotonic())
+
+    def _leave_bus(self, now: float) -> None:
+        """The board is off the bus from now on, and says nothing more."""
+        self._speech.end(now)
         self._function = self._connection = None
         self._lock.notify_all()
 
     def _start_application(self) -> None:
         self._mode = "app"
         self._recovered()
+        now = clock.monotonic()
+        output = self._speech.application_starts(self.spec, self._flash, now)
+        self._count_start(now)
         started = self.spec.application()
         if started is None:
             self._function = self._connection = None
@@ -670,10 +726,42 @@ class VirtualBoard:
             return
         identity, self._function = started
         self._function.attach()
-        self._connect(identity, is_dfu=False, voice=self.spec.voice(self._flash, clock.monotonic()))
+        self._connect(identity, is_dfu=False, output=output)
+
+    def _count_start(self, now: float) -> None:
+        self._starts += 1
+        self.faults.on_start(now, self.spec.image(self._flash) if self.faults.looks_at_image else b"")
+
+    def _live_on(self) -> None:
+        """Lets those faults of the application happen whose time has come."""
+        has_crashed = False
+        while (due := self.faults.due) is not None and due <= clock.monotonic():
+            self._crash(self.faults.crash(), due)
+            has_crashed = True
+        if has_crashed:
+            self._on_change()
+
+    def _crash(self, fault: Fault, at: float) -> None:
+        match fault:
+            case Fault.APP_VANISH:
+                self._leave_bus(at)
+            case Fault.APP_HANG:
+                self._speech.end(at)
+                self._crashed = True
+            case Fault.APP_RESET:
+                self._speech.end(at)
+                self._restart()
+            case _:
+                self._speech.end(at)
+                self._recovered()
+                now = clock.monotonic()
+                self._speech.application_restarts(self.spec, self._flash, now)
+                self._count_start(now)
 
     def _enter_bootloader(self) -> None:
         self._mode = "dfu"
+        self.faults.on_end()
+        self._speech.bootloader_starts(self.spec, self._flash, clock.monotonic())
         self._recovered()
         identity, self._function = self.spec.bootloader(self._flash)
         self._function.attach()
@@ -683,9 +771,9 @@ class VirtualBoard:
         self._crashed = self._hung = self._reset_waits = False
         self._affliction = None
 
-    def _connect(self, identity: Identity, *, is_dfu: bool, voice: Voice | None = None) -> None:
+    def _connect(self, identity: Identity, *, is_dfu: bool, output: PortOutput | None = None) -> None:
         delay = self.spec.attach_time * self.spec.slowdown if self._bus_clock else 0.0
-        self._connection = Attachment(self, self._new_address(), identity, is_dfu, clock.monotonic() + delay, voice)
+        self._connection = Attachment(self, self._new_address(), identity, is_dfu, clock.monotonic() + delay, output)
         self._lock.notify_all()
 
     def _expect(self, connection: Attachment) -> None:

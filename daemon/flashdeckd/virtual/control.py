@@ -162,6 +162,8 @@ class Outcome:
     """The device is gone before the status stage: the host may see the data, or only an error."""
     delay_ms: float = 0
     """Time that the device blocks inside the request."""
+    dtr: bool | None = None
+    """The host has raised DTR of the serial port, or taken it back; None: neither."""
     stall_asked: bool = False
     """The class asked for a STALL and took it back at once; a controller on which STALLs stick would answer STALL."""
 

@@ -63,7 +63,7 @@ class VirtualHotplug:
             last: frozenset[UsbDevice] | None = None
             while True:
                 change.clear()
-                coming = [at for board in self._boards if (at := board.appears_at()) is not None]
+                coming = [at for board in self._boards if (at := board.changes_at()) is not None]
                 now = frozenset(usb_device(found) for board in self._boards if (found := board.connection()))
                 if now != last:
                     last = now
@@ -81,7 +81,7 @@ async def _wait(change: asyncio.Event, timeout: float | None) -> None:  # noqa: 
         async with asyncio.timeout(None if timeout is None else max(timeout, 0)):
             await change.wait()
     except TimeoutError:
-        pass  # a board has been enumerated by now
+        pass  # a board has been enumerated, or has crashed, by now
 
 
 def usb_device(connection: Attachment) -> UsbDevice:

@@ -39,7 +39,12 @@ def virtual_handlers(bench: VirtualBench) -> Mapping[type[api.Params[Any]], Hand
         api.VirtualSay: on(lambda params: bench.say(params.board, params.text)),
         api.VirtualFault: on(
             lambda params: bench.fault(
-                params.board, params.fault, params.after, times=params.times, address=params.address
+                params.board,
+                params.fault,
+                params.after,
+                times=params.times,
+                address=params.address,
+                delay=params.delay,
             )
         ),
         api.VirtualDump: on(lambda params: bench.dump(params.board, params.address, params.size)),

@@ -20,6 +20,7 @@ from flashdeckd.virtual.classic import ClassicBootloader, ClassicSettings, Libra
 from flashdeckd.virtual.control import Attribute, UsbFunction
 from flashdeckd.virtual.dapboot import DapbootBootloader, DapbootSettings
 from flashdeckd.virtual.dfuse import STATUS_FIRMWARE, DfuseBootloader, DfuseSettings, Early, Leave, Manner
+from flashdeckd.virtual.faults import Crash
 from flashdeckd.virtual.flash_file import kept
 from flashdeckd.virtual.identity import DFUSE, Functional, Identity, app_settings, dfu_settings
 from flashdeckd.virtual.nor import FlashLayout, NorFlash, Overwrite
@@ -230,6 +231,17 @@ class BenchBoardKeys:
         bool, key("true: the application says nothing before its serial port is opened; `after` counts from then.")
     ] = False
     """As `while (!Serial)` has it in firmware for Arduino."""
+    keeps_unread: Annotated[
+        bool, key("true: what nobody has read is still in its serial port after a restart, before the new words.")
+    ] = False
+    """As where a log is kept in memory over a reset."""
+    uart: Annotated[
+        File | None,
+        key(
+            "Its UART, as the port of a debug probe has it: a pseudo-terminal that stays over restarts, and hears the "
+            "bootloader and the application. This file is a link to it. Default: none."
+        ),
+    ] = None
     app_serial: Annotated[
         AnyText | None, key('The serial that its application shows; "": none. Default: that of the bootloader.')
     ] = None
@@ -299,7 +311,11 @@ class BoardSpec(BenchBoardKeys):
     """Ranges in which the boot check wants the initial stack pointer, with their ends; empty: as ST's sample."""
     contents: tuple[Content, ...] = ()
     says: tuple[Saying, ...] = ()
-    """The words of its application on its serial port."""
+    """The words of its application on its serial port and its UART."""
+    boot_says: tuple[Saying, ...] = ()
+    """The words of its bootloader on the UART."""
+    crashes: tuple[Crash, ...] = ()
+    """The faults of its application."""
     recording: Recording | None = None
     """The recording to replay instead of a model's bootloader; None: it has a bootloader."""
     clock: Callable[[], float] = clock.monotonic
@@ -425,12 +441,17 @@ class BoardSpec(BenchBoardKeys):
         identity = Identity(self.app, settings, strings, bcd_device=self.bcd_device)
         return identity, Application(identity, functional, self.serial_port)
 
-    def voice(self, flash: NorFlash, started: float) -> Voice | None:
-        """The voice of an application that has started; None where it has no serial port."""
-        if self.serial_port is AppPort.NONE:
-            return None
-        image = bytes(flash.content[self.app_address - flash.layout.base :]) if self.says else b""
-        return Voice(self.says, image, started=started, waits=self.waits_for_dtr)
+    def image(self, flash: NorFlash) -> bytes:
+        """The flash from the start of the application on."""
+        return bytes(flash.content[self.app_address - flash.layout.base :])
+
+    def voice(self, flash: NorFlash, started: float, *, waits: bool = False) -> Voice:
+        """The voice of an application that has started; with `waits`, it says nothing before DTR is raised."""
+        return Voice(self.says, self.image(flash) if self.says else b"", started=started, waits=waits)
+
+    def bootloader_voice(self, flash: NorFlash, started: float) -> Voice:
+        """The voice of a bootloader that has started."""
+        return Voice(self.boot_says, bytes(flash.content) if self.boot_says else b"", started=started)
 
     def boots(self, flash: NorFlash, address: int | None = None) -> bool:
         """The boot check of what is at `address`, the application's by default.

@@ -10,15 +10,12 @@ from flashdeck.api import FlashBytes, VirtualBoardState
 from flashdeck.errors import ConfigError, RequestError
 from flashdeck.names import did_you_mean, select_one
 from flashdeckd.virtual.backend import VirtualBackend
-from flashdeckd.virtual.bench_file import read_specs
+from flashdeckd.virtual.bench_file import LATEST, MAX_TIMES, read_specs
 from flashdeckd.virtual.board import VirtualBoard
-from flashdeckd.virtual.faults import ON_MEDIA, Fault
+from flashdeckd.virtual.faults import OF_APPLICATION, ON_MEDIA, Crash, Fault
 from flashdeckd.virtual.hotplug import VirtualHotplug
 from flashdeckd.virtual.serial_ports import VirtualSerialPorts
 from flashdeckd.virtual.spec import BoardSpec
-
-MAX_TIMES = 1_000_000
-"""The most times that one fault may happen."""
 
 
 class VirtualBench:
@@ -44,7 +41,10 @@ class VirtualBench:
 
     def list(self) -> tuple[VirtualBoardState, ...]:
         """All boards, in the order in which they were given."""
-        return tuple(replace(board.state(), tty=self.ports.node_of(board)) for board in self.boards.values())
+        return tuple(
+            replace(board.state(), tty=self.ports.node_of(board), uart=self.ports.uart_of(board))
+            for board in self.boards.values()
+        )
 
     def plug(self, name: str) -> VirtualBoardState:
         """Connects a board; it powers up as its specification says."""
@@ -59,7 +59,7 @@ class VirtualBench:
         return self._board(name).press()
 
     def say(self, name: str, text: str) -> VirtualBoardState:
-        """Lets a board's application say a line on its serial port."""
+        """Lets a board say a line, on its application's serial port and on its UART."""
         return self._board(name).say(text)
 
     def fault(
@@ -71,11 +71,13 @@ class VirtualBench:
         any_transfer: bool = False,
         times: int = 1,
         address: int | None = None,
+        delay: float = 0.0,
     ) -> VirtualBoardState:
         """Arms a fault at the `after`-th DFU request from now (1 is the next); it happens once, or `times` in a row.
 
         With `any_transfer` it is the `after`-th control transfer, standard requests included. A fault of the flash with
-        an `address` happens to the erases or writes of that byte: nothing else counts. Raises RequestError.
+        an `address` happens to the erases or writes of that byte: nothing else counts. A fault of the application
+        happens `delay` seconds after its `after`-th start; 1 is that which runs, or the next. Raises RequestError.
         """
         board = self._board(name)
         if fault not in list(Fault):
@@ -88,6 +90,13 @@ class VirtualBench:
             raise RequestError(f"a fault {times} times cannot be", hint=f"from 1 to {MAX_TIMES} times")
         if address is not None and fault not in ON_MEDIA:
             raise RequestError(f"the fault {fault} has no address", hint=f"those that have one: {', '.join(ON_MEDIA)}")
+        if not 0 <= delay <= LATEST:
+            raise RequestError(f"a fault after {delay:g} s cannot be", hint=f"from 0 to {LATEST:g} s")
+        if fault in OF_APPLICATION:
+            return board.crash(Crash(Fault(fault), delay, after - 1, times))
+        if delay:
+            known = ", ".join(sorted(OF_APPLICATION))
+            raise RequestError(f"the fault {fault} has no delay", hint=f"those that have one: {known}")
         return board.fault(Fault(fault), after, any_transfer=any_transfer, times=times, address=address)
 
     def cut_power(self, name: str, after: int, share: float | None = None) -> None:

@@ -1,13 +1,12 @@
-"""The words that an application says on its serial port, and when. Pure.
+"""The words that a firmware says on a serial port, and when. Pure.
 
-An application speaks from its first moment on, before the host has enumerated it. What nobody reads stays in the buffer
+A firmware speaks from its first moment on, before the host has enumerated it. What nobody reads stays in the buffer
 of its port, the newest of it, until somebody opens that.
 """
 
 import heapq
 import re
-from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 PORT_BUFFER = 4096
@@ -22,7 +21,7 @@ LINE_END = b"\r\n"
 
 @dataclass(frozen=True, slots=True)
 class Saying:
-    """Something that an application says."""
+    """Something that a firmware says."""
 
     data: bytes = b""
     after: float = 0.0
@@ -31,37 +30,36 @@ class Saying:
     """Seconds until it is said again, `SHORTEST_PAUSE` or more; 0: as fast as the port takes it; None: said once."""
     image: str = ""
     """In place of `data`: the line is the first text of the image that begins so; "" where the bytes are given."""
+    where: bytes = b""
+    """Said only where the image has these bytes somewhere."""
 
 
 class Voice:
-    """The voice of one application, from its start to its end."""
+    """The voice of one firmware, from its start to its end."""
 
     def __init__(self, sayings: Sequence[Saying], image: bytes = b"", *, started: float, waits: bool = False) -> None:
         """`started` is a time on any clock; with `waits` all times count from when its port is first opened."""
         self._sayings = tuple(sayings)
-        self._words = tuple(each.data or _found(image, each.image) for each in self._sayings)
+        self._words = tuple(
+            (each.data or _found(image, each.image)) if each.where in image else b"" for each in self._sayings
+        )
         self._due: list[tuple[float, int]] = []
         """Seconds after the start, and which saying: a heap."""
         self._flood = b""
         """Bytes that are said as fast as the port takes it."""
-        self._by_hand: deque[bytes] = deque(maxlen=PORT_BUFFER)
         self._started: float | None = None
         if not waits:
             self._start(started)
 
     @property
     def is_silent(self) -> bool:
-        """Return whether nothing can come but what is said by hand."""
-        return not self._sayings and not self._by_hand
+        """Return whether nothing can come."""
+        return not any(self._words)
 
     def opened(self, now: float) -> None:
-        """Its port has been opened, and the application sees DTR."""
+        """Its port has been opened, and the firmware sees DTR."""
         if self._started is None:
             self._start(now)
-
-    def say(self, data: bytes) -> None:
-        """Say something at the next look, whatever else is said. May be called from any thread."""
-        self._by_hand.append(data)
 
     def spoken(self, now: float, room: int) -> bytes:
         """Return all that was said since the last call; a flood fills up to `room` bytes of it.
@@ -69,10 +67,8 @@ class Voice:
         A saying that came more often than the buffer of a port could keep is left out as often.
         """
         words = bytearray()
-        while self._by_hand:
-            words += self._by_hand.popleft()
         if self._started is None:
-            return bytes(words)
+            return b""
         elapsed = now - self._started
         while self._due and self._due[0][0] <= elapsed:
             at, which = heapq.heappop(self._due)
@@ -116,6 +112,58 @@ class PortBuffer:
     def drop(self, count: int) -> None:
         """The oldest bytes have been read."""
         del self._bytes[:count]
+
+
+class PortOutput:
+    """The words of a board on their way through one port, whichever firmware has said them."""
+
+    def __init__(self) -> None:
+        self._buffer = PortBuffer()
+        self._voice: Voice | None = None
+        self._dtr = False
+
+    @property
+    def is_silent(self) -> bool:
+        """Return whether nothing can come before somebody starts to speak."""
+        return (self._voice is None or self._voice.is_silent) and self._buffer.room == PORT_BUFFER
+
+    def start(self, voice: Voice, now: float) -> None:
+        """Another firmware speaks from now on, unless it waits for DTR; what the one before it said stays."""
+        self.end(now)
+        self._voice = voice
+        if self._dtr:
+            voice.opened(now)
+
+    def end(self, now: float) -> None:
+        """Nobody speaks any more."""
+        self._catch_up(now)
+        self._voice = None
+
+    def set_dtr(self, now: float, *, is_raised: bool) -> None:
+        """The host has set DTR."""
+        self._dtr = is_raised
+        if is_raised and self._voice is not None:
+            self._voice.opened(now)
+
+    def say(self, data: bytes, now: float) -> None:
+        """Say something now, whoever else speaks."""
+        self._catch_up(now)
+        self._buffer.put(data)
+
+    def send(self, now: float, most: int, take: Callable[[bytes], int]) -> None:
+        """Give what was said to `take`, the oldest first, at most so many bytes; it returns how many it has taken."""
+        self._catch_up(now)
+        while most > 0 and (piece := self._buffer.peek(most)):
+            taken = take(piece)
+            self._buffer.drop(taken)
+            most -= taken
+            if taken < len(piece):
+                return
+            self._catch_up(now)
+
+    def _catch_up(self, now: float) -> None:
+        if self._voice is not None:
+            self._buffer.put(self._voice.spoken(now, self._buffer.room))
 
 
 def _next(at: float, every: float, elapsed: float, data: bytes) -> float:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from flashdeck.errors import FlashdeckError
 from flashdeck.job_state import WaitFor, Waiting
 from flashdeckd.virtual.board import VirtualBoard
-from flashdeckd.virtual.faults import ON_MEDIA, Fault
+from flashdeckd.virtual.faults import OF_APPLICATION, ON_MEDIA, Fault
 from flashdeckd.virtual.spec import BoardSpec, Model
 from simulation.actors.moments import Moment
 from simulation.baton import Point
@@ -34,7 +34,7 @@ PORTS = 20
 """Ports of the bench; those behind them are free for boards that move."""
 PRESS_SECONDS = 1.0
 """Virtual seconds between two looks whether a job waits for a hand."""
-REQUEST_FAULTS: Final = tuple(fault for fault in Fault if fault not in ON_MEDIA)
+REQUEST_FAULTS: Final = tuple(fault for fault in Fault if fault not in {*ON_MEDIA, *OF_APPLICATION})
 
 
 class Boards:

@@ -87,7 +87,7 @@ async def opened(root: Path, config: Config = CONFIG) -> AsyncGenerator[Scene]:
         shelf=Shelf(spool),
         backend=None,
         ports=FakePorts(),
-        consoles=Consoles(hub, Health(hub), ports=FakePorts(), directory=root / "consoles", only_bus=True),
+        consoles=Consoles(hub, Health(hub), ports=FakePorts(), directory=root / "consoles", emulated=lambda _: False),
         rebuilt=rebuilt_into(spool),
     )
     try:

@@ -396,11 +396,21 @@ def test_the_hands_on_a_virtual_bench(daemon: CannedDaemon, cli: Cli) -> None:
     assert "left" in cli("virtual", "fault", "left", "stall", "--after", "12").out
     assert cli("virtual", "fault", "left", "stall", "--json").json["name"] == "left"
     assert cli("virtual", "fault", "left", "corrupt", "--times", "3", "--address", "0x08020008").code == 0
+    assert cli("virtual", "fault", "left", "app-reset", "--after", "2", "--delay", "0.3").code == 0
+    assert cli("virtual", "fault", "left", "app-reset", "--delay", "3601").code == 2
     assert daemon.called(api.VirtualFault) == [
         api.VirtualFault(board="left", fault="stall", after=12),
         api.VirtualFault(board="left", fault="stall", after=1),
         api.VirtualFault(board="left", fault="corrupt", after=1, times=3, address=0x08020008),
+        api.VirtualFault(board="left", fault="app-reset", after=2, delay=0.3),
     ]
+
+
+def test_the_ports_of_emulated_boards_are_listed_whole(daemon: CannedDaemon, cli: Cli) -> None:
+    path = "/tmp/" + "long/" * 60 + "left.tty"
+    daemon.answers[api.VirtualList] = api.VirtualBoardList(boards=(virtual(tty="/dev/pts/7", uart=path),))
+    lines = cli("virtual", "list").out.splitlines()
+    assert lines[2:4] == ["left: serial port /dev/pts/7", f"left: UART {path}"]
 
 
 def test_dump_fetches_the_flash_in_pieces(daemon: CannedDaemon, cli: Cli, tmp_path: Path) -> None:

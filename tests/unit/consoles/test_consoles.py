@@ -317,7 +317,7 @@ async def test_a_path_that_is_no_port_is_refused_and_one_that_is_not_there_is_wa
 
 
 async def test_emulated_boards_open_no_port_of_this_machine(tmp_path: Path) -> None:
-    async with talking(tmp_path / "consoles", only_bus=True) as talk:
+    async with talking(tmp_path / "consoles", is_emulated=True) as talk:
         talk.right.start()
         talk.right.device = None
         assert talk.right.port is not None

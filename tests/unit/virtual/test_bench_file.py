@@ -7,13 +7,15 @@ from pathlib import Path
 import pytest
 
 from flashdeck.errors import ConfigError
-from flashdeckd.virtual.bench_file import LATEST, read_specs
+from flashdeckd.virtual.bench_file import LATEST, MAX_TIMES, read_specs
+from flashdeckd.virtual.faults import Crash, Fault
 from flashdeckd.virtual.nor import fill
 from flashdeckd.virtual.spec import BoardSpec, Model, Start, Timing
 from flashdeckd.virtual.virtual_bench import load_bench
 from flashdeckd.virtual.voice import Saying
 
 SPEAKING = "[boards.one]\nmodel = 'usbx'\nserial_port = 'plain'\nsays = ["
+CRASHING = "[boards.one]\nmodel = 'usbx'\ncrashes = ["
 DEMO = Path(__file__).parents[3] / "config" / "demo" / "bench.toml"
 
 
@@ -71,10 +73,17 @@ def test_every_key(tmp_path: Path) -> None:
         leave_answers = true
         serial_port = "plain"
         waits_for_dtr = true
+        keeps_unread = true
+        uart = "two.tty"
+        boot_says = [{ text = "loader\\n" }]
+        crashes = [
+          { fault = "app-reset" },
+          { fault = "app-hang", after = "1s", skip = 2, times = 3, where = "demo 2" },
+        ]
         says = [
           { text = "boot\\r\\n" },
           { bytes = "00 FF", after = "1s", every = "2s" },
-          { image = "demo ", every = 0 },
+          { image = "demo ", every = 0, where = "demo 1" },
         ]
         poll_erase = 11
         slowdown = 20
@@ -90,7 +99,10 @@ def test_every_key(tmp_path: Path) -> None:
     assert (two.port, two.app, two.leave_answers, two.poll_erase) == (1, BoardSpec(name="two").app, True, 11)
     assert (one.slowdown, two.slowdown) == (1, 20)
     assert (one.says, two.waits_for_dtr) == ((), True)
-    assert two.says == (Saying(b"boot\r\n"), Saying(b"\0\xff", 1, 2), Saying(every=0, image="demo "))
+    assert two.says == (Saying(b"boot\r\n"), Saying(b"\0\xff", 1, 2), Saying(every=0, image="demo ", where=b"demo 1"))
+    assert (two.keeps_unread, two.uart, two.boot_says) == (True, tmp_path / "two.tty", (Saying(b"loader\n"),))
+    assert two.crashes == (Crash(Fault.APP_RESET), Crash(Fault.APP_HANG, 1, 2, 3, b"demo 2"))
+    assert (one.keeps_unread, one.uart, one.boot_says, one.crashes) == (False, None, (), ())
 
 
 @pytest.mark.parametrize(
@@ -127,6 +139,24 @@ def test_every_key(tmp_path: Path) -> None:
         (f"{SPEAKING}{{text = 'x', after = {LATEST + 1}}}]", "after: 3601.0 is not between 0 s and 3600 s", ""),
         (f"{SPEAKING}{{text = 'x', every = 0}}, {{text = 'y', every = 0}}]", "another one fills the port", "only one"),
         ("[boards.one]\nmodel = 'usbx'\napp_serial = ''\napp = ''", "app_serial", "take the key out"),
+        ("[boards.one]\nmodel = 'usbx'\nkeeps_unread = true", "keeps_unread: means nothing", "take the key out"),
+        ("[boards.one]\nmodel = 'usbx'\nboot_says = [{text = 'x'}]", "boot_says: means nothing", "take the key out"),
+        (
+            "[boards.one]\nmodel = 'usbx'\nuart = 'x'\nboot_says = [{text = 'x', every = 0}, {text = 'y', every = 0}]",
+            "another one fills the port",
+            "only one",
+        ),
+        (f"{CRASHING}{{fault = 'app-rset'}}]", 'fault: "app-rset" is no fault of an app', "did you mean app-reset?"),
+        (f"{CRASHING}{{fault = 'stall'}}]", 'fault: "stall" is no fault of an application', ""),
+        (f"{CRASHING}{{after = '1s'}}]", "fault: is missing", ""),
+        (f"{CRASHING}{{fault = 'app-hang', times = 0}}]", "times: 0 is not", ""),
+        (f"{CRASHING}{{fault = 'app-hang', skip = {MAX_TIMES + 1}}}]", f"skip: {MAX_TIMES + 1} is not", ""),
+        (f"{CRASHING}{{fault = 'app-hang', after = '2h'}}]", "after: ", ""),
+        (
+            "[boards.one]\nmodel = 'usbx'\nuart = 'x'\n[boards.two]\nmodel = 'usbx'\nuart = './x'",
+            "the UART of board one is there",
+            "a link of its own",
+        ),
         ("[boards.one]\nmodel = 'usbx'\nserial_port = true", "serial_port: true is not a value it", '"touch-1200"'),
         ("[boards.one]\nmodel = 'usbx'\nbad_sectors = [128]", "no sector 128", "0 to 127"),
         ("[boards.one]\nmodel = 'usbx'\ncontents = [{address = 0, size = 4}]", "do not fit", ""),

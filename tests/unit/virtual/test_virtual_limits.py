@@ -9,12 +9,11 @@ import pytest
 from flash_rig import BASE, Rig
 from flashdeck.api import CHUNK
 from flashdeck.errors import ConfigError, RequestError, StallError
-from flashdeckd.virtual.bench_file import MAX_PORT, read_specs
+from flashdeckd.virtual.bench_file import MAX_PORT, MAX_TIMES, read_specs
 from flashdeckd.virtual.board import MAX_VIOLATIONS
 from flashdeckd.virtual.bus_clock import MAX_CREDIT, BusClock
 from flashdeckd.virtual.faults import Fault
 from flashdeckd.virtual.spec import Model
-from flashdeckd.virtual.virtual_bench import MAX_TIMES
 
 
 def bench(place: Path, *ports: int) -> Path:

@@ -24,8 +24,9 @@ from flashdeckd.usb.descriptors import dfu_version, interfaces
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
 from flashdeckd.virtual import serial_ports
 from flashdeckd.virtual.application import AppPort
+from flashdeckd.virtual.faults import Crash, Fault
 from flashdeckd.virtual.serial_ports import FETCHED_A_LOOK
-from flashdeckd.virtual.spec import BoardSpec, Content
+from flashdeckd.virtual.spec import BoardSpec, Content, Timing
 from flashdeckd.virtual.virtual_bench import VirtualBench
 from flashdeckd.virtual.voice import MAX_SAYING, PORT_BUFFER, Saying
 
@@ -287,6 +288,83 @@ async def test_a_hand_says_a_line_at_any_time_the_application_runs() -> None:
         assert caught.value.kind is ErrorKind.ABSENT
     with pytest.raises(RequestError, match="no serial port"):
         VirtualBench([board(AppPort.NONE)]).say("one", "hello")
+
+
+async def test_what_it_says_before_it_is_enumerated_is_in_the_port_that_comes_then() -> None:
+    said = (Saying(b"reset\n"), Saying(b"clock ok\n", after=0.05), Saying(b"usb ok\n", after=0.15))
+    spec = replace(speaking(*said), timing=Timing.REAL, attach_time=0.2)
+    async with followed(spec) as seen:
+        assert seen.bench.list()[0].mode == "app"
+        assert seen.bench.boards["one"].connection() is None
+        device = await seen.running()
+        with listening(seen.bench.ports.of(device)[0].node) as heard:
+            await seen.until(lambda: heard() == b"reset\nclock ok\nusb ok\n")
+
+
+async def test_a_crash_is_seen_at_its_time_by_whoever_follows_the_bus() -> None:
+    spec = replace(speaking(Saying(b"boot\n")), crashes=(Crash(Fault.APP_RESET, after=0.1, times=2),))
+    async with followed(spec) as seen:
+        addresses: set[int] = set()
+        async with asyncio.timeout(30):
+            while len(addresses) < 3:
+                addresses.add((await seen.running()).address)
+                await asyncio.sleep(0.002)
+        with listening(seen.bench.ports.of(seen.device)[0].node) as heard:
+            await seen.until(lambda: heard() == b"boot\n")
+
+
+# A UART, which is a port of its own.
+
+
+def with_uart(link: Path, *says: Saying, **keys: object) -> BoardSpec:
+    spec = replace(board(AppPort.NONE), uart=link, says=says, boot_says=(Saying(b"loader\n"),))
+    return replace(spec, **keys)  # type: ignore[arg-type]
+
+
+async def test_a_uart_stays_over_restarts_and_power_and_keeps_what_nobody_read(tmp_path: Path) -> None:
+    link = tmp_path / "one.tty"
+    async with followed(with_uart(link, Saying(b"app\n"))) as seen:
+        await seen.until(lambda: link.exists() and bool(seen.devices))
+        node = link.readlink()
+        status = link.stat()
+        assert seen.bench.ports.has((os.major(status.st_rdev), os.minor(status.st_rdev)))
+        assert seen.bench.ports.of(seen.device) == (), "it is no port of the device"
+        assert seen.bench.list()[0].uart == str(link)
+        seen.bench.press("one")
+        with listening(link) as heard:
+            await seen.until(lambda: heard() == b"loader\napp\nloader\n")
+            seen.bench.unplug("one")
+            seen.bench.plug("one")
+            await seen.until(lambda: heard() == b"loader\napp\nloader\nloader\napp\n")
+            assert link.readlink() == node
+        seen.bench.say("one", "nobody listens")
+        with listening(link) as heard:
+            await seen.until(lambda: heard() == b"nobody listens\r\n")
+    assert not link.is_symlink(), "who follows no more takes the link away"
+
+
+async def test_an_application_without_usb_says_its_words_on_the_uart(tmp_path: Path) -> None:
+    link = tmp_path / "one.tty"
+    crash = Crash(Fault.APP_RESET, after=0.05, times=1)
+    async with followed(with_uart(link, Saying(b"app\n"), app=None, crashes=(crash,))) as seen:
+        await seen.until(link.exists)
+        with listening(link) as heard:
+            await seen.until(lambda: heard() == b"loader\napp\n" * 2)
+        assert not seen.devices
+
+
+async def test_a_link_that_a_killed_daemon_left_is_replaced_and_a_file_is_not(tmp_path: Path) -> None:
+    link = tmp_path / "one.tty"
+    link.symlink_to("/dev/pts/nowhere")
+    async with followed(with_uart(link)) as seen:
+        await seen.until(link.exists)
+        link.unlink()
+        await seen.until(link.exists)
+        link.unlink()
+        link.write_text("mine")
+        await seen.until(lambda: bool(seen.bench.hotplug.trouble))
+        assert f"virtual board one has no UART at {link} (File exists)" in seen.bench.hotplug.trouble
+    assert link.read_text() == "mine"
 
 
 # What the application answers, whoever asks.

@@ -3,7 +3,16 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flashdeckd.virtual.voice import LINE_END, MAX_SAYING, PORT_BUFFER, SHORTEST_PAUSE, PortBuffer, Saying, Voice
+from flashdeckd.virtual.voice import (
+    LINE_END,
+    MAX_SAYING,
+    PORT_BUFFER,
+    SHORTEST_PAUSE,
+    PortBuffer,
+    PortOutput,
+    Saying,
+    Voice,
+)
 
 IMAGE = bytes(64) + b"other demo\0demo 1.0.7\0demo 2\0" + bytes(64)
 
@@ -59,15 +68,72 @@ def test_a_line_of_the_image_is_the_first_text_that_begins_so() -> None:
     assert len(long.spoken(0.0, PORT_BUFFER)) == MAX_SAYING
 
 
-def test_what_is_said_by_hand_comes_first_also_where_it_waits() -> None:
-    voice = Voice([Saying(b"own")], started=0.0)
-    voice.say(b"hand ")
-    assert voice.spoken(0.0, PORT_BUFFER) == b"hand own"
-    waiting = Voice([], started=0.0, waits=True)
-    assert waiting.is_silent
-    waiting.say(b"hand")
-    assert not waiting.is_silent
-    assert waiting.spoken(0.0, PORT_BUFFER) == b"hand"
+def test_a_saying_may_be_that_of_certain_images_alone() -> None:
+    sayings = (Saying(b"always "), Saying(b"mine", where=b"demo 1.0.7"), Saying(b"not mine", where=b"demo 9"))
+    assert Voice(sayings, IMAGE, started=0.0).spoken(0.0, PORT_BUFFER) == b"always mine"
+    assert Voice(sayings[2:], IMAGE, started=0.0).is_silent
+
+
+class Taker:
+    """One end of a port that takes so many bytes at once."""
+
+    def __init__(self, at_once: int = PORT_BUFFER) -> None:
+        self.heard = b""
+        self._at_once = at_once
+
+    def __call__(self, data: bytes) -> int:
+        taken = data[: self._at_once]
+        self.heard += taken
+        return len(taken)
+
+
+def test_what_is_said_by_hand_comes_in_its_place_also_where_the_firmware_waits() -> None:
+    output, taker = PortOutput(), Taker()
+    assert output.is_silent
+    output.start(Voice([Saying(b"one "), Saying(b"two ", after=2.0)], started=0.0), 0.0)
+    output.say(b"hand ", 1.0)
+    output.send(3.0, PORT_BUFFER, taker)
+    assert taker.heard == b"one hand two "
+    output.start(Voice([Saying(b"own")], started=4.0, waits=True), 4.0)
+    output.say(b"hand ", 5.0)
+    output.send(6.0, PORT_BUFFER, taker)
+    output.set_dtr(7.0, is_raised=True)
+    output.send(7.0, PORT_BUFFER, taker)
+    assert taker.heard == b"one hand two hand own"
+
+
+def test_a_firmware_says_what_was_due_by_its_end_and_its_successor_comes_behind_that() -> None:
+    output, taker = PortOutput(), Taker()
+    output.start(Voice([Saying(b"tick ", every=1.0), Saying(b"never", after=2.6)], started=0.0), 0.0)
+    output.end(2.5)
+    output.send(9.0, PORT_BUFFER, taker)
+    output.start(Voice([Saying(b"anew ")], started=10.0), 10.0)
+    output.start(Voice([Saying(b"again")], started=11.0), 11.0)
+    output.send(12.0, PORT_BUFFER, taker)
+    assert taker.heard == b"tick tick tick anew again"
+
+
+def test_a_firmware_that_starts_behind_a_port_that_is_open_need_not_wait_for_dtr() -> None:
+    output, taker = PortOutput(), Taker()
+    for is_raised, heard in ((True, b"hello"), (False, b"")):
+        taker.heard = b""
+        output.set_dtr(1.0, is_raised=is_raised)
+        output.start(Voice([Saying(b"hello")], started=1.0, waits=True), 1.0)
+        output.send(1.0, PORT_BUFFER, taker)
+        assert taker.heard == heard
+
+
+def test_what_is_not_taken_stays_and_a_flood_fills_what_is_asked_for() -> None:
+    output, taker = PortOutput(), Taker(at_once=3)
+    output.say(b"abcdefgh", 0.0)
+    output.send(0.0, PORT_BUFFER, taker)
+    assert taker.heard == b"abc", "a port that is full is not asked again"
+    output.send(0.0, 2, taker)
+    assert taker.heard == b"abcde"
+    flood, drain = PortOutput(), Taker()
+    flood.start(Voice([Saying(b"flood\n", every=0.0)], started=0.0), 0.0)
+    flood.send(0.0, 3 * PORT_BUFFER, drain)
+    assert drain.heard == (b"flood\n" * PORT_BUFFER)[: 3 * PORT_BUFFER]
 
 
 @given(st.lists(st.binary(max_size=PORT_BUFFER + 100), max_size=6), st.integers(0, PORT_BUFFER))

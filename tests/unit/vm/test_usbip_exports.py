@@ -4,13 +4,16 @@ import errno
 import socket
 import struct
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 import pytest
 
-from flashdeckd.virtual.spec import BoardSpec, Start, Timing
+from flashdeckd.virtual.application import AppPort
+from flashdeckd.virtual.spec import BoardSpec, Content, Start, Timing
 from flashdeckd.virtual.virtual_bench import VirtualBench
+from flashdeckd.virtual.voice import Saying
 from vm.usbip import Export, Tally
 
 GET_DEVICE = bytes.fromhex("8006 0001 0000 1200")
@@ -35,6 +38,12 @@ class Kernel:
         head = struct.pack(">5I", 1, number, 1, setup[0] >> 7, endpoint)
         self.stream.sendall(head + struct.pack(">5I", 0, length, 0, 0, 0) + setup + data)
 
+    def read(self, number: int, *, endpoint: int, size: int) -> None:
+        """Ask another endpoint for data."""
+        self.stream.sendall(
+            struct.pack(">5I", 1, number, 1, 1, endpoint) + struct.pack(">5I", 0, size, 0, 0, 0) + bytes(8)
+        )
+
     def unlink(self, number: int, victim: int) -> None:
         self.stream.sendall(struct.pack(">6I24x", 2, number, 1, 0, 0, victim))
 
@@ -57,9 +66,9 @@ class Kernel:
         return data
 
 
-@pytest.fixture(params=[Timing.NONE, Timing.REAL])
-def kernel(request: pytest.FixtureRequest) -> Iterator[Kernel]:
-    bench = VirtualBench([BoardSpec(name="left", serial="TEST", start=Start.DFU, timing=request.param, attach_time=0)])
+@contextmanager
+def served(spec: BoardSpec) -> Generator[Kernel]:
+    bench = VirtualBench([spec])
     connection = bench.boards["left"].connection()
     assert connection is not None
     ours, theirs = socket.socketpair()
@@ -69,6 +78,13 @@ def kernel(request: pytest.FixtureRequest) -> Iterator[Kernel]:
     with ours:
         yield Kernel(ours, bench, tally)
         export.close()
+
+
+@pytest.fixture(params=[Timing.NONE, Timing.REAL])
+def kernel(request: pytest.FixtureRequest) -> Iterator[Kernel]:
+    spec = BoardSpec(name="left", serial="TEST", start=Start.DFU, timing=request.param, attach_time=0)
+    with served(spec) as it:
+        yield it
 
 
 def test_descriptors_and_states_are_answered(kernel: Kernel) -> None:
@@ -137,3 +153,42 @@ def test_a_hung_board_can_be_taken_off_the_bus(kernel: Kernel) -> None:
     kernel.bench.fault("left", "hang", 1)
     kernel.submit(1, GETSTATE)  # the fixture's end joins the threads that serve it
     kernel.stream.shutdown(socket.SHUT_WR)
+
+
+# What an application says on its serial port.
+
+RAISE_BOTH = bytes.fromhex("2122 0300 0000 0000")
+IMAGE = (0x20030000).to_bytes(4, "little") + (0x08020201).to_bytes(4, "little")
+
+
+@pytest.fixture
+def talking() -> Iterator[Kernel]:
+    spec = BoardSpec(name="left", contents=(Content(0x08020000, IMAGE),), serial_port=AppPort.PLAIN, waits_for_dtr=True)
+    with served(replace(spec, says=(Saying(b"what a long line\n"),))) as it:
+        yield it
+
+
+def test_reads_of_the_port_are_answered_with_its_words_in_the_order_of_both(talking: Kernel) -> None:
+    for number in (1, 2, 3):
+        talking.read(number, endpoint=1, size=8)
+    talking.read(4, endpoint=2, size=8)  # the interrupt endpoint never has anything
+    talking.outgoing = frozenset({5})
+    talking.submit(5, RAISE_BOTH)
+    answers = sorted(talking.answer() for _ in range(4))
+    assert answers == [(3, 1, 0, b"what a l"), (3, 2, 0, b"ong line"), (3, 3, 0, b"\n"), (3, 5, 0, b"")]
+    assert talking.tally.lines == [3]
+
+
+def test_a_read_that_is_given_up_takes_no_words_with_it(talking: Kernel) -> None:
+    talking.read(1, endpoint=1, size=64)
+    talking.unlink(2, 1)
+    assert talking.answer() == (4, 2, -errno.ECONNRESET, b"")
+    talking.bench.say("left", "hand")
+    talking.read(3, endpoint=1, size=64)
+    assert talking.answer() == (3, 3, 0, b"hand\r\n")
+    assert talking.tally.unlinks == []
+
+
+def test_a_port_that_is_read_can_be_taken_off_the_bus(talking: Kernel) -> None:
+    talking.read(1, endpoint=1, size=64)  # the fixture's end joins the threads that serve it
+    talking.stream.shutdown(socket.SHUT_WR)

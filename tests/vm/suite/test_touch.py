@@ -1,6 +1,5 @@
 """A CDC-ACM application that is put into DFU mode by a touch of its real /dev/ttyACM, whoever else has that open."""
 
-import asyncio
 import os
 from collections.abc import AsyncGenerator, Generator
 from contextlib import asynccontextmanager, contextmanager
@@ -8,7 +7,7 @@ from pathlib import Path
 
 from flashdeck import api
 from flashdeck.model import Presence
-from rig import DAEMON, WAIT_SECONDS, firmware
+from rig import DAEMON, firmware
 from vm.desk import Desk, board_with_port, desk
 
 ONE, TWO = firmware("1.0.0"), firmware("1.0.1")
@@ -23,16 +22,6 @@ async def running(root: Path, *names: str, daemon: tuple[str, ...] = DAEMON) -> 
         await it.flashed(ONE, *names)
         await it.until_present(Presence.APP, *names)
         yield it
-
-
-async def tty_of(it: Desk, name: str) -> Path:
-    """The node that the kernel has made for a board, once udev has seen it."""
-    async with asyncio.timeout(WAIT_SECONDS):
-        while True:
-            found = [path.name for path in it.cables.port(name).device.glob("*:*/tty/tty*")]
-            if found and Path("/dev", found[0]).exists():  # noqa: ASYNC240 -- devtmpfs
-                return Path("/dev", found[0])
-            await asyncio.sleep(0.05)
 
 
 @contextmanager
@@ -52,7 +41,7 @@ async def touched(it: Desk) -> list[str]:
 
 async def test_each_board_is_touched_at_its_own_port(root: Path) -> None:
     async with running(root, "left", "right") as it:
-        ttys = {name: await tty_of(it, name) for name in ("left", "right")}
+        ttys = {name: await it.tty_of(name) for name in ("left", "right")}
         assert all(tty.name.startswith("ttyACM") for tty in ttys.values())
         await it.flashed(TWO, "left", "right")
         assert sorted(await touched(it)) == [f"{name}: touched {ttys[name]} at 1200 baud" for name in ("left", "right")]
@@ -61,7 +50,7 @@ async def test_each_board_is_touched_at_its_own_port(root: Path) -> None:
 
 async def test_a_terminal_that_has_the_port_open_is_no_obstacle_and_is_named(root: Path) -> None:
     async with running(root, "left") as it:
-        tty = await tty_of(it, "left")
+        tty = await it.tty_of("left")
         with held(tty):
             await it.flashed(TWO, "left")
         (line,) = await touched(it)

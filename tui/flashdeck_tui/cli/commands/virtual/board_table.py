@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 
 from flashdeck.api import VirtualBoardState
-from flashdeck.text import clean
+from flashdeck.text import MAX_PATH, clean
 from flashdeck_tui.cli.table import Cell, table
 
 
 def board_table(boards: Sequence[VirtualBoardState]) -> str:
-    """The boards with their counters, and below them what a host did wrong."""
+    """The boards with their counters, and below them their serial ports and what a host did wrong."""
     head = ["BOARD", "MODEL", "PORT", "MODE", "ERASES", "WORDS", "REQUESTS", "DOWN", "UP", "BYTES", "SLEEPS", "WRONG"]
     rows: list[list[str | Cell]] = [
         [board.name, board.model, board.port, board.mode]
@@ -28,4 +28,10 @@ def board_table(boards: Sequence[VirtualBoardState]) -> str:
         for board in boards
     ]
     wrong = [clean(f"{board.name}: {violation}") for board in boards for violation in board.violations]
-    return "\n".join([table(head, rows), *wrong])
+    ports = [
+        clean(f"{board.name}: {what} {path}", MAX_PATH)
+        for board in boards
+        for what, path in (("serial port", board.tty), ("UART", board.uart))
+        if path
+    ]
+    return "\n".join([table(head, rows), *ports, *wrong])

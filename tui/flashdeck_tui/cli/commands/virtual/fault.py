@@ -14,6 +14,7 @@ from flashdeck_tui.cli.output import put, put_json
 FAULTS: Final = (
     *("stall", "timeout", "lost-answer", "error-status", "wrong-state", "hang", "unplug", "error-erase", "error-write"),
     *("corrupt", "corrupt-word", "silent-erase", "silent-write"),
+    *("app-vanish", "app-hang", "app-reset", "app-restart"),
 )
 """The faults that the emulated boards of this release have."""
 
@@ -27,7 +28,7 @@ FAULTS: Final = (
     default=1,
     show_default=True,
     metavar="N",
-    help="At the N-th DFU request from now; 1 is the next.",
+    help="At the N-th DFU request from now; 1 is the next. For app-…: in the N-th start, 1 is the one that runs.",
 )
 @click.option(
     "--times",
@@ -43,10 +44,20 @@ FAULTS: Final = (
     metavar="ADDRESS",
     help="Only to erases or writes of this byte of the flash; what is corrupted is corrupted there.",
 )
+@click.option(
+    "--delay",
+    type=click.FloatRange(0, 3600),
+    default=0.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="For app-…: so long after that start; at once, if that is over.",
+)
 @options.as_json
-def command(*, board: str, fault: str, after: int, times: int, address: int | None, as_json: bool) -> None:
-    """Let FAULT happen on BOARD, an emulated board, at one of its next requests."""
-    params = api.VirtualFault(board=board, fault=fault, after=after, times=times, address=address)
+def command(
+    *, board: str, fault: str, after: int, times: int, address: int | None, delay: float, as_json: bool
+) -> None:
+    """Let FAULT happen on BOARD, an emulated board: at one of its next requests, or to its application."""
+    params = api.VirtualFault(board=board, fault=fault, after=after, times=times, address=address, delay=delay)
     state = ask(params, virtual=True)
     if as_json:
         put_json(state)
