@@ -40,7 +40,7 @@ from rig import HONEST_MAP, LOOK_AGAIN
 READY: Final = r"boot ✓(, app1 (?P<version>\S+))?"
 """The `ready` of all boards. It is no ASCII, and need not name a version."""
 FAIL: Final = "HardFault"
-SHORT, LONG = 0.15, 600.0
+SHORT, LONG = 0.5, 600.0
 """Seconds in which nothing comes that has to come too late, and in which all comes that has to come in time."""
 PATIENCE: Final = 60.0
 """Seconds that bound a broken test."""

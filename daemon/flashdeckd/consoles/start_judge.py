@@ -68,13 +68,15 @@ class StartJudge:
         self._ready_at: float | None = None
         self._ready_line = ""
         self._version = ""
+        self._is_on_bus = False
+        """True while its USB device is there."""
         self._is_away = False
         """True if it has left the bus since it was seen."""
 
     @property
-    def first_sight(self) -> float:
-        """Return from when on `within` counts."""
-        return self._first_sight
+    def listens_since(self) -> float:
+        """Return from when on nothing may be missed: what is said before `ready` is, or after it."""
+        return self._left_at if self._ready_at is None else self._ready_at
 
     @property
     def due(self) -> float | None:
@@ -87,14 +89,18 @@ class StartJudge:
 
     def see_app(self, at: float) -> None:
         """The application's USB device is there."""
-        self._is_away = False
+        self._is_on_bus, self._is_away = True, False
         self._see(at)
 
     def lose_app(self, at: float) -> None:
-        """It has left the bus, or shows itself in another way."""
-        self._is_away = self.is_seen
-        if self._ready_at is not None and self._is_open:
-            self._decide(Verdict.CRASHED, at, f"it left the bus within {_seconds(self.rules.stays)} of that line")
+        """It has left the bus, or shows itself anew. One that speaks before it enumerates has not been there."""
+        if self._is_on_bus:
+            self._is_on_bus, self._is_away = False, True
+            self._restarted(at, "left the bus")
+
+    def see_bootloader(self, at: float) -> None:
+        """It is back in DFU mode."""
+        self._restarted(at, "came back in DFU mode")
 
     def hear_byte(self, at: float) -> None:
         """Something came from its console, whatever it was."""
@@ -103,8 +109,8 @@ class StartJudge:
     def hear_line(self, text: str, at: float, *, is_whole: bool = True, has_counted: bool = False) -> bool:
         """Judge a line; return whether it counted as `ready`.
 
-        One that is not whole may go on: it says no other version, for that is not all of it. One that `has_counted` as
-        far as it had come is looked at once more for what `fail` names.
+        One that is not whole may go on: it says no other version, and does not count where it ends with its version, or
+        may still say one. One that `has_counted` as far as it had come is looked at once more for what `fail` names.
         """
         if fault := next((each for each in self.rules.fail if each.search(text)), None):
             self.hear_crash(f"it said what {clean(fault.text, 40)!r} looks for", text, at)
@@ -118,6 +124,8 @@ class StartJudge:
                 self._version = clean(version, KEPT_LINE)
                 why = f"it says {clean(version, 40)}, and {clean(self.rules.expected, 40)} was flashed"
                 self._decide(Verdict.ANOTHER_BUILD, at, why, text)
+            return False
+        if not is_whole and (text.endswith(version) if version else self._may_say_version):
             return False
         if self._ready_at is not None:
             again = f"it started again within {_seconds(self.rules.stays)}"
@@ -154,9 +162,18 @@ class StartJudge:
             self._decide(Verdict.NOT_SEEN, at, "not a byte came from its console")
 
     @property
+    def _may_say_version(self) -> bool:
+        """Return whether it matters which version a line says that goes on."""
+        return bool(self.rules.expected) and VERSION_GROUP in self.rules.ready.names
+
+    @property
     def _is_open(self) -> bool:
         """Return whether it can still be said that it runs."""
         return self.shown is None or self.shown.verdict in _UNHEARD
+
+    def _restarted(self, at: float, how: str) -> None:
+        if self._ready_at is not None and self._is_open:
+            self._decide(Verdict.CRASHED, at, f"it {how} within {_seconds(self.rules.stays)} of that line")
 
     def _see(self, at: float) -> None:
         if not self.is_seen:

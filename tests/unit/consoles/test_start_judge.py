@@ -37,6 +37,8 @@ def judged(of: StartRules, *orders: Order) -> StartJudge:
                 judge.see_app(at)
             case "gone":
                 judge.lose_app(at)
+            case "dfu":
+                judge.see_bootloader(at)
             case "byte":
                 judge.hear_byte(at)
             case "time":
@@ -73,6 +75,13 @@ def after(*orders: tuple[float, str]) -> tuple[Order, ...]:
         pytest.param(after((0.3, SAID), (0.9, SAID)), 2, Verdict.CRASHED, id="it starts twice inside stays"),
         pytest.param(after((0.2, "app"), (0.3, SAID), (0.9, "gone")), 2, Verdict.CRASHED, id="it restarts in stays"),
         pytest.param(
+            after((0.2, SAID), (0.3, "gone"), (0.4, "app")), 2, None, id="it speaks before it enumerates: no restart"
+        ),
+        pytest.param(
+            after((0.2, SAID), (0.4, "app"), (0.9, "gone")), 2, Verdict.CRASHED, id="it speaks first, and restarts"
+        ),
+        pytest.param(after((0.2, SAID), (0.4, "dfu")), 2, Verdict.CRASHED, id="back in its bootloader in stays"),
+        pytest.param(
             after((0.2, "app"), (0.5, "gone"), (0.9, "app"), (1.0, SAID)), 0, Verdict.RUNS, id="a replug before it"
         ),
         pytest.param(
@@ -84,7 +93,8 @@ def after(*orders: tuple[float, str]) -> tuple[Order, ...]:
         pytest.param(after((0.3, "boot ok, app1 1.0.6")), 0, Verdict.ANOTHER_BUILD, id="another version"),
         pytest.param(after((0.3, "boot ok, app1 1.0.6")), 2, Verdict.ANOTHER_BUILD, id="at once, whatever stays"),
         pytest.param(after((0.3, "half boot ok, app1 1.0"), (0.5, SAID)), 0, Verdict.RUNS, id="half a version"),
-        pytest.param(after((0.3, "half " + SAID)), 0, Verdict.RUNS, id="no end of line, as a prompt"),
+        pytest.param(after((0.3, "half " + SAID + " > ")), 0, Verdict.RUNS, id="no end of line, as a prompt"),
+        pytest.param(after((0.3, "half " + SAID)), 0, None, id="no end of line, and more of the version may come"),
         pytest.param(after((0.3, SAID + " HardFault")), 0, Verdict.CRASHED, id="both in one line"),
         pytest.param(after((0.2, "app"), (5.2, "deaf")), 0, Verdict.UNKNOWN, id="another program has the port"),
         pytest.param(after((0.3, SAID), (2.4, "deaf")), 2, Verdict.UNKNOWN, id="it was taken inside stays"),
