@@ -201,6 +201,7 @@ STAYS_BUS = at((A, P), stays=LONG)
 STAYS_PATHS = at((P, U), stays=LONG)
 STOOD = at((A, P, U), stays=SHORT)
 STOOD_BUS = at((A, P), stays=SHORT)
+STOOD_PATHS = at((P, U), stays=SHORT)
 STOOD_APP = at((A,), stays=SHORT)
 READY, OTHER, OLD, CRASH = "{ready}", "{other}", "{old}", "{crash}"
 RUNS, CRASHED, SILENT, ANOTHER = Verdict.RUNS, Verdict.CRASHED, Verdict.SILENT, Verdict.ANOTHER_BUILD
@@ -214,6 +215,7 @@ ROWS: Final = (
     StartRow(kind=K.BEFORE_WAIT, on=(*ANY, *STAYS), running=(Say(CRASH),), waits_late=True, answer=CRASHED),
     StartRow(kind=K.BEFORE_WAIT, on=(*ANY, *STAYS), running=(Say(OTHER),), waits_late=True, answer=ANOTHER),
     StartRow(kind=K.BEFORE_WAIT, on=SHORT_ANY, running=(Judged(),), waits_late=True, answer=SILENT),
+    StartRow(kind=K.BEFORE_WAIT, on=STOOD_PATHS, after_mark=READY + "\r\n", waits_late=True, answer=RUNS),
     #
     StartRow(kind=K.BEFORE_OPEN, on=(*APP, *STOOD_APP), unopened=READY + "\r\n", answer=RUNS),
     StartRow(kind=K.BEFORE_OPEN, on=APP, unopened=CRASH + "\r\n", running=(Judged(), Say(READY)), answer=CRASHED),
@@ -254,11 +256,17 @@ ROWS: Final = (
     StartRow(kind=K.OLD_AFTER_MARK, on=SHORT_PATH, over_mark="{next}\r\n", answer=SILENT),
     StartRow(kind=K.OLD_AFTER_MARK, on=PATHS, over_mark=OLD + "\r\n", running=(Say(READY),), answer=RUNS),
     StartRow(kind=K.OLD_AFTER_MARK, on=PATHS, over_mark=CRASH + "\r\n", running=(Say(READY),), answer=RUNS),
-    StartRow(kind=K.OLD_AFTER_MARK, on=PATHS, over_mark=OLD + "\r\n", after_mark=READY + "\r\n", answer=RUNS),
+    StartRow(
+        kind=K.OLD_AFTER_MARK,
+        on=(*PATHS, *STOOD_PATHS),
+        over_mark=OLD + "\r\n",
+        after_mark=READY + "\r\n",
+        answer=RUNS,
+    ),
     StartRow(kind=K.OLD_AFTER_MARK, on=PATHS, over_mark="{next}\r\n", after_mark=CRASH + "\r\n", answer=CRASHED),
     StartRow(
         kind=K.OLD_AFTER_MARK,
-        on=at((P, U), stays=SHORT),
+        on=STOOD_PATHS,
         over_mark="{next}\r\n",
         running=(Say(READY, is_cut=True),),
         answer=RUNS,
