@@ -14,7 +14,18 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import counts, crowd, first_paint, idleness, reaction, readiness, screen_costs, subscriber, to_runs, wall
+from benchmarks import (
+    counts,
+    crowd,
+    first_paint,
+    idleness,
+    reaction,
+    readiness,
+    screen_costs,
+    subscriber,
+    to_runs,
+    wall,
+)
 from benchmarks.guest import Round
 from benchmarks.machine import this_machine
 from benchmarks.markdown import rendered
