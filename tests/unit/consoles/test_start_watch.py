@@ -1,6 +1,7 @@
 """The watch over a start: what is drained before it, whose lines count, and when silence proves nothing."""
 
 import asyncio
+import select
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,10 +11,12 @@ from flashdeck.config import Console
 from flashdeck.console_kinds import ConsoleCondition
 from flashdeck.line_patterns import LinePattern
 from flashdeck.verdict import Judgement, Verdict
-from flashdeckd.consoles.console_reader import DRAIN_LIMIT, QUIET_SECONDS
+from flashdeckd.consoles.console_reader import BYTES_A_SECOND, DRAIN_LIMIT, QUIET_SECONDS
+from flashdeckd.consoles.deaf_times import LATE_SECONDS
 from flashdeckd.consoles.start_judge import StartRules
-from flashdeckd.consoles.start_watch import LATE_SECONDS, StartWatch
-from flashdeckd.host import clock
+from flashdeckd.consoles.start_watch import StartWatch
+from flashdeckd.host import clock, serial_lines
+from flashdeckd.host.serial_lines import LineSettings
 from talking_boards import Talk, talking
 
 READY = "boot ok, app1 (?P<version>[0-9.]+)"
@@ -122,12 +125,91 @@ async def test_a_port_that_was_opened_late_has_missed_something(
     now = SetClock()
     monkeypatch.setattr(clock, "system", now)
     told: asyncio.Queue[Judgement] = asyncio.Queue()
-    watch = StartWatch(
-        read_rest=lambda: None, deafness=lambda: "", told=lambda judgement, _before: told.put_nowait(judgement)
-    )
-    watch.begin(StartRules(ready=LinePattern(READY), within=0.05, sees_app=True), is_behind_old=False)
+    watch = StartWatch(read_rest=lambda: None, told=lambda judgement, _before: told.put_nowait(judgement))
+    watch.begin(StartRules(ready=LinePattern(READY), within=0.05, sees_app=True), is_behind_old=False, port_stays=False)
     watch.see(is_app=True, is_dfu=False, is_other=True)
     now.at += LATE_SECONDS + more
     watch.opened()
     assert (await told.get()).verdict is verdict
     watch.end()
+
+
+async def test_what_was_said_before_a_board_left_the_bus_was_said_before() -> None:
+    told: list[Judgement] = []
+    said: list[bytes] = []
+    watch = StartWatch(
+        read_rest=lambda: watch.feed(said.pop()) if said else None,
+        told=lambda judgement, _before: told.append(judgement),
+    )
+    rules = StartRules(ready=LinePattern(READY), within=60, stays=60, sees_app=True)
+    watch.begin(rules, is_behind_old=False, port_stays=True)
+    watch.opened()
+    watch.see(is_app=True, is_dfu=False, is_other=True)
+    said.append(b"boot ok, app1 1.0.7\r\n")
+    watch.see(is_app=False, is_dfu=False, is_other=True)
+    assert [each.verdict for each in told] == [Verdict.CRASHED]
+    watch.end()
+
+
+@pytest.fixture
+def heard(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The descriptors of ports that were opened."""
+    real, opened = serial_lines.system.open_to_hear, list[int]()
+
+    def open_to_hear(node: Path, settings: LineSettings) -> int:
+        opened.append(real(node, settings))
+        return opened[-1]
+
+    monkeypatch.setattr(serial_lines.system, "open_to_hear", open_to_hear)
+    return opened
+
+
+async def flooded(talk: Talk) -> None:
+    """A port of which no more is recorded for now."""
+    await opened(talk)
+    line = b"adc 512\r\n" * 100
+    for _ in range(2 * BYTES_A_SECOND // len(line)):
+        talk.left.say(line)
+        await asyncio.sleep(0)
+    await talk.until(lambda: talk.dropped() > 0)
+
+
+async def test_in_a_flood_too_what_was_said_before_the_leave_is_old(talk: Talk, heard: list[int]) -> None:
+    await flooded(talk)
+    reader = talk.consoles.of("left")
+    talk.left.say(b"boot ok, app1 1.0.6\r\n")
+    select.select(heard, [], [], 30)  # so the kernel has it, and the loop has had no turn
+    reader.begin_start("1.0.7", sees_app=False)
+    talk.left.say(b"boot ok, app1 1.0.7\r\n")
+    await talk.until(lambda: bool(talk.verdicts))
+    assert talk.verdicts[0][1].lines == ("boot ok, app1 1.0.7",)
+    assert len(heard) == 1, "nothing was lost by it"
+
+
+async def test_a_look_for_more_is_no_end_of_a_port(talk: Talk, heard: list[int]) -> None:
+    await opened(talk)
+    talk.consoles.of("left").begin_start("1.0.7", sees_app=False)
+    await talk.consoles.of("left").drained()
+    assert talk.condition() is ConsoleCondition.OPEN
+    assert len(heard) == 1
+
+
+async def test_dots_of_a_bootloader_do_not_hide_the_first_line(talk: Talk) -> None:
+    await opened(talk)
+    reader = talk.consoles.of("left")
+    talk.left.say(b"......")
+    await reader.drained()
+    reader.begin_start("1.0.7", sees_app=False)
+    talk.left.say(b"boot ok, app1 1.0.7\r\n")
+    await talk.until(lambda: bool(talk.verdicts))
+    assert talk.verdicts[0][1].verdict is Verdict.RUNS
+
+
+async def test_noise_before_the_leave_is_no_line_that_goes_on(talk: Talk, heard: list[int]) -> None:
+    await opened(talk)
+    talk.left.say(b"\xff\xfe\xff\n")
+    select.select(heard, [], [], 30)
+    talk.consoles.of("left").begin_start("1.0.7", sees_app=False)
+    talk.left.say(b"boot ok, app1 1.0.7\r\n")
+    await talk.until(lambda: bool(talk.verdicts))
+    assert talk.verdicts[0][1].verdict is Verdict.RUNS
