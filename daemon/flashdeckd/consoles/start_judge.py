@@ -23,9 +23,11 @@ from flashdeck.text import clean, format_duration
 from flashdeck.verdict import Judgement, Verdict
 
 LATEST_SIGHT: Final = 10.0
-"""Seconds after the leave from which `within` counts, also where nothing has been seen or heard."""
+"""Seconds after the leave from which `within` counts, where only its console tells of a board and nothing came."""
 _UNHEARD: Final = frozenset({Verdict.SILENT, Verdict.UNKNOWN, Verdict.NOT_SEEN})
 """Verdicts after which the application may still say that it runs."""
+_BUILD_ID: Final = "build-id "
+"""The beginning of a version that is none, but the linker's word for the bytes."""
 _V: Final = re.compile(r"^[vV](?=[0-9])")
 KEPT_LINE: Final = 200
 """Characters of a line that are kept with a verdict."""
@@ -85,7 +87,9 @@ class StartJudge:
             return None
         if self._ready_at is not None:
             return self._ready_at + self.rules.stays
-        return self._first_sight + self.rules.within if self.verdict is None else None
+        if self.verdict is not None or (self.rules.sees_app and not self.is_seen):
+            return None
+        return self._first_sight + self.rules.within
 
     def see_app(self, at: float) -> None:
         """The application's USB device is there."""
@@ -158,7 +162,7 @@ class StartJudge:
             wanted = clean(self.rules.ready.text, 60)
             within = _seconds(self.rules.within)
             self._decide(Verdict.SILENT, at, f"no line with {wanted!r} within {within} of its first sign{away}")
-        elif not self.rules.sees_app:
+        else:
             self._decide(Verdict.NOT_SEEN, at, "not a byte came from its console")
 
     @property
@@ -178,7 +182,7 @@ class StartJudge:
     def _see(self, at: float) -> None:
         if not self.is_seen:
             self.is_seen = True
-            self._first_sight = min(self._first_sight, at)
+            self._first_sight = at if self.rules.sees_app else min(self._first_sight, at)
 
     def _decide(self, verdict: Verdict, at: float, reason: str, line: str = "") -> None:
         lines = dict.fromkeys(clean(each, KEPT_LINE) for each in (self._ready_line, line) if each)
@@ -193,8 +197,12 @@ class StartJudge:
 def is_same_version(said: str, expected: str) -> bool:
     """Tell whether an application says the version of its image: one of them may name the program, too.
 
-    "1.0.7" is that of "app1 1.0.7", and of "v1.0.7"; "1.0.7" is not that of "1.0.7-dirty".
+    "1.0.7" is that of "app1 1.0.7", and of "v1.0.7"; "1.0.7" is not that of "1.0.7-dirty". Where only the build-id of an
+    image is known, no other sort of version can be compared with that.
     """
+    if expected.startswith(_BUILD_ID):
+        known = expected.removeprefix(_BUILD_ID)
+        return len(said) != len(known) or said.lower() == known
     one, other = (f" {' '.join(_V.sub('', word) for word in text.split())} " for text in (said, expected))
     return one in other or other in one
 
