@@ -216,13 +216,11 @@ ROWS: Final = (
     StartRow(kind=K.BEFORE_WAIT, on=(*ANY, *STAYS), running=(Say(OTHER),), waits_late=True, answer=ANOTHER),
     StartRow(kind=K.BEFORE_WAIT, on=SHORT_ANY, running=(Judged(),), waits_late=True, answer=SILENT),
     StartRow(kind=K.BEFORE_WAIT, on=STOOD_PATHS, after_mark=READY + "\r\n", waits_late=True, answer=RUNS),
-    #
     StartRow(kind=K.BEFORE_OPEN, on=(*APP, *STOOD_APP), unopened=READY + "\r\n", answer=RUNS),
     StartRow(kind=K.BEFORE_OPEN, on=APP, unopened=CRASH + "\r\n", running=(Judged(), Say(READY)), answer=CRASHED),
     StartRow(kind=K.BEFORE_OPEN, on=APP, unopened="boot ", running=(Say("✓, app1 {version}"),), answer=RUNS),
     StartRow(kind=K.BEFORE_OPEN, on=APP, unopened=OTHER + "\r\n", answer=ANOTHER),
     StartRow(kind=K.BEFORE_OPEN, on=APP, unopened=OTHER[:0] + "adc 1\r\n" * 100, running=(Say(READY),), answer=RUNS),
-    #
     StartRow(kind=K.SPLIT, on=(*ANY, *STOOD), running=(Say(READY, is_cut=True),), answer=RUNS),
     StartRow(kind=K.SPLIT, on=ANY, running=(Say("größe 3\r\n" + READY, "\r", is_cut=True),), answer=RUNS),
     StartRow(kind=K.SPLIT, on=ANY, running=(Say(READY, is_cut=True, pauses=True),), answer=RUNS),
@@ -231,7 +229,6 @@ ROWS: Final = (
     StartRow(kind=K.SPLIT, on=ANY, running=(Say("{longer}", is_cut=True, pauses=True),), answer=ANOTHER),
     StartRow(kind=K.SPLIT, on=ANY, running=(Say("{dots}" + READY, is_cut=True),), answer=RUNS),
     StartRow(kind=K.SPLIT, on=ANY, running=(Say("{dots}" + READY),), answer=RUNS),
-    #
     StartRow(kind=K.AFTER_WITHIN, on=SHORT_ANY, judged=(Say(READY),), answer=SILENT, shown=RUNS),
     StartRow(kind=K.AFTER_WITHIN, on=SHORT_ANY, judged=(Say(CRASH),), answer=SILENT, shown=CRASHED),
     StartRow(kind=K.AFTER_WITHIN, on=SHORT_ANY, judged=(Say(OTHER),), answer=SILENT, shown=ANOTHER),
@@ -243,16 +240,18 @@ ROWS: Final = (
         answer=SILENT,
         shown=RUNS,
     ),
-    StartRow(kind=K.AFTER_WITHIN, on=SHORT_ANY, running=(Say("hello"),), judged=(Say(READY),), answer=SILENT, shown=RUNS),
-    #
+    StartRow(
+        kind=K.AFTER_WITHIN, on=SHORT_ANY, running=(Say("hello"),), judged=(Say(READY),), answer=SILENT, shown=RUNS
+    ),
     StartRow(kind=K.OLD_BEFORE_LEAVE, on=SHORT_ANY, old=(Say(OLD), Say("{next}")), answer=SILENT),
-    StartRow(kind=K.OLD_BEFORE_LEAVE, on=(*ANY, *STOOD), old=(Say(OLD), Say(CRASH)), running=(Say(READY),), answer=RUNS),
+    StartRow(
+        kind=K.OLD_BEFORE_LEAVE, on=(*ANY, *STOOD), old=(Say(OLD), Say(CRASH)), running=(Say(READY),), answer=RUNS
+    ),
     StartRow(kind=K.OLD_BEFORE_LEAVE, on=SHORT_PATH, loader="{next}\r\n{crash}\r\n", answer=SILENT),
     StartRow(kind=K.OLD_BEFORE_LEAVE, on=PATHS, loader=OLD + "\r\n", running=(Say(READY),), answer=RUNS),
     StartRow(kind=K.OLD_BEFORE_LEAVE, on=(*ANY, *STAYS), old=(Say("{next}"),), running=(Say(CRASH),), answer=CRASHED),
     StartRow(kind=K.OLD_BEFORE_LEAVE, on=PATHS, loader="......", running=(Say(READY),), answer=RUNS),
     StartRow(kind=K.OLD_BEFORE_LEAVE, on=PATHS, loader=NOISE, running=(Say(NOISE + READY),), answer=RUNS),
-    #
     StartRow(kind=K.OLD_AFTER_MARK, on=SHORT_PATH, over_mark="{next}\r\n", answer=SILENT),
     StartRow(kind=K.OLD_AFTER_MARK, on=PATHS, over_mark=OLD + "\r\n", running=(Say(READY),), answer=RUNS),
     StartRow(kind=K.OLD_AFTER_MARK, on=PATHS, over_mark=CRASH + "\r\n", running=(Say(READY),), answer=RUNS),
@@ -271,13 +270,11 @@ ROWS: Final = (
         running=(Say(READY, is_cut=True),),
         answer=RUNS,
     ),
-    #
     StartRow(kind=K.CRASH_BEFORE_READY, on=(*ANY, *STAYS, *STOOD), running=(Say(CRASH),), answer=CRASHED),
     StartRow(kind=K.CRASH_BEFORE_READY, on=ANY, running=(Say(CRASH), Say(READY)), answer=CRASHED),
     StartRow(kind=K.CRASH_BEFORE_READY, on=STOOD, running=(Say(f"{CRASH}\r\n{READY}"),), answer=CRASHED),
     StartRow(kind=K.CRASH_BEFORE_READY, on=ANY, running=(Say(CRASH, ""),), answer=CRASHED),
     StartRow(kind=K.CRASH_BEFORE_READY, on=BUS, running=(Say("hi"), Replug(), Say(CRASH)), answer=CRASHED),
-    #
     StartRow(kind=K.CRASH_AFTER_READY, on=STAYS, running=(Say(READY), Say(CRASH)), answer=CRASHED),
     StartRow(kind=K.CRASH_AFTER_READY, on=(*STAYS, *STOOD), running=(Say(f"{READY}\r\n{CRASH}"),), answer=CRASHED),
     StartRow(
@@ -296,7 +293,6 @@ ROWS: Final = (
         answer=RUNS,
         shown=CRASHED,
     ),
-    #
     StartRow(kind=K.BOOT_LOOP, on=SHORT_APP, running=(LoopUntilJudged(),), answer=SILENT),
     StartRow(kind=K.BOOT_LOOP, on=SHORT_ANY, running=(Say("hello"), Replug(), Say("hello"), Judged()), answer=SILENT),
     StartRow(kind=K.BOOT_LOOP, on=STAYS_BUS, running=(Say(READY), Replug()), answer=CRASHED),
@@ -305,7 +301,6 @@ ROWS: Final = (
     StartRow(kind=K.BOOT_LOOP, on=(*BUS, *STOOD_BUS), running=(Replug(), Replug(), Say(READY)), answer=RUNS),
     StartRow(kind=K.BOOT_LOOP, on=STAYS, running=(Say("boot ✓, app1"), Say(READY)), answer=CRASHED),
     StartRow(kind=K.BOOT_LOOP, on=STAYS_PATHS, running=(Say(READY, ""), Say("\r\n" + READY)), answer=CRASHED),
-    #
     StartRow(kind=K.REPLUG, on=(*BUS, *STOOD_BUS), running=(Replug(), Say(READY)), answer=RUNS),
     StartRow(kind=K.REPLUG, on=(*BUS, *STOOD_BUS), running=(Say("hello"), Replug(), Say(READY)), answer=RUNS),
     StartRow(kind=K.REPLUG, on=(*APP, *STOOD_APP), running=(Say("boot ", ""), Replug(), Say(READY)), answer=RUNS),
@@ -319,38 +314,49 @@ ROWS: Final = (
     StartRow(kind=K.REPLUG, on=STAYS_BUS, running=(Say(READY), Replug(), Say(READY)), answer=CRASHED),
     StartRow(kind=K.REPLUG, on=BUS, running=(Say(READY), Replug(), Say(READY)), answer=RUNS),
     StartRow(kind=K.REPLUG, on=BUS, running=(Replug(), Say(OTHER)), answer=ANOTHER),
-    #
     StartRow(kind=K.NO_VERSION, on=(*ANY, *STOOD), running=(Say(READY),), has_version=False, answer=RUNS),
     StartRow(kind=K.NO_VERSION, on=(*ANY, *STOOD), running=(Say("boot ✓"),), answer=RUNS),
     StartRow(kind=K.NO_VERSION, on=ANY, running=(Say("boot ✓", is_cut=True),), has_version=False, answer=RUNS),
     StartRow(kind=K.NO_VERSION, on=ANY, running=(Say("boot ✓> ", ""),), has_version=False, answer=RUNS),
     StartRow(kind=K.NO_VERSION, on=STAYS, running=(Say(READY), Say(CRASH)), has_version=False, answer=CRASHED),
     StartRow(kind=K.NO_VERSION, on=SHORT_ANY, running=(Say("hello"), Judged()), has_version=False, answer=SILENT),
-    #
     StartRow(kind=K.ANOTHER_BUILD, on=(*ANY, *STAYS, *STOOD), running=(Say(OTHER),), answer=ANOTHER),
     StartRow(kind=K.ANOTHER_BUILD, on=ANY, running=(Say("{longer}"), Say(READY)), answer=ANOTHER),
     StartRow(kind=K.ANOTHER_BUILD, on=(*ANY, *STAYS), running=(Say("{dirty}"),), answer=ANOTHER),
     StartRow(kind=K.ANOTHER_BUILD, on=(*STAYS, *STOOD), running=(Say(f"{READY}\r\n{OTHER}"),), answer=ANOTHER),
     StartRow(kind=K.ANOTHER_BUILD, on=ANY, running=(Say(OLD),), answer=ANOTHER),
     StartRow(
-        kind=K.ANOTHER_BUILD, on=ANY, running=(Say(OTHER), Judged()), judged=(Say(CRASH),), answer=ANOTHER, shown=CRASHED
+        kind=K.ANOTHER_BUILD,
+        on=ANY,
+        running=(Say(OTHER), Judged()),
+        judged=(Say(CRASH),),
+        answer=ANOTHER,
+        shown=CRASHED,
     ),
-    #
     StartRow(kind=K.FLOOD, on=(*ANY, *STOOD), running=(Flood(), Say(READY), Flood()), answer=RUNS),
     StartRow(kind=K.FLOOD, on=(*ANY, *STAYS), running=(Flood(), Say(CRASH)), answer=CRASHED),
     StartRow(kind=K.FLOOD, on=ANY, running=(Flood("{dots}"), Say(READY)), answer=RUNS),
     StartRow(kind=K.FLOOD, on=ANY, running=(Flood("{dots}"), Say(OTHER)), answer=ANOTHER),
-    StartRow(kind=K.FLOOD, on=SHORT_ANY, running=(FloodUntilJudged(),), judged=(Say(READY),), answer=SILENT, shown=RUNS),
+    StartRow(
+        kind=K.FLOOD, on=SHORT_ANY, running=(FloodUntilJudged(),), judged=(Say(READY),), answer=SILENT, shown=RUNS
+    ),
     StartRow(kind=K.FLOOD, on=at((P,)), old=(Flood(OLD + "\r\n"),), running=(Say(READY),), answer=RUNS),
     StartRow(kind=K.FLOOD, on=SHORT_PATH, old=(Flood(OLD + "\r\n"),), answer=SILENT),
-    #
     StartRow(kind=K.HELD, on=(*APP, *STOOD_APP), is_held=True, running=(Free(1), Say(READY)), answer=RUNS),
     StartRow(kind=K.HELD, on=(*APP, *STOOD_APP), is_held=True, running=(Free(6), Say(READY)), answer=RUNS),
     StartRow(kind=K.HELD, on=APP, is_held=True, running=(Free(2), Say(CRASH)), answer=CRASHED),
     StartRow(kind=K.HELD, on=SHORT_APP, is_held=True, running=(Judged(),), answer=UNKNOWN),
-    StartRow(kind=K.HELD, on=SHORT_APP, unopened=READY + "\r\n", is_held=True, running=(Free(1), Judged()), answer=UNKNOWN),
     StartRow(
-        kind=K.HELD, on=SHORT_APP, is_held=True, running=(Judged(), Free(1)), judged=(Say(READY),), answer=UNKNOWN, shown=RUNS
+        kind=K.HELD, on=SHORT_APP, unopened=READY + "\r\n", is_held=True, running=(Free(1), Judged()), answer=UNKNOWN
+    ),
+    StartRow(
+        kind=K.HELD,
+        on=SHORT_APP,
+        is_held=True,
+        running=(Judged(), Free(1)),
+        judged=(Say(READY),),
+        answer=UNKNOWN,
+        shown=RUNS,
     ),
 )
 """All of them."""
@@ -365,4 +371,3 @@ SETUPS: Final = tuple(
 def rows_of(kind: StartKind) -> tuple[StartRow, ...]:
     """Return the rows of a kind."""
     return tuple(row for row in ROWS if row.kind is kind)
-

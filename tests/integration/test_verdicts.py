@@ -16,10 +16,10 @@ FIRST, SECOND = firmware("1.0.0"), firmware("2.0.0")
 SAYS = 'says = [{ image = "flashdeck-test " }]\n'
 
 
-def judged(*, within: str = "30s", more: str = "") -> str:
+def judged(*, within: str = "30s", more: str = "", port: str = "app") -> str:
     """The console of a profile; nothing of it passes by time unless a test says so."""
     return (
-        '[profiles.product.console]\nport = "app"\npartition = "app1"\n'
+        f'[profiles.product.console]\nport = "{port}"\npartition = "app1"\n'
         r"ready = 'flashdeck-test (?P<version>\S+)'" + f'\nwithin = "{within}"\nfail = ["HardFault"]\n{more}'
     )
 
@@ -68,8 +68,10 @@ async def test_an_image_that_does_not_run_fails_its_job(
     tmp_path: Path, says: str, verdict: Verdict, kind: ErrorKind
 ) -> None:
     within = "100ms" if verdict is Verdict.SILENT else "30s"
-    bench = board("left", start="dfu", serial_port="plain") + f"says = [{says}]\n"
-    prepare(tmp_path, boards=BY_PORT, bench=bench, profile=judged(within=within))
+    bench = board("left", start="dfu", uart="left.tty") + f"says = [{says}]\n"
+    # a port that is open all the time: silence would prove nothing of one that is opened late on a busy machine
+    profile = judged(within=within, port=str(tmp_path / "left.tty"))
+    prepare(tmp_path, boards=BY_PORT, bench=bench, profile=profile)
     async with running(tmp_path) as rig:
         rig.build(FIRST)
         now = await rig.until(lambda now: any(each.is_settled for each in now.jobs))

@@ -171,9 +171,7 @@ class ConsoleReader:
         self._read_rest()
         # Where nothing came for a while, nothing is on its way: what comes now is new, as behind a prompt.
         is_behind_old = self._cutter.is_in_line and self._was_quiet_at != self._heard
-        self.watch.begin(
-            rules, is_behind_old=self._port is not None and is_behind_old, port_stays=not self.is_of_app
-        )
+        self.watch.begin(rules, is_behind_old=self._port is not None and is_behind_old, port_stays=not self.is_of_app)
 
     @property
     def judges(self) -> bool:

@@ -5,10 +5,13 @@ that began before the leave is not the new application's.
 """
 
 import re
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from flashdeckd.consoles.line_cutter import LONGEST_ENTRY, text_of
 from flashdeckd.consoles.start_judge import StartJudge
+
+if TYPE_CHECKING:  # `new_crash_reader` says why it is imported late
+    from flashdeckd.crashes.crash_reader import CrashReader
 
 _END_BYTES: Final = b"\r\n"
 _ENDS: Final = re.compile(rb"[\r\n]+")
@@ -17,9 +20,13 @@ _ENDS: Final = re.compile(rb"[\r\n]+")
 class LineJoiner:
     """The lines of one start."""
 
-    def __init__(self, judge: StartJudge, *, is_behind_old: bool) -> None:
-        """`is_behind_old`: a line has begun and not ended, and what comes first is the rest of that."""
+    def __init__(self, judge: StartJudge, crashes: "CrashReader", *, is_behind_old: bool) -> None:
+        """`crashes` knows lines by which any application has crashed.
+
+        `is_behind_old`: a line has begun and not ended, and what comes first is the rest of that.
+        """
         self._judge = judge
+        self._crashes = crashes
         self._is_old = is_behind_old
         self._is_first = True
         """True until anything but ends of lines has come: those may be the end of an old line."""
@@ -72,6 +79,8 @@ class LineJoiner:
             self._has_counted |= self._judge.hear_line(text, at, is_whole=is_whole, has_counted=counted)
 
     def _end_line(self, line: bytes, at: float) -> None:
-        if line:
-            self._judge.hear_line(text_of(line), at, has_counted=self._has_counted)
+        if text := text_of(line):
+            if (crash := self._crashes.read(text)) is not None:
+                self._judge.hear_crash(crash.sentence, text, at)
+            self._judge.hear_line(text, at, has_counted=self._has_counted)
         self._has_counted = False

@@ -7,6 +7,7 @@ from flashdeck.verdict import Judgement
 from flashdeckd.consoles.deaf_times import DeafTimes
 from flashdeckd.consoles.line_joiner import LineJoiner
 from flashdeckd.consoles.start_judge import StartJudge, StartRules
+from flashdeckd.crashes.crash_watch import new_crash_reader
 from flashdeckd.host import clock
 
 
@@ -52,7 +53,7 @@ class StartWatch:
         self._judge = judge = StartJudge(rules, now)
         self._port_stays = port_stays
         self._deaf = DeafTimes(now, is_there=port_stays, is_open=self._is_port_open)
-        self._joiner = LineJoiner(judge, is_behind_old=is_behind_old)
+        self._joiner = LineJoiner(judge, new_crash_reader(), is_behind_old=is_behind_old)
         self._arm()
 
     def end(self) -> None:
@@ -75,7 +76,7 @@ class StartWatch:
         self._deaf.closed(clock.monotonic())
         if self._judge is not None and self._joiner is not None:
             self._joiner.pause(clock.monotonic())
-            self._joiner = LineJoiner(self._judge, is_behind_old=False)
+            self._joiner = LineJoiner(self._judge, new_crash_reader(), is_behind_old=False)
             self._follow()
 
     def feed(self, data: bytes) -> None:
@@ -88,12 +89,6 @@ class StartWatch:
         """Nothing more came for a while."""
         if self._joiner is not None:
             self._joiner.pause(clock.monotonic())
-            self._follow()
-
-    def hear_crash(self, reason: str, line: str) -> None:
-        """A line was said by which an application is known to have crashed."""
-        if self._judge is not None:
-            self._judge.hear_crash(reason, line, clock.monotonic())
             self._follow()
 
     def see(self, *, is_app: bool, is_dfu: bool, is_other: bool) -> None:

@@ -39,7 +39,7 @@ class CrashWatch:
         self._programs = programs
         self._tell = tell
         self._ended = ended
-        self._reader = _new_reader()
+        self._reader = new_crash_reader()
         self._running: Sequence[BoardProgram] = ()
         """The programs of the board as the crash that is open began: it may be flashed anew at once."""
         self._timer: asyncio.TimerHandle | None = None
@@ -98,7 +98,8 @@ class CrashWatch:
             self._tell((f"{count} more {'crash' if count == 1 else 'crashes'} since then",))
 
 
-def _new_reader() -> "CrashReader":
+def new_crash_reader() -> "CrashReader":
+    """Return the reader of one board's lines."""
     # Imported here: its patterns take longer to be made than the daemon's modules, and most daemons have no console.
     from flashdeckd.crashes.crash_reader import CrashReader  # noqa: PLC0415
 

@@ -6,10 +6,8 @@ from pathlib import Path
 import pytest
 
 from flashdeck.console_kinds import ConsoleCondition, ConsoleKind
-from flashdeck.model import ConsoleEntry
 from flashdeckd.consoles.console_file import file_of
 from flashdeckd.crashes.board_programs import BoardProgram
-from flashdeckd.crashes.crash import Crash
 from flashdeckd.images.image import NOTHING
 from talking_boards import ON_APP, Talk, talking
 

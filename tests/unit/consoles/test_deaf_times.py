@@ -35,7 +35,11 @@ def times(*what: tuple[float, str], there: bool = False, is_open: bool = False) 
         pytest.param([(1, "held"), (1, "there"), (1.2, "open")], False, id="that was before it came"),
         pytest.param([(1, "there"), (1.1, "open"), (2, "gone"), (2, "closed"), (5, "there"), (5.1, "open")], False),
         pytest.param(
-            [each for n in range(9) for each in ((n, "there"), (n + 0.2, "open"), (n + 0.5, "gone"), (n + 0.5, "closed"))],
+            [
+                each
+                for n in range(9)
+                for each in ((n, "there"), (n + 0.2, "open"), (n + 0.5, "gone"), (n + 0.5, "closed"))
+            ],
             False,
             id="a boot loop",
         ),

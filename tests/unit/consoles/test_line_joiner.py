@@ -11,6 +11,7 @@ from flashdeck.verdict import Verdict
 from flashdeckd.consoles.line_cutter import LONGEST_ENTRY
 from flashdeckd.consoles.line_joiner import LineJoiner
 from flashdeckd.consoles.start_judge import StartJudge, StartRules
+from flashdeckd.crashes.crash_reader import CrashReader
 
 RULES = StartRules(
     ready=LinePattern(r"boot ✓(, app1 (?P<version>\S+))?"),
@@ -27,7 +28,7 @@ class Heard:
 
     def __init__(self, *, is_behind_old: bool = False, expected: str = "1.0.1") -> None:
         self.judge = StartJudge(replace(RULES, expected=expected), 100.0)
-        self.joiner = LineJoiner(self.judge, is_behind_old=is_behind_old)
+        self.joiner = LineJoiner(self.judge, CrashReader(), is_behind_old=is_behind_old)
 
     def feed(self, *pieces: str | bytes) -> "Heard":
         for piece in pieces:
@@ -108,3 +109,22 @@ def test_a_line_of_any_length_is_searched_whole(dots: int, cuts: list[int]) -> N
 
 def test_noise_before_a_line_is_no_part_of_it() -> None:
     assert Heard().feed(b"\x00\xff\xfe" + SAID.encode() + b"\r\n").verdict is Verdict.RUNS
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "E: r15/pc: 0x08021a3c\nE: >>> ZEPHYR FATAL ERROR 0: CPU exception on CPU 0",
+        "panicked at src/main.rs:12:5:",
+        'assertion "p != NULL" failed: file "control.c", line 118',
+    ],
+)
+def test_a_crash_that_any_application_may_have_needs_no_pattern(line: str) -> None:
+    heard = Heard().feed(f"{line}\r\n{SAID}\r\n")
+    assert heard.verdict is Verdict.CRASHED
+    assert heard.judge.verdict is not None
+    assert heard.judge.verdict.reason
+    later = Heard().feed(f"{SAID}\r\n{line}\r\n")
+    assert later.verdict is Verdict.RUNS
+    assert later.judge.shown is not None
+    assert later.judge.shown.verdict is Verdict.CRASHED
