@@ -325,7 +325,7 @@ class AsyncBench:
     async def console(
         self, board: str, *, since_leave: bool = False, timeout: float | None = None
     ) -> AsyncGenerator[ConsoleEntry, None]:
-        """What a board says on its serial port from now on; with `since_leave` from its last leave of DFU mode on.
+        """The words of a board on its serial port from now on; with `since_leave` from its last leave of DFU mode on.
 
         It goes on until you leave it, for `timeout` seconds, or until the connection is lost. Raises RemoteError where
         the board has no console.

@@ -1,4 +1,4 @@
-"""What a board says on its serial port, entry by entry as it comes."""
+"""The words of a board on its serial port, entry by entry as they come."""
 
 import asyncio
 from collections.abc import AsyncGenerator

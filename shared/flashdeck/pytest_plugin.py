@@ -61,7 +61,7 @@ class BoardUnderTest:
         return outcome.rows[0]
 
     def console(self, *, since_leave: bool = True, timeout: float | None = None) -> "Iteration[ConsoleEntry]":
-        """What the board says since its start, and goes on to say for so many seconds; see `Bench.console`."""
+        """The words of the board since its start, and on for so many seconds; see `Bench.console`."""
         seconds = self.timeout if timeout is None else timeout
         return self.bench.console(_literal(self.name), since_leave=since_leave, timeout=seconds)
 

@@ -178,7 +178,7 @@ class Bench:
     def console(
         self, board: str, *, since_leave: bool = False, timeout: float | None = None
     ) -> Iteration[ConsoleEntry]:
-        """What a board says on its serial port: see `AsyncBench.console`. `close` it where you leave it early."""
+        """The words of a board on its serial port: see `AsyncBench.console`. `close` it where you leave it early."""
         return self._thread.iterate(self._bench.console(board, since_leave=since_leave, timeout=timeout))
 
     def run(

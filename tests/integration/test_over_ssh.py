@@ -316,7 +316,7 @@ def test_a_program_reaches_it_and_loses_its_board_with_the_connection(
 async def test_a_board_there_runs_what_is_built_here_and_is_free_once_the_run_is_killed(
     there: FarBench, image: Path
 ) -> None:
-    image.write_bytes(firmware("PASS 1"))
+    await asyncio.to_thread(image.write_bytes, firmware("PASS 1"))
     beside = machine_beside(there, "talking", ("slow", "quick"), says='{ image = "flashdeck-test " }')
     with beside.server(), beside.daemon():
         words = ("--host", "talking", "run", "app1", str(image), "--board", "quick", "--timeout", f"{WAIT_SECONDS:g}")

@@ -232,8 +232,10 @@ NO_LIST = {
     *("init --app", "init --chip", "init --device", "init --enter-hint", "init --image", "init --name"),
     *("install --user", "take --for", "uninstall --user", "virtual dump --address", "virtual dump --size"),
     *("virtual fault --address", "virtual say text", "logs --grep", "serve --bind"),
+    *("run --fail", "run --until"),
 }
-"""Values that are no members of a list: names that a person makes up, times, sizes, what only init finds out."""
+"""Values that are no members of a list: names that a person makes up, patterns, times, sizes, and what only init
+finds out."""
 
 
 def takes_words(parameter: click.Parameter) -> bool:

@@ -183,6 +183,7 @@ SELECTING = (
     ("logs", api.GetLogs, ("logs", "{0}")),
     ("plan", api.Plan, ("plan", "app1", "--board", "{0}")),
     ("flash", api.Flash, ("flash", "app1", "--board", "{0}")),
+    ("run", api.GetBoards, ("run", "app1", "--board", "{0}", "--until", "x")),
     ("verify", api.Verify, ("verify", "app1", "--board", "{0}")),
     ("erase", api.Erase, ("erase", "app1", "--board", "{0}")),
     ("reset", api.ResetBoards, ("reset", "{0}")),

@@ -5,7 +5,6 @@ from typing import Final
 
 COMMANDS: Final[Mapping[str, str]] = {
     "power": "flashdeck switches no ports; pull the cable, or use uhubctl",
-    "run": "'flashdeck wait PARTITION && COMMAND' runs a command once the newest build is on the boards",
     "man": "'flashdeck COMMAND --help' explains each command",
     "version": "'flashdeck --version' prints it",
     "help": "'flashdeck --help' lists the commands, 'flashdeck COMMAND --help' explains one",

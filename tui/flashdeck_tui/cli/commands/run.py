@@ -100,7 +100,7 @@ def command(
     results.write_failure("", Failure(kind=FlashdeckError.kind, message="it was ended before it had a result"))
 
     async def work(client: Client) -> RunOutcome:
-        shown = _Shown(is_text=not as_json and not as_jsonl, as_jsonl=as_jsonl)
+        shown = _RunTalk(is_text=not as_json and not as_jsonl, as_jsonl=as_jsonl)
         bench = AsyncBench(client, outer=await act_for_lease(client), watch=shown.watch, tell_taken=say)
         try:
             done = await bench.run(
@@ -131,8 +131,8 @@ def command(
     return _put(done, as_json=as_json, as_jsonl=as_jsonl)
 
 
-class _Shown:
-    """What is shown while boards run: their words on stdout, their jobs on stderr."""
+class _RunTalk:
+    """The talk while boards run: their own words on stdout, their jobs on stderr."""
 
     def __init__(self, *, is_text: bool, as_jsonl: bool) -> None:
         self._is_text = is_text
