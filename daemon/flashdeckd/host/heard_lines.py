@@ -4,8 +4,12 @@ import fcntl
 import os
 import termios
 from pathlib import Path
+from typing import Final
 
 from serial import Serial
+
+_CC: Final = 6
+"""Place of the control characters in what `tcgetattr` returns."""
 
 
 class _Untouched(Serial):
@@ -23,6 +27,14 @@ def opened_alone(node: Path, *, baud: int, dtr: bool, rts: bool) -> int:
     port.open()
     try:
         fcntl.ioctl(port.fileno(), termios.TIOCEXCL)
+        _tell_nothing_from_gone(port.fileno())
         return os.dup(port.fileno())  # the lock is that of the open file, and outlives pyserial's descriptor
     finally:
         port.close()
+
+
+def _tell_nothing_from_gone(descriptor: int) -> None:
+    """Let a read with nothing to be read fail with EAGAIN: as pyserial has it, it returns as if the port had gone."""
+    attributes = termios.tcgetattr(descriptor)
+    attributes[_CC][termios.VMIN] = 1
+    termios.tcsetattr(descriptor, termios.TCSANOW, attributes)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from flashdeckd.host import serial_lines
-from flashdeckd.host.serial_lines import LineState, PseudoPort, opened
+from flashdeckd.host.serial_lines import HeardPort, LineSettings, LineState, PseudoPort, opened
 
 
 @pytest.fixture
@@ -122,3 +122,17 @@ def test_ports_may_be_made_up(monkeypatch: pytest.MonkeyPatch) -> None:
         line.drop_dtr()
     assert made_up.steps == [Path("/dev/ttyACM0"), (7, 1200), (7, "DTR"), (7, "closed")]
     assert PseudoPort().state == LineState(9600, is_open=False)
+
+
+def test_a_port_on_which_nothing_has_come_is_not_gone(port: PseudoPort) -> None:
+    heard = HeardPort(port.node, LineSettings(115200, dtr=True, rts=True))
+    with pytest.raises(BlockingIOError):
+        heard.read(10)
+    port.speak(b"x")
+    assert heard.read(10) == b"x"
+    port.close()
+    try:
+        assert heard.read(10) == b""
+    except OSError as error:
+        assert error.errno == errno.EIO  # noqa: PT017 - the kernel says one or the other
+    heard.close()
