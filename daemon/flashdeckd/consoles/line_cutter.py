@@ -68,6 +68,11 @@ class LineCutter:
         """Return whether anything has come that was not told yet."""
         return bool(self._pending or self._noise)
 
+    @property
+    def is_in_line(self) -> bool:
+        """Return whether a line has begun that has neither ended nor been told."""
+        return bool(self._pending)
+
     def feed(self, data: bytes, at: float) -> Iterator[Said]:
         """Yield what is whole by now; `data` came at this time."""
         start = 0

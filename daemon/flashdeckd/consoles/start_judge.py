@@ -23,9 +23,11 @@ from flashdeck.text import clean, format_duration
 from flashdeck.verdict import Judgement, Verdict
 
 LATEST_SIGHT: Final = 10.0
-"""Seconds after the leave from which `within` counts, also where nothing has been seen or heard."""
+"""Seconds after the leave from which `within` counts, where only its console tells of a board and nothing came."""
 _UNHEARD: Final = frozenset({Verdict.SILENT, Verdict.UNKNOWN, Verdict.NOT_SEEN})
 """Verdicts after which the application may still say that it runs."""
+_BUILD_ID: Final = "build-id "
+"""The beginning of a version that is none, but the linker's word for the bytes."""
 _V: Final = re.compile(r"^[vV](?=[0-9])")
 KEPT_LINE: Final = 200
 """Characters of a line that are kept with a verdict."""
@@ -68,13 +70,15 @@ class StartJudge:
         self._ready_at: float | None = None
         self._ready_line = ""
         self._version = ""
+        self._is_on_bus = False
+        """True while its USB device is there."""
         self._is_away = False
         """True if it has left the bus since it was seen."""
 
     @property
-    def first_sight(self) -> float:
-        """Return from when on `within` counts."""
-        return self._first_sight
+    def listens_since(self) -> float:
+        """Return from when on nothing may be missed: what is said before `ready` is, or after it."""
+        return self._left_at if self._ready_at is None else self._ready_at
 
     @property
     def due(self) -> float | None:
@@ -83,18 +87,24 @@ class StartJudge:
             return None
         if self._ready_at is not None:
             return self._ready_at + self.rules.stays
-        return self._first_sight + self.rules.within if self.verdict is None else None
+        if self.verdict is not None or (self.rules.sees_app and not self.is_seen):
+            return None
+        return self._first_sight + self.rules.within
 
     def see_app(self, at: float) -> None:
         """The application's USB device is there."""
-        self._is_away = False
+        self._is_on_bus, self._is_away = True, False
         self._see(at)
 
     def lose_app(self, at: float) -> None:
-        """It has left the bus, or shows itself in another way."""
-        self._is_away = self.is_seen
-        if self._ready_at is not None and self._is_open:
-            self._decide(Verdict.CRASHED, at, f"it left the bus within {_seconds(self.rules.stays)} of that line")
+        """It has left the bus, or shows itself anew. One that speaks before it enumerates has not been there."""
+        if self._is_on_bus:
+            self._is_on_bus, self._is_away = False, True
+            self._restarted(at, "left the bus")
+
+    def see_bootloader(self, at: float) -> None:
+        """It is back in DFU mode."""
+        self._restarted(at, "came back in DFU mode")
 
     def hear_byte(self, at: float) -> None:
         """Something came from its console, whatever it was."""
@@ -103,8 +113,8 @@ class StartJudge:
     def hear_line(self, text: str, at: float, *, is_whole: bool = True, has_counted: bool = False) -> bool:
         """Judge a line; return whether it counted as `ready`.
 
-        One that is not whole may go on: it says no other version, for that is not all of it. One that `has_counted` as
-        far as it had come is looked at once more for what `fail` names.
+        One that is not whole may go on: it says no other version, and does not count where it ends with its version, or
+        may still say one. One that `has_counted` as far as it had come is looked at once more for what `fail` names.
         """
         if fault := next((each for each in self.rules.fail if each.search(text)), None):
             self.hear_crash(f"it said what {clean(fault.text, 40)!r} looks for", text, at)
@@ -118,6 +128,8 @@ class StartJudge:
                 self._version = clean(version, KEPT_LINE)
                 why = f"it says {clean(version, 40)}, and {clean(self.rules.expected, 40)} was flashed"
                 self._decide(Verdict.ANOTHER_BUILD, at, why, text)
+            return False
+        if not is_whole and (text.endswith(version) if version else self._may_say_version):
             return False
         if self._ready_at is not None:
             again = f"it started again within {_seconds(self.rules.stays)}"
@@ -150,18 +162,27 @@ class StartJudge:
             wanted = clean(self.rules.ready.text, 60)
             within = _seconds(self.rules.within)
             self._decide(Verdict.SILENT, at, f"no line with {wanted!r} within {within} of its first sign{away}")
-        elif not self.rules.sees_app:
+        else:
             self._decide(Verdict.NOT_SEEN, at, "not a byte came from its console")
+
+    @property
+    def _may_say_version(self) -> bool:
+        """Return whether it matters which version a line says that goes on."""
+        return bool(self.rules.expected) and VERSION_GROUP in self.rules.ready.names
 
     @property
     def _is_open(self) -> bool:
         """Return whether it can still be said that it runs."""
         return self.shown is None or self.shown.verdict in _UNHEARD
 
+    def _restarted(self, at: float, how: str) -> None:
+        if self._ready_at is not None and self._is_open:
+            self._decide(Verdict.CRASHED, at, f"it {how} within {_seconds(self.rules.stays)} of that line")
+
     def _see(self, at: float) -> None:
         if not self.is_seen:
             self.is_seen = True
-            self._first_sight = min(self._first_sight, at)
+            self._first_sight = at if self.rules.sees_app else min(self._first_sight, at)
 
     def _decide(self, verdict: Verdict, at: float, reason: str, line: str = "") -> None:
         lines = dict.fromkeys(clean(each, KEPT_LINE) for each in (self._ready_line, line) if each)
@@ -176,8 +197,12 @@ class StartJudge:
 def is_same_version(said: str, expected: str) -> bool:
     """Tell whether an application says the version of its image: one of them may name the program, too.
 
-    "1.0.7" is that of "app1 1.0.7", and of "v1.0.7"; "1.0.7" is not that of "1.0.7-dirty".
+    "1.0.7" is that of "app1 1.0.7", and of "v1.0.7"; "1.0.7" is not that of "1.0.7-dirty". Where only the build-id of
+    an image is known, no other sort of version can be compared with that.
     """
+    if expected.startswith(_BUILD_ID):
+        known = expected.removeprefix(_BUILD_ID)
+        return len(said) != len(known) or said.lower() == known
     one, other = (f" {' '.join(_V.sub('', word) for word in text.split())} " for text in (said, expected))
     return one in other or other in one
 

@@ -37,6 +37,8 @@ def judged(of: StartRules, *orders: Order) -> StartJudge:
                 judge.see_app(at)
             case "gone":
                 judge.lose_app(at)
+            case "dfu":
+                judge.see_bootloader(at)
             case "byte":
                 judge.hear_byte(at)
             case "time":
@@ -66,12 +68,22 @@ def after(*orders: tuple[float, str]) -> tuple[Order, ...]:
         pytest.param(after((0.2, "app"), (4.9, "time")), 0, None, id="it may still say it"),
         pytest.param(after((9.0, "app"), (13.9, "time")), 0, None, id="seen late, so it has longer"),
         pytest.param(after((9.0, "app"), (14.1, "time")), 0, Verdict.SILENT, id="seen late, and silent"),
+        pytest.param(after((15.0, "app"), (19.9, "time")), 0, None, id="seen as late as can be, so it has as long"),
+        pytest.param(after((15.0, "app"), (20.1, "time")), 0, Verdict.SILENT, id="seen as late as can be, and silent"),
+        pytest.param(after((15.1, "deaf")), 0, None, id="that nobody heard it is no sign of it"),
         pytest.param(after((0.3, "byte"), (5.4, "time")), 0, Verdict.SILENT, id="noise is a sign of it"),
         pytest.param(after((15.1, "time")), 0, None, id="whoever looks at the bus says that it was not seen"),
         pytest.param(after((0.2, "app"), (0.3, "HardFault at 0x0")), 0, Verdict.CRASHED, id="it crashes first"),
         pytest.param(after((0.3, SAID), (0.9, "HardFault")), 2, Verdict.CRASHED, id="it crashes inside stays"),
         pytest.param(after((0.3, SAID), (0.9, SAID)), 2, Verdict.CRASHED, id="it starts twice inside stays"),
         pytest.param(after((0.2, "app"), (0.3, SAID), (0.9, "gone")), 2, Verdict.CRASHED, id="it restarts in stays"),
+        pytest.param(
+            after((0.2, SAID), (0.3, "gone"), (0.4, "app")), 2, None, id="it speaks before it enumerates: no restart"
+        ),
+        pytest.param(
+            after((0.2, SAID), (0.4, "app"), (0.9, "gone")), 2, Verdict.CRASHED, id="it speaks first, and restarts"
+        ),
+        pytest.param(after((0.2, SAID), (0.4, "dfu")), 2, Verdict.CRASHED, id="back in its bootloader in stays"),
         pytest.param(
             after((0.2, "app"), (0.5, "gone"), (0.9, "app"), (1.0, SAID)), 0, Verdict.RUNS, id="a replug before it"
         ),
@@ -84,7 +96,8 @@ def after(*orders: tuple[float, str]) -> tuple[Order, ...]:
         pytest.param(after((0.3, "boot ok, app1 1.0.6")), 0, Verdict.ANOTHER_BUILD, id="another version"),
         pytest.param(after((0.3, "boot ok, app1 1.0.6")), 2, Verdict.ANOTHER_BUILD, id="at once, whatever stays"),
         pytest.param(after((0.3, "half boot ok, app1 1.0"), (0.5, SAID)), 0, Verdict.RUNS, id="half a version"),
-        pytest.param(after((0.3, "half " + SAID)), 0, Verdict.RUNS, id="no end of line, as a prompt"),
+        pytest.param(after((0.3, "half " + SAID + " > ")), 0, Verdict.RUNS, id="no end of line, as a prompt"),
+        pytest.param(after((0.3, "half " + SAID)), 0, None, id="no end of line, and more of the version may come"),
         pytest.param(after((0.3, SAID + " HardFault")), 0, Verdict.CRASHED, id="both in one line"),
         pytest.param(after((0.2, "app"), (5.2, "deaf")), 0, Verdict.UNKNOWN, id="another program has the port"),
         pytest.param(after((0.3, SAID), (2.4, "deaf")), 2, Verdict.UNKNOWN, id="it was taken inside stays"),
@@ -115,10 +128,20 @@ def test_without_a_version_to_compare_there_is_no_other_build(said: str, expecte
         ("1.0", "1.0.7", False),
         ("1.0.6", "app1 1.0.7", False),
         ("app2 1.0.7", "app1 1.0.7", False),
+        ("1.0.7", "build-id 1f2e3d4c5b6a", True),
+        ("a1b2c3d", "build-id 1f2e3d4c5b6a", True),
+        ("1F2E3D4C5B6A", "build-id 1f2e3d4c5b6a", True),
+        ("1f2e3d4c5b6b", "build-id 1f2e3d4c5b6a", False),
     ],
 )
 def test_a_version_is_the_same_with_and_without_the_name_of_the_program(said: str, expected: str, same: bool) -> None:
     assert is_same_version(said, expected) is same
+
+
+def test_time_decides_nothing_of_a_board_that_was_not_seen() -> None:
+    assert judged(rules()).due is None
+    assert judged(rules(), Order(0.2, "app")).due == 100.2 + 5
+    assert judged(rules(sees_app=False)).due == 100 + LATEST_SIGHT + 5
 
 
 def test_a_board_without_a_usb_device_that_says_nothing_is_not_seen() -> None:
