@@ -53,6 +53,8 @@ QUIET_SECONDS: Final = 0.02
 """Pause after which what was said before a leave has come: adapters keep it back for 16 ms."""
 DRAIN_LIMIT: Final = 10
 """Pauses that are waited for at the most."""
+_REFUSED: Final = frozenset({ConsoleCondition.HELD, ConsoleCondition.UNAVAILABLE, ConsoleCondition.RELEASED})
+"""Conditions in which others have the port, or nobody can: what is said meanwhile may be lost."""
 
 
 class ConsoleReader:
@@ -110,7 +112,9 @@ class ConsoleReader:
         """The bytes and the entries of that second, and the bytes of it that were not recorded."""
         self._heard = 0
         """Pieces that were read."""
-        self.watch = StartWatch(read_rest=self._read_rest, deafness=self._deafness, told=self._tell_verdict)
+        self._was_quiet_at = 0
+        """The number of these behind which nothing came for a while."""
+        self.watch = StartWatch(read_rest=self._read_rest, told=self._tell_verdict)
         """Judges how the application starts."""
         self._on_verdict = judged
         self.state = ConsoleState(port=console.port, condition=ConsoleCondition.ABSENT)
@@ -150,6 +154,7 @@ class ConsoleReader:
             before = self._heard
             await asyncio.sleep(QUIET_SECONDS)
             if self._heard == before:
+                self._was_quiet_at = before
                 return
 
     def begin_start(self, expected: str, *, sees_app: bool) -> None:
@@ -159,7 +164,9 @@ class ConsoleReader:
         """
         rules = start_rules(self._console, expected, sees_app=sees_app)
         self._read_rest()
-        self.watch.begin(rules, is_behind_old=self._port is not None and self._cutter.is_pending)
+        # Where nothing came for a while, nothing is on its way: what comes now is new, as behind a prompt.
+        is_behind_old = self._cutter.is_in_line and self._was_quiet_at != self._heard
+        self.watch.begin(rules, is_behind_old=self._port is not None and is_behind_old, port_stays=not self.is_of_app)
 
     @property
     def judges(self) -> bool:
@@ -342,9 +349,9 @@ class ConsoleReader:
         return True
 
     def _read_rest(self) -> None:
-        """Read what has come, unless so much comes that it is only counted."""
+        """Read what has come, also where so much comes that it is only counted; more than that is on its way."""
         for _ in range(DRAINED // PIECE):
-            if self._drain is not None or not self._come():
+            if not self._come():
                 return
 
     def _drop_from(self, port: HeardPort) -> None:
@@ -352,14 +359,20 @@ class ConsoleReader:
         self._take(self._cutter.end())  # what comes after the gap does not go on with it
         count = 0
         with suppress(BlockingIOError):
-            while count < DRAINED and (data := port.read(DRAINED)):
+            while count < DRAINED:
+                if not (data := port.read(DRAINED)):
+                    self._lose("hung up")
+                    break
                 count += len(data)
+                self._heard += 1
                 self.watch.feed(data)  # a flood must not hide what the application says of itself
-            if not count:
-                self._lose("hung up")
-                return
-        self._drop(count)
+        if count:
+            self._drop(count)
+        if self._lost:
+            return
         port.unwatch()
+        if self._drain is not None:
+            self._drain.cancel()
         self._drain = asyncio.get_running_loop().call_later(DRAIN_SECONDS, self._watch_again, port)
 
     def _watch_again(self, port: HeardPort) -> None:
@@ -378,11 +391,6 @@ class ConsoleReader:
         self._is_over_budget()  # another second may have begun
         self._take(self._cutter.rest())
         self.watch.pause()
-
-    def _deafness(self) -> str:
-        """Return why the port is not open; "" where that is because the board is not running."""
-        is_there = not self._console.is_of_app or self._around(self.board).device is not None
-        return f"its console could not be heard: {self.state.text}" if is_there else ""
 
     def _tell_verdict(self, judgement: Judgement, before: Judgement | None) -> None:
         self.mark((Mark(judgement_text(judgement)),))
@@ -437,6 +445,8 @@ class ConsoleReader:
             hint=hint,
             dropped=self.state.dropped if dropped is None else dropped,
         )
+        if condition in _REFUSED:
+            self.watch.refused(f"its console could not be heard: {state.text}")
         if state != self.state:
             self.state = state
             self._on_change(self.board, state)

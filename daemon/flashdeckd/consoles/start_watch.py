@@ -3,14 +3,11 @@
 import asyncio
 from collections.abc import Callable
 
-from flashdeck.text import format_duration
 from flashdeck.verdict import Judgement
+from flashdeckd.consoles.deaf_times import DeafTimes
 from flashdeckd.consoles.line_joiner import LineJoiner
 from flashdeckd.consoles.start_judge import StartJudge, StartRules
 from flashdeckd.host import clock
-
-LATE_SECONDS = 1.0
-"""A port that is opened later than this after the first sight has missed what was said: silence proves nothing then."""
 
 
 class StartWatch:
@@ -20,20 +17,20 @@ class StartWatch:
         self,
         *,
         read_rest: Callable[[], object],
-        deafness: Callable[[], str],
         told: Callable[[Judgement, Judgement | None], object],
     ) -> None:
-        """`read_rest` reads what has come and was not read yet; `deafness` says why the port is not open, "" if it is.
+        """`read_rest` reads what has come and was not read yet.
 
         `told` is told of the verdict, and of what changes it later: the new one, and the one before; None for none.
         """
         self._read_rest = read_rest
-        self._deafness = deafness
         self._told = told
         self._judge: StartJudge | None = None
         self._joiner: LineJoiner | None = None
-        self._opened_at: float | None = None
-        """The time at which its port was opened; None while that is closed."""
+        self._deaf = DeafTimes(0.0, is_there=False, is_open=False)
+        self._is_port_open = False
+        self._port_stays = False
+        """True if the port is there whether the application is, or not."""
         self._shown: Judgement | None = None
         """The newest verdict that was told."""
         self._timer: asyncio.TimerHandle | None = None
@@ -45,10 +42,16 @@ class StartWatch:
         """Return the judge of the start that is watched; None for none."""
         return self._judge
 
-    def begin(self, rules: StartRules, *, is_behind_old: bool) -> None:
-        """The board leaves DFU mode now. `is_behind_old`: a line has begun before, and has not ended."""
+    def begin(self, rules: StartRules, *, is_behind_old: bool, port_stays: bool) -> None:
+        """The board leaves DFU mode now. `is_behind_old`: a line has begun before, and has not ended.
+
+        `port_stays`: its port is not that of the application, so that it is missed from now on if it is not open.
+        """
         self.end()
-        self._judge = judge = StartJudge(rules, clock.monotonic())
+        now = clock.monotonic()
+        self._judge = judge = StartJudge(rules, now)
+        self._port_stays = port_stays
+        self._deaf = DeafTimes(now, is_there=port_stays, is_open=self._is_port_open)
         self._joiner = LineJoiner(judge, is_behind_old=is_behind_old)
         self._arm()
 
@@ -59,11 +62,17 @@ class StartWatch:
 
     def opened(self) -> None:
         """The port is open from now on."""
-        self._opened_at = clock.monotonic()
+        self._is_port_open = True
+        self._deaf.opened(clock.monotonic())
+
+    def refused(self, why: str) -> None:
+        """The port cannot be had, for a reason that does not pass by itself."""
+        self._deaf.refused(why)
 
     def closed(self) -> None:
         """The port is closed: half a line stays half a line."""
-        self._opened_at = None
+        self._is_port_open = False
+        self._deaf.closed(clock.monotonic())
         if self._judge is not None and self._joiner is not None:
             self._joiner.pause(clock.monotonic())
             self._joiner = LineJoiner(self._judge, is_behind_old=False)
@@ -94,10 +103,16 @@ class StartWatch:
         if is_dfu and self._judge.verdict is not None:
             self.end()  # it was brought there, and its bootloader is not judged
             return
+        self._read_rest()  # it was said before that was seen
+        now = clock.monotonic()
         if not is_app or is_other:
-            self._judge.lose_app(clock.monotonic())
+            self._judge.lose_app(now)
+            self._deaf.there(now, is_there=self._port_stays)
         if is_app:
-            self._judge.see_app(clock.monotonic())
+            self._judge.see_app(now)
+            self._deaf.there(now, is_there=True)
+        elif is_dfu and is_other:
+            self._judge.see_bootloader(now)
         self._follow()
 
     def _follow(self) -> None:
@@ -126,15 +141,6 @@ class StartWatch:
         if self._judge is None or self._joiner is None:
             return
         now = clock.monotonic()
-        self._joiner.pause(now)
-        self._judge.pass_time(now, self._why_deaf(self._judge))
+        self._joiner.end_of_time(now)
+        self._judge.pass_time(now, self._deaf.since(self._judge.listens_since, now))
         self._follow()
-
-    def _why_deaf(self, judge: StartJudge) -> str:
-        """Return why silence proves nothing; "" where it does."""
-        if self._opened_at is None:
-            return self._deafness()
-        late = self._opened_at - judge.first_sight
-        if late <= LATE_SECONDS:
-            return ""
-        return f"its port could be opened only {format_duration(late)} after its first sign"
