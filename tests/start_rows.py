@@ -366,8 +366,3 @@ SETUPS: Final = tuple(
     if (wiring, within) != (U, SHORT)
 )
 """All configurations that rows are for."""
-
-
-def rows_of(kind: StartKind) -> tuple[StartRow, ...]:
-    """Return the rows of a kind."""
-    return tuple(row for row in ROWS if row.kind is kind)

@@ -102,6 +102,7 @@ class SpokenPort:
         self.is_open = False
         self.refusals = 0
         """Times that the daemon wanted to open it, and could not."""
+        self._read = threading.Condition()
         self._holder: int | None = None
         self.is_closed = False
 
@@ -123,9 +124,16 @@ class SpokenPort:
         """Wait until the daemon has read all that was said."""
         await self._happened.until(lambda: self.heard >= self.said)
 
+    def await_heard(self) -> None:
+        """Wait for the same, in another thread than the loop's."""
+        with self._read:
+            assert self._read.wait_for(lambda: self.heard >= self.said, PATIENCE)
+
     def note_read(self, count: int) -> None:
         """The daemon has read so much."""
-        self.heard += count
+        with self._read:
+            self.heard += count
+            self._read.notify_all()
         if self.heard >= self.said:
             self._happened.poke()
 

@@ -9,7 +9,13 @@ from start_rows import StartKind
 from start_run import started
 from storm_tally import SHOWN
 
+PAGE = Path(__file__).parents[2] / "docs" / "does-it-run.md"
 SAMPLE = 4 * len(StartKind)
+
+
+def test_the_page_tells_of_each_kind() -> None:
+    rows = [line.split("|")[1].strip() for line in PAGE.read_text().splitlines() if line.startswith("|")]
+    assert [kind for kind in StartKind if kind.value not in rows] == []
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,8 @@ from flashdeck.text import format_duration
 
 LATE_SECONDS: Final = 1.0
 """Seconds from the first sight of a board, or from the loss of its port, after which nobody knows what was said."""
+NOT_YET: Final = "its port is not open yet"
+"""The reason where nothing is known to keep it from being opened."""
 
 
 class DeafTimes:
@@ -51,7 +53,7 @@ class DeafTimes:
     def since(self, start: float, now: float) -> str:
         """Return why not all could be heard since `start`; "" where it could."""
         if self._since is not None and (self._why or not self._was_open or now - self._since > LATE_SECONDS):
-            return self._why or "its port is not open yet"
+            return self._why or NOT_YET
         return self._newest[1] if self._newest is not None and self._newest[0] > start else ""
 
     def _follow(self, at: float) -> None:

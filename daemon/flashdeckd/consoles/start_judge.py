@@ -197,8 +197,8 @@ class StartJudge:
 def is_same_version(said: str, expected: str) -> bool:
     """Tell whether an application says the version of its image: one of them may name the program, too.
 
-    "1.0.7" is that of "app1 1.0.7", and of "v1.0.7"; "1.0.7" is not that of "1.0.7-dirty". Where only the build-id of an
-    image is known, no other sort of version can be compared with that.
+    "1.0.7" is that of "app1 1.0.7", and of "v1.0.7"; "1.0.7" is not that of "1.0.7-dirty". Where only the build-id of
+    an image is known, no other sort of version can be compared with that.
     """
     if expected.startswith(_BUILD_ID):
         known = expected.removeprefix(_BUILD_ID)

@@ -114,7 +114,7 @@ def test_noise_before_a_line_is_no_part_of_it() -> None:
 @pytest.mark.parametrize(
     "line",
     [
-        "E: r15/pc: 0x08021a3c\nE: >>> ZEPHYR FATAL ERROR 0: CPU exception on CPU 0",
+        ">>> ZEPHYR FATAL ERROR 0: CPU exception on CPU 0",
         "panicked at src/main.rs:12:5:",
         'assertion "p != NULL" failed: file "control.c", line 118',
     ],
