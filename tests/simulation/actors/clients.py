@@ -149,6 +149,12 @@ class _Guest:
         ask.answered_at = world.baton.now
         jobs = (answer,) if isinstance(answer, JobState) else getattr(answer, "jobs", ())
         ask.jobs = tuple(job.id for job in jobs)
+        if isinstance(answer, api.WaitResult):
+            ask.ends = tuple(
+                (each.board, "" if each.failure is None else each.failure.kind.value)
+                for each in answer.boards
+                if each.failure is not None or each.is_there
+            )
         world.witness.answered(ask)
         return answer
 
