@@ -23,7 +23,7 @@ from flashdeck.text import clean, format_duration
 from flashdeck.verdict import Judgement, Verdict
 
 LATEST_SIGHT: Final = 10.0
-"""Seconds after the leave from which `within` counts, also where nothing has been seen or heard."""
+"""Seconds after the leave from which `within` counts where nothing was heard, of a board that has no USB device."""
 _UNHEARD: Final = frozenset({Verdict.SILENT, Verdict.UNKNOWN, Verdict.NOT_SEEN})
 """Verdicts after which the application may still say that it runs."""
 _V: Final = re.compile(r"^[vV](?=[0-9])")
@@ -83,6 +83,8 @@ class StartJudge:
             return None
         if self._ready_at is not None:
             return self._ready_at + self.rules.stays
+        if self.rules.sees_app and not self.is_seen:
+            return None  # whoever looks at the bus says that it was not seen, and `within` begins once it is
         return self._first_sight + self.rules.within if self.verdict is None else None
 
     def see_app(self, at: float) -> None:
@@ -150,7 +152,7 @@ class StartJudge:
             wanted = clean(self.rules.ready.text, 60)
             within = _seconds(self.rules.within)
             self._decide(Verdict.SILENT, at, f"no line with {wanted!r} within {within} of its first sign{away}")
-        elif not self.rules.sees_app:
+        else:
             self._decide(Verdict.NOT_SEEN, at, "not a byte came from its console")
 
     @property
@@ -161,7 +163,7 @@ class StartJudge:
     def _see(self, at: float) -> None:
         if not self.is_seen:
             self.is_seen = True
-            self._first_sight = min(self._first_sight, at)
+            self._first_sight = at if self.rules.sees_app else min(self._first_sight, at)
 
     def _decide(self, verdict: Verdict, at: float, reason: str, line: str = "") -> None:
         lines = dict.fromkeys(clean(each, KEPT_LINE) for each in (self._ready_line, line) if each)
