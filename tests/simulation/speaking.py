@@ -79,12 +79,12 @@ def _crash_before(seed: Random, own: str, _: Signs) -> Sequence[Saying]:
 
 def _crash_after(seed: Random, own: str, signs: Signs) -> Sequence[Saying]:
     ready = seed.uniform(0.02, 0.4)
-    return _ready(own, ready), _crash(ready + seed.choice((0.0, 0.3, signs.stays, signs.stays + 3.0)))
+    return _ready(own, ready), _crash(ready + seed.choice((0.0, 0.0, 0.3, signs.stays, signs.stays + 3.0)))
 
 
 def _in_pieces(seed: Random, own: str, _: Signs) -> Sequence[Saying]:
     line, at = f"{NAME}{own}".encode() + LINE_END, seed.uniform(0.02, 0.4)
-    cut = seed.randrange(1, len(line))
+    cut = seed.randrange(seed.choice((1, len(NAME))), len(line))
     return Saying(line[:cut], at), Saying(line[cut:], at + seed.choice((0.01, 0.1, 0.6)))
 
 

@@ -68,8 +68,9 @@ class _Start:
     """True while all that happens to it is what its application says.
 
     Not so any more, so that the same story may end in several ways, once the board left the bus, entered DFU mode, or
-    was not the only one that looks like it; the daemon was killed or ended; a configuration was taken over; or a thread
-    that looks at ports was late. Then only what is claimed must have been: a line that was never said decides nothing.
+    was not the only one that looks like it; the daemon was killed or ended; a configuration was taken over; or whoever
+    looks at the ports was late: a thread that is slow now and then, or one that asks each board in its turn, of which
+    one hangs. Then only what is claimed must have been: a line that was never said decides nothing.
     """
 
 
@@ -86,13 +87,15 @@ class Verdicts(Rule):
     def __init__(self, seen: Seen, attempts: Attempts) -> None:
         super().__init__(seen, attempts)
         self._voices: list[_Voice] = []
+        self._unplugged_at: dict[str, int] = {}
+        """By device: the step at which it was seen without its cable last."""
         self._starts: dict[str, _Start] = {}
         """By board: its last start that somebody asked for."""
         self._asked: set[str] = set()
         """Boards of which a job has run since."""
         self._answers: dict[int, Judgement | None] = {}
         """By job that has ended: its verdict."""
-        self._answered_at: dict[int, float] = {}
+        self._ended_at: dict[int, float] = {}
         """By such a job: the world's time of its end."""
         self._shown: dict[tuple[str, str], tuple[int, Judgement | None]] = {}
         """By board and partition: the job of its contents, and their verdict."""
@@ -100,8 +103,10 @@ class Verdicts(Rule):
             list[tuple[float, Verdict | None]]
         )
         """The verdicts that were shown there, and since when."""
+        self._judged_at: dict[tuple[str, str], float] = {}
+        """By board and partition: when what is shown was judged, but for what came to light later."""
         self._reset_at: dict[str, float] = {}
-        """By board: when a job that has reset it was seen to end, or to be about to."""
+        """By board: when a job that has reset it has ended."""
 
     # The world.
 
@@ -113,6 +118,9 @@ class Verdicts(Rule):
 
     def plugged(self) -> None:
         """Note who does not speak any more, and which starts are not what they were."""
+        for device in self.seen.devices.values():
+            if not device.is_plugged:
+                self._unplugged_at[device.name] = self.seen.step
         for name in {voice.spoken.device for voice in self._voices if voice.ended_at == inf}:
             if self.seen.devices[name].mode != "app":
                 self._end(name)
@@ -147,15 +155,18 @@ class Verdicts(Rule):
         for start in self._starts.values():
             start.is_open = False
         if names:
-            self._shown.clear()
-            self._history.clear()
+            self._forget()
 
     def began(self) -> None:
         """A new life has heard nothing, and shows what is recorded."""
         for start in self._starts.values():
             start.is_open = False
-        self._shown.clear()
-        self._history.clear()
+        self._forget()
+
+    def _forget(self) -> None:
+        """Take what is shown next as it is."""
+        for kept in (self._shown, self._history, self._judged_at):
+            kept.clear()
 
     def _end(self, device: str) -> None:
         for voice in self._voices:
@@ -197,7 +208,7 @@ class Verdicts(Rule):
             return
         if isinstance(job.status, Running) and not isinstance(before and before.status, Running):
             self._asked.add(job.board)
-        if job.kind is JobKind.RESET and (isinstance(job.status, Written) or job.is_settled):
+        if job.kind is JobKind.RESET and job.is_settled:
             self._reset_at[job.board] = self.seen.now
         if not job.is_settled:
             self._answers.pop(job.id, None)  # a disk that was full has lost its end
@@ -205,7 +216,7 @@ class Verdicts(Rule):
         result = result_of(job.status)
         answer = result.verdict if result is not None else None
         if job.id not in self._answers:
-            self._answers[job.id], self._answered_at[job.id] = answer, self.seen.now
+            self._answers[job.id], self._ended_at[job.id] = answer, self.seen.now
             if self.seen.is_alive:
                 self._judge_end(job, answer)
         elif self._answers[job.id] != answer:
@@ -262,15 +273,28 @@ class Verdicts(Rule):
         if verdict is None:
             return
         self._be_so(what, named, self._starts.get(named.name), verdict)
+        key, start = (named.name, place), self._starts.get(named.name)
         job, answer = self.seen.shown.jobs.get(number), self._answers.get(number)
-        is_ending = job is not None and isinstance(job.status, Written)
-        if is_ending or self._reset_at.get(named.name, -inf) > self.seen.now - RENEWED_SECONDS:
-            return
-        if before[0] != number or before[1] is None:
+        if job is not None and isinstance(job.status, Written):  # its end comes next, and is judged
+            self._judged_at[key] = self.seen.now
+        elif before[0] != number or before[1] is None:
             if answer is None or not _may_follow(answer, verdict):
                 raise self.broken(f"{what} has the verdict {verdict}, and that of its job {number} was {answer}")
+            self._judged_at[key] = self._ended_at[number]
+        elif self._is_reset(named.name):
+            self._judged_at[key] = self.seen.now
         elif not _may_follow(before[1], verdict):
             raise self.broken(f"{what} has the verdict {verdict}, and had {before[1]}")
+        elif start is not None and self._judged_at.get(key, inf) < start.since:
+            raise self.broken(f"{what} has the verdict {verdict} of a start that it was not judged by")
+
+    def _is_reset(self, board: str) -> bool:
+        """Tell whether a job that resets a board is about to end, or just has."""
+        jobs = self.seen.shown.jobs.values()
+        is_ending = any(
+            job.board == board and job.kind is JobKind.RESET and isinstance(job.status, Written) for job in jobs
+        )
+        return is_ending or self._reset_at.get(board, -inf) > self.seen.now - RENEWED_SECONDS
 
     def answered(self, ask: Ask) -> None:
         """Judge how a wait ends."""
@@ -314,12 +338,15 @@ class Verdicts(Rule):
         return named.product.signs is None
 
     def _is_late(self, start: _Start) -> bool:
-        """Tell whether a thread that looks at the ports was late since a start, or shortly before."""
-        return self.seen.pool_late_at >= start.since - SLACK_SECONDS
+        """Tell whether whoever looks at the ports may have been late since a start, or shortly before."""
+        is_hanging = any(
+            device.struck_at > self._unplugged_at.get(device.name, -1) for device in self.seen.devices.values()
+        )
+        return is_hanging or self.seen.pool_late_at >= start.since - SLACK_SECONDS
 
     def _is_of(self, start: _Start, job: JobState) -> bool:
         """Tell whether a start is the one that a job has ended with."""
-        return self._answered_at.get(job.id, -inf) >= start.since
+        return self._ended_at.get(job.id, -inf) >= start.since
 
     def _heard(self, named: Named, start: _Start) -> Iterator[_Voice]:
         """Yield the applications that may have been heard since a start as those of its board."""
