@@ -118,6 +118,7 @@ class Verdicts(Rule):
 
     def plugged(self) -> None:
         """Note who does not speak any more, and which starts are not what they were."""
+        self._look_for_hanging()
         for device in self.seen.devices.values():
             if not device.is_plugged:
                 self._unplugged_at[device.name] = self.seen.step
@@ -145,6 +146,7 @@ class Verdicts(Rule):
                     expected=frozenset(self._expected(named, signs)),
                     is_open=self._is_alone(named, device.name),
                 )
+                self._look_for_hanging()
 
     def took(self, before: Setup, after: Setup) -> None:
         """Note who is called otherwise now, and that the port may be closed and opened for that."""
@@ -237,7 +239,7 @@ class Verdicts(Rule):
             raise self.broken(f"{what} has a verdict, and its board has no console")
         start = self._starts.get(job.board)
         self._be_so(what, named, start, answer)
-        if start is None or not start.is_open or self._is_late(start):
+        if start is None or self._is_late(start):
             return
         fates = self._fates(start)
         if answer.verdict not in fates:
@@ -313,7 +315,7 @@ class Verdicts(Rule):
         """Judge what has come to light since: a crash is shown in the end."""
         for named in self.seen.setup.boards.values():
             start = self._starts.get(named.name)
-            if start is None or not start.is_open or self._is_late(start):
+            if start is None or self._is_late(start):
                 continue
             crashes = [
                 line
@@ -337,12 +339,17 @@ class Verdicts(Rule):
     def _is_without(named: Named) -> bool:
         return named.product.signs is None
 
+    def _look_for_hanging(self) -> None:
+        """A device that hangs keeps whoever looks at the ports waiting, so that the others are looked at late."""
+        devices = self.seen.devices.values()
+        if any(device.struck_at > self._unplugged_at.get(device.name, -1) for device in devices):
+            for start in self._starts.values():
+                start.is_open = False
+
     def _is_late(self, start: _Start) -> bool:
-        """Tell whether whoever looks at the ports may have been late since a start, or shortly before."""
-        is_hanging = any(
-            device.struck_at > self._unplugged_at.get(device.name, -1) for device in self.seen.devices.values()
-        )
-        return is_hanging or self.seen.pool_late_at >= start.since - SLACK_SECONDS
+        """Tell whether a thread that looks at the ports was late since a start, or shortly before."""
+        self._look_for_hanging()
+        return not start.is_open or self.seen.pool_late_at >= start.since - SLACK_SECONDS
 
     def _is_of(self, start: _Start, job: JobState) -> bool:
         """Tell whether a start is the one that a job has ended with."""
