@@ -59,18 +59,19 @@ async def test_who_watches_is_called_until_all_is_read_and_once_the_line_is_gone
     ours, node, _ = lines.new_pair()
     theirs = lines.open_to_hear(node, SETTINGS)
     read: list[bytes] = []
-    over = asyncio.Event()
+    whole, over = asyncio.Event(), asyncio.Event()
 
     def come() -> None:
         read.append(lines.read(theirs, 2))
+        if b"".join(read) == b"abc":
+            whole.set()
         if not read[-1]:
             lines.unwatch(theirs)
             over.set()
 
     lines.watch(theirs, come)
     lines.speak(ours, b"abc")
-    while b"".join(read) != b"abc":
-        await asyncio.sleep(0)
+    await whole.wait()
     lines.close(ours)
     await over.wait()
     assert read == [b"ab", b"c", b""]
