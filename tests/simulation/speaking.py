@@ -85,7 +85,7 @@ def _crash_after(seed: Random, own: str, signs: Signs) -> Sequence[Saying]:
 def _in_pieces(seed: Random, own: str, _: Signs) -> Sequence[Saying]:
     line, at = f"{NAME}{own}".encode() + LINE_END, seed.uniform(0.02, 0.4)
     cut = seed.randrange(seed.choice((1, len(NAME))), len(line))
-    return Saying(line[:cut], at), Saying(line[cut:], at + seed.choice((0.01, 0.1, 0.6)))
+    return Saying(line[:cut], at), Saying(line[cut:], at + seed.choice((0.01, 0.3, 0.6)))
 
 
 def _late(seed: Random, own: str, signs: Signs) -> Sequence[Saying]:
@@ -108,7 +108,7 @@ KINDS: Final[Mapping[str, tuple[int, Callable[[Random, str, Signs], Sequence[Say
     "nothing": (2, _nothing),
     "a crash before it is ready": (2, _crash_before),
     "a crash after it is ready": (3, _crash_after),
-    "its version in pieces": (2, _in_pieces),
+    "its version in pieces": (4, _in_pieces),
     "its version late": (3, _late),
     "a flood": (1, _flood),
     "its version again and again": (2, _loop),
