@@ -13,6 +13,7 @@ from flashdeck.client import Client
 from flashdeck.errors import ConnectionFailedError, FlashdeckError
 from flashdeck.model import JobState
 from flashdeck.queue_order import QueueMove
+from simulation.actors.asking import ends_of
 from simulation.firmware import program
 from simulation.invariants.memory import name_of
 from simulation.seen import Ask, Build, Place, Wish
@@ -150,11 +151,7 @@ class _Guest:
         jobs = (answer,) if isinstance(answer, JobState) else getattr(answer, "jobs", ())
         ask.jobs = tuple(job.id for job in jobs)
         if isinstance(answer, api.WaitResult):
-            ask.ends = tuple(
-                (each.board, "" if each.failure is None else each.failure.kind.value)
-                for each in answer.boards
-                if each.failure is not None or each.is_there
-            )
+            ask.ends = ends_of(answer)
         world.witness.answered(ask)
         return answer
 
