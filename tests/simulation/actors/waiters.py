@@ -54,10 +54,10 @@ class Waiters:
         await asyncio.sleep(LAST_SECONDS)
         await self._wait(tuple(self._judged), 5.0)
 
-    async def _wait(self, places: tuple[tuple[str, str], ...], timeout: float) -> None:
+    async def _wait(self, places: tuple[tuple[str, str], ...], seconds: float) -> None:
         with suppress(FlashdeckError):
             client = await Client.over(await self._world.connect(), client=NAME)
             for board, place in places:
-                wait = api.Wait(partition=place, boards=(board,), timeout=timeout)
+                wait = api.Wait(partition=place, boards=(board,), timeout=seconds)
                 await ask(self._world, client, NAME, (Wish.WAIT, wait))
             await client.close()
