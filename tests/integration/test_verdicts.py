@@ -6,7 +6,7 @@ import pytest
 
 from flashdeck import api
 from flashdeck.errors import ErrorKind
-from flashdeck.job_state import Done, Failed, result_of
+from flashdeck.job_state import Done, Failed, JobKind, result_of
 from flashdeck.model import Contents, JobState
 from flashdeck.verdict import Verdict
 from rig import Rig, board, firmware, prepare, running
@@ -87,3 +87,21 @@ async def test_an_image_that_does_not_run_fails_its_job(
         (row,) = answer.boards
         assert row.failure is not None
         assert row.failure.kind is kind
+
+
+async def test_a_verdict_is_on_the_images_that_a_visit_brought_and_on_nothing_else(tmp_path: Path) -> None:
+    """A job that only reads waits for the same start: that says nothing of what it has read."""
+    prepare(tmp_path, boards=BY_PORT, bench=board("left", start="dfu", serial_port="plain") + SAYS, profile=judged())
+    async with running(tmp_path) as rig:
+        await flashed(rig, FIRST)
+        await rig.client.call(api.Hold(boards=("left",), reason="both at once"))
+        rig.build(SECOND)
+        await rig.until(lambda now: any(not each.is_settled for each in now.jobs))
+        (reads,) = (await rig.client.call(api.ReadPartition(partition="partition2", boards=("left",)))).jobs
+        await rig.client.call(api.Release(boards=("left",)))
+        now = await rig.until(lambda now: all(each.is_settled for each in now.jobs))
+        by_kind = {each.kind: each for each in now.jobs}
+        assert by_kind[JobKind.READ].id == reads.id
+        assert isinstance(by_kind[JobKind.READ].status, Done)
+        assert verdict_of(by_kind[JobKind.READ]) is None
+        assert [verdict_of(each) for each in now.jobs if each.kind is JobKind.FLASH] == [Verdict.RUNS, Verdict.RUNS]

@@ -19,8 +19,9 @@ from flashdeckd.virtual.spec import PARTITIONS as PLAIN_PARTITIONS
 from simulation.firmware import program
 from simulation.moods import FAVOUR, Mood
 from simulation.night import Night
-from simulation.seen import Device, Named, Place, Product, Setup
+from simulation.seen import Device, Named, Place, Product, Setup, Signs
 from simulation.sim_commands import ENTER
+from simulation.speaking import ANY_READY_PATTERN, CRASH, READY_PATTERN
 from simulation.watched_flash import WatchedSpec, Witness
 
 BASE = 0x08000000
@@ -45,6 +46,12 @@ SLOW_ERASE = 0.2
 """Seconds of an erase of the largest sector there."""
 SLOW_WORD = 0.002
 """Seconds of a word."""
+SPEAKING = 0.85
+"""The share of profiles with an application on the bus that have a console, in seeds whose boards speak."""
+WITHIN = (1.5, 3.0, 5.0)
+"""Virtual seconds in which an application has to say that it is ready."""
+STAYS = (0.0, 0.0, 1.0, 2.5)
+"""Virtual seconds for which that has to stand."""
 _LIARS = frozenset(
     {
         Model.CLASSIC_NOREAD,
@@ -113,6 +120,14 @@ class BenchPlan:
         for port in range(1, count + 1):
             line = lines[port % len(lines)]
             spec = _spec(seed, night, line, port, witness, others=0.6 if is_mixed else 0.2)
+            if (signs := line.product.signs) is not None:
+                is_plain = spec.serial_port is AppPort.NONE
+                spec = replace(
+                    spec,
+                    serial_port=AppPort.PLAIN if is_plain else spec.serial_port,
+                    signs=signs,
+                    speech_seed=f"{mood.number}/{spec.name}",
+                )
             if is_slow:
                 spec = replace(spec, erase_time=SLOW_ERASE, word_time=SLOW_WORD)
             if is_quick:
@@ -187,7 +202,7 @@ class BenchPlan:
             **({"trust_cache": "true"} if product.trust_cache else {}),
             **line.keys,
         }
-        text = f"[profiles.{product.name}]\n" + _keys(keys.items())
+        text = f"[profiles.{product.name}]\n" + _keys(keys.items()) + _written_console(product)
         for place in product.places.values():
             where = {"address": f"0x{place.address:08x}"}
             if product.is_plain:
@@ -237,8 +252,33 @@ def _line(seed: random.Random, mood: Mood, number: int, builds: Path, *, is_full
         leave=app is None or seed.random() < (0.5 if mood.favours("stays in DFU") else 0.9),
         trust_cache=not is_plain and seed.random() < 0.1,
         is_plain=is_plain,
+        signs=_signs(mood.random(f"console {number}")) if mood.has_consoles and app is not None else None,
     )
     return Line(product, model, layout, enter, keys)
+
+
+def _signs(seed: random.Random) -> Signs | None:
+    """Return the signs on the console of a profile; None where it has none."""
+    if seed.random() > SPEAKING:
+        return None
+    return Signs(within=seed.choice(WITHIN), stays=seed.choice(STAYS))
+
+
+def _written_console(product: Product) -> str:
+    """Return the table of a console; while what speaks is protected, nobody says whose version it is."""
+    signs = product.signs
+    if signs is None:
+        return ""
+    is_open = not product.places[signs.partition].protected
+    keys = {
+        "port": '"app"',
+        "ready": f"'{READY_PATTERN if is_open else ANY_READY_PATTERN}'",
+        "fail": f"['{CRASH}']",
+        "within": f'"{signs.within:g}s"',
+        "stays": f'"{signs.stays:g}s"',
+        **({"partition": f'"{signs.partition}"'} if is_open else {}),
+    }
+    return f"[profiles.{product.name}.console]\n" + _keys(keys.items())
 
 
 def _places(seed: random.Random, model: Model, layout: FlashLayout, builds: Path, kind: str) -> Iterable[Place]:

@@ -176,6 +176,8 @@ AIMED_EVERY: Final = 5
 """One of so many seeds is aimed ..."""
 AIMED_FROM: Final = 2
 """... from this one on."""
+SPEAKING_FROM: Final = 4
+"""Of as many seeds the boards speak, from this one on: the others are as they were before any board did."""
 _NO_THEME: Final = 6
 """Of so many times as a theme comes, none does."""
 
@@ -186,6 +188,8 @@ class Mood:
     def __init__(self, seed: int) -> None:
         self._seed = seed
         turn, at = divmod(seed, AIMED_EVERY)
+        self.has_consoles = at == SPEAKING_FROM
+        """True in seeds in which the consoles of boards are configured, and their applications speak."""
         if at == AIMED_FROM:
             self.name = list(AIMED)[turn % len(AIMED)]
             self._theme = AIMED[self.name]
@@ -197,6 +201,11 @@ class Mood:
     def random(self, name: str) -> Random:
         """Return a generator for one purpose."""
         return Random(f"{self._seed}/mood/{name}")  # noqa: S311 -- nothing is kept secret with it
+
+    @property
+    def number(self) -> int:
+        """The seed."""
+        return self._seed
 
     @property
     def talks(self) -> bool:

@@ -4,9 +4,13 @@ from dataclasses import replace
 
 import msgspec
 
+from flashdeck.console_kinds import ConsoleCondition
+from flashdeck.errors import ErrorKind
 from flashdeck.job_state import (
     CHANGES,
     Done,
+    Failed,
+    Failure,
     JobKind,
     JobResult,
     JobStatus,
@@ -20,6 +24,7 @@ from flashdeck.job_state import (
 from flashdeck.model import (
     ArtifactState,
     BoardState,
+    ConsoleState,
     Contents,
     Disposition,
     Event,
@@ -28,9 +33,26 @@ from flashdeck.model import (
     PartitionState,
     Presence,
 )
+from flashdeck.verdict import Judgement
 from simulation.invariants.checker import Checker
 from simulation.invariants.memory import name_of
-from simulation.seen import Ask, Build, Device, Did, FlashChange, Named, Place, Product, Seen, Setup, Wish
+from simulation.seen import (
+    Ask,
+    Build,
+    Device,
+    Did,
+    FlashChange,
+    Named,
+    Place,
+    Product,
+    Said,
+    Seen,
+    Setup,
+    Signs,
+    Spoken,
+    Started,
+    Wish,
+)
 
 BASE = 0x08000000
 SECTOR = 256
@@ -45,6 +67,9 @@ PRODUCT = Product(
     ram=((0x20000000, 0x20040000),),
 )
 BOARD = Named(name="left", product=PRODUCT, serial="A")
+SIGNS = Signs(within=3.0, stays=0.0, partition="app")
+VERSION = "flashdeck-test 1.0.1"
+"""The version of all images here, and what their applications say of it."""
 VECTORS = (0x20020000).to_bytes(4, "little") + (APP.address + 0x21).to_bytes(4, "little")
 
 
@@ -138,6 +163,52 @@ class Scene:
         """Write whole words."""
         self.change(Did.PROGRAMMED, address, data.ljust(-(-len(data) // 16) * 16, b"\xff"))
 
+    def give_console(self, signs: Signs = SIGNS) -> None:
+        """From now on the board has a console, by which its starts are judged."""
+        product = replace(PRODUCT, signs=signs)
+        self.checker.took(Setup({"product": product}, {"left": replace(BOARD, product=product)}))
+        self.show(
+            msgspec.structs.replace(self.board, console=ConsoleState(port="app", condition=ConsoleCondition.OPEN))
+        )
+
+    def leave(self, *said: tuple[float, str]) -> None:
+        """The board leaves DFU mode, and its application says lines, so many seconds later each."""
+        at = self.seen.now
+        lines = tuple(Said(at + after, text) for after, text in said)
+        self.checker.spoke(Spoken(device="device", at=at, visible_at=at + 0.1, lines=lines))
+        self.device.mode = "app"
+        self.checker.plugged()
+        self.checker.started(Started(step=1, device="device", lane="left", job=self.jobs))
+        self.show(msgspec.structs.replace(self.board, presence=Presence.APP))
+
+    def enter(self) -> None:
+        """The board is in DFU mode again."""
+        self.device.mode = "dfu"
+        self.checker.plugged()
+        self.show(msgspec.structs.replace(self.board, presence=Presence.DFU))
+
+    def start(self, build: Build, *said: tuple[float, str]) -> JobState:
+        """Flash a program, and start it; much later its job has not ended yet."""
+        self.seen.builds[build.sha256] = self.seen.newest["product", build.place] = replace(build, version=VERSION)
+        job = self.write_all(self.run(self.job(build)), build)
+        self.leave(*said)
+        self.seen.now += 20
+        return job
+
+    def judge(self, job: JobState, verdict: Judgement, *, failed: ErrorKind | None = None) -> JobState:
+        """Show the verdict of a job that was started, and its end."""
+        self.show_place(contents=msgspec.structs.replace(self.contents(), verdict=verdict))
+        told = msgspec.structs.replace(result(verified=True), verdict=verdict)
+        if failed is None:
+            return self.move(job, Done(result=told))
+        return self.move(job, Failed(failure=Failure(kind=failed, message="x"), result=told))
+
+    def contents(self) -> Contents:
+        """Return what is shown of the program."""
+        found = next(each.contents for each in self.board.partitions if each.name == "app")
+        assert found is not None
+        return found
+
     # What the daemon shows.
 
     def show(self, board: BoardState) -> None:
@@ -201,7 +272,11 @@ class Scene:
 
     def flash(self, build: Build, origin: Origin = Origin.BUILD, *, verified: bool = True) -> JobState:
         """Flash a program as the rules want it, and show it."""
-        job = self.run(self.job(build, origin=origin))
+        job = self.write_all(self.run(self.job(build, origin=origin)), build, verified=verified)
+        return self.move(job, Done(result=result(verified=verified)))
+
+    def write_all(self, job: JobState, build: Build, *, verified: bool = True) -> JobState:
+        """Write all of a program, and show that."""
         data = build.pieces[0][1]
         sectors = range(2, 2 + -(-len(data) // SECTOR))
         self.erase(*sectors)
@@ -210,8 +285,10 @@ class Scene:
         self.write(APP.address, data[:16])
         job = self.move(job, Written(result=result(verified=verified)))
         erased = ((0, len(sectors) * SECTOR),)
-        self.show_place(contents=contents(build, job.id, erased), current=self._is_newest(build))
-        return self.move(job, Done(result=result(verified=verified)))
+        version = self.seen.builds[build.sha256].version
+        shown = contents(build, job.id, erased, version=version)
+        self.show_place(contents=shown, current=self._is_newest(build))
+        return job
 
     def _is_newest(self, build: Build) -> bool:
         artifact = self.seen.shown.artifacts.get(("product", build.place))

@@ -50,6 +50,18 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Signs:
+    """The signs by which a start is judged, as the world wrote them into the configuration."""
+
+    within: float
+    """Seconds from the first sight of the application in which it has to say that it is ready."""
+    stays: float
+    """Seconds for which that has to stand."""
+    partition: str = "app1"
+    """The partition whose version the application says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
     """A profile, as the world wrote it."""
 
@@ -72,6 +84,8 @@ class Product:
     """True: it speaks plain DFU 1.1, and rule 6 can only be kept by order of blocks that nobody chooses."""
     is_included: bool = False
     """True: it stands in a file of its project, which the main file includes."""
+    signs: Signs | None = None
+    """The signs on its console; None where it has none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,6 +256,29 @@ class Started:
     job: int
 
 
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A line that an application says, unless something ends it before."""
+
+    at: float
+    """The world's time when it is whole."""
+    text: str
+    is_whole: bool = True
+    """False for half of one, behind which nothing comes for a while: it may be taken for all of it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spoken:
+    """An application that has started, and what it will say."""
+
+    device: str
+    at: float
+    """The world's time of its start."""
+    visible_at: float
+    """That from which on it is on the bus, unless something ends it before."""
+    lines: tuple[Said, ...]
+
+
 # What the world did.
 
 
@@ -325,6 +362,8 @@ class Ask:
     """The kind of the error that it was answered with; "": it was answered well, or not yet."""
     jobs: tuple[int, ...] = ()
     """The jobs that the answer names."""
+    ends: tuple[tuple[str, str], ...] = ()
+    """Of a `wait`: each board in the answer, with the kind of its failure; "" where it has the image and runs."""
     is_abandoned: bool = False
     """True if its connection or its daemon has ended before the answer."""
 

@@ -2,13 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from random import Random
 from typing import Protocol
 
 from flashdeckd.virtual.control import Setup
 from flashdeckd.virtual.faults import Fault, Faults
 from flashdeckd.virtual.nor import NorFlash, Operation, OperationKind
 from flashdeckd.virtual.spec import BoardSpec
-from simulation.seen import Did
+from flashdeckd.virtual.voice import Voice
+from simulation.seen import Did, Signs, Spoken
+from simulation.speaking import speech_of
+
+SPOKEN_OF = 1024
+"""Bytes of an image by which it is decided what it says."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +47,31 @@ class Witness(Protocol):
         """An operation goes wrong, and the board says OK."""
         ...
 
+    def spoke(self, spoken: Spoken, kind: str) -> None:
+        """An application has started, and says something of a kind."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchedSpec(BoardSpec):
     """A board whose flash is watched."""
 
     witness: Witness
+    signs: Signs | None = None
+    """The signs by which its application is judged; None where it says nothing."""
+    speech_seed: str = ""
+
+    def voice(self, flash: NorFlash, started: float) -> Voice | None:
+        """See the base: what the image that has started says."""
+        if self.signs is None:
+            return BoardSpec.voice(self, flash, started)
+        image = bytes(flash.content[self.app_address - flash.layout.base :][:SPOKEN_OF])
+        seed = Random(f"{self.speech_seed}/{image.hex()}")  # noqa: S311 -- nothing is kept secret with it
+        speech = speech_of(seed, image, self.signs)
+        visible_at = started + self.attach_time * self.slowdown
+        spoken = Spoken(device=self.name, at=started, visible_at=visible_at, lines=speech.lines(started))
+        self.witness.spoke(spoken, speech.kind)
+        return Voice(speech.sayings, started=started)
 
     def new_flash(self) -> NorFlash:
         """See the base."""

@@ -6,15 +6,15 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from flashdeck import rpc
-from flashdeck.job_state import Queued, Running, WaitFor, Waiting
-from flashdeck.model import Event
+from flashdeck.job_state import Queued, Running, WaitFor, Waiting, result_of
+from flashdeck.model import Event, JobState
 from flashdeckd.virtual.board import VirtualBoard
 from flashdeckd.virtual.faults import Fault
 from flashdeckd.virtual.nor import NorFlash
 from simulation.baton import Runner
 from simulation.invariants.checker import Checker
 from simulation.invariants.rule import BrokenRuleError
-from simulation.seen import Ask, Build, Device, Did, Disk, FlashChange, Lie, Opened, Seen, Setup, Started
+from simulation.seen import Ask, Build, Device, Did, Disk, FlashChange, Lie, Opened, Seen, Setup, Spoken, Started
 from simulation.watched_flash import Cause, WatchedFaults
 
 if TYPE_CHECKING:
@@ -105,6 +105,11 @@ class Witness:
         self._tell("lie", f"{device} 0x{address:08x} {size}")
         self.checker.lied(device, Lie(step=self.seen.step, address=address, size=size, is_erase=is_erase))
 
+    def spoke(self, spoken: Spoken, kind: str) -> None:
+        """See `watched_flash.Witness`."""
+        self._tell(f"says {kind}", spoken.device)
+        self._judge(lambda: self.checker.spoke(spoken))
+
     def opened(self, device: str, *, was_dfu: bool) -> None:
         """A device was opened in this thread."""
         runner = self._world.baton.current
@@ -172,7 +177,15 @@ class Witness:
         """Its hub has published something."""
         if life is self._world.life:
             self._tell("event", _brief(event, self._world.root))
+            self._count_verdict(event.job)
             self._judge(lambda: self.checker.published(event))
+
+    def _count_verdict(self, job: JobState | None) -> None:
+        """Count the verdict with which a job ends."""
+        result = result_of(job.status) if job is not None and job.is_settled else None
+        before = self.seen.shown.jobs.get(job.id) if job is not None else None
+        if result is not None and result.verdict is not None and before is not None and not before.is_settled:
+            self._world.story.counts[f"verdict {result.verdict.verdict.value}"] += 1
 
     def died(self) -> None:
         """It has ended, in whatever way."""

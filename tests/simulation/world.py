@@ -387,6 +387,7 @@ class World:
         self.life = None
         self.witness.died()
         self.network.end(life)
+        self.lines.end_readers()
         self.loop.call_soon_threadsafe(self._start_again)
 
     def _start_again(self) -> None:
@@ -402,7 +403,7 @@ class World:
         clock.system, randomness.system = self.clock, SimRandomness(self.random("randomness"))
         processes.system, sockets.system, threads.system = self.process, self.network, BatonThreads(self.baton)
         commands.system = SimCommands(self.random("commands"), self.witness.commanded, self._press_at)
-        serial_lines.system = SimSerialLines(self.witness.touched)
+        serial_lines.system = self.lines = SimSerialLines(self.witness.touched)
         serial_ports.LOOK_SECONDS = PORT_LOOK_SECONDS  # type: ignore[misc] -- a bench that is looked at less often
         usb.backend.libusb1.get_backend = self._touch_real
 

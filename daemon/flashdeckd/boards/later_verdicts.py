@@ -25,8 +25,8 @@ class LaterVerdicts:
         self._hub.log(f"{judgement_text(judgement)}{said}", level=level, board=board.name)
         for name in board.profile.partitions:
             contents = self._book.contents(board.name, name)
-            if contents is None or contents.verdict != before:
-                continue
+            if contents is None or contents.verdict is not before:
+                continue  # also where it is equal: an earlier start may have ended in the very same way
             try:
                 await self._book.record(board.name, name, replace(contents, verdict=judgement))
             except FlashdeckError as error:

@@ -29,6 +29,8 @@ START_SECONDS: Final = 20.0
 WINDOW_SECONDS: Final = 5.0
 """Longest time for which a bootloader is back before it starts the application. Some, as Maple's, wait for a host after
 each reset."""
+_JUDGED: Final = frozenset({JobKind.FLASH, JobKind.RESET})
+"""Jobs that are about the start of the board; those that only read wait for it, and it says nothing of them."""
 _NOBODY_HEARD: Final = "flashdeckd was not there as it started"
 _REFUSED: Final = "the bootloader did not take the leave: reset the board to start the application"
 
@@ -194,7 +196,7 @@ class Departure:
 
     def _is_judged(self, jobs: Iterable[JobState]) -> bool:
         """Tell whether the start is judged for the sake of `jobs`: a board that was only read is not waited for."""
-        return self.is_heard and any(job.kind in (JobKind.FLASH, JobKind.RESET) for job in jobs)
+        return self.is_heard and any(job.kind in _JUDGED for job in jobs)
 
     def _version_to_say(self, jobs: Iterable[JobState]) -> str:
         """Return the version that the application has to say; "" where nobody can know it."""
@@ -244,19 +246,21 @@ class Departure:
     async def _end(
         self, job: JobState, *, left: bool, started: bool | None, judgement: Judgement | None = None
     ) -> None:
+        if job.kind not in _JUDGED:
+            judgement = None
         await self._note_start(job, started=started, judgement=judgement)
         result = job.result
         if result is not None:
             result = replace(result, started=result.started if started is None else started, verdict=judgement)
         if judgement is not None and job.kind is JobKind.RESET and judgement.verdict is not Verdict.UNKNOWN:
             await self._renew_verdicts(judgement)
-        if judgement is not None and job.kind in (JobKind.FLASH, JobKind.RESET):
+        if judgement is not None:
             if does_not_run(judgement):
                 await self.end(job, Failed(failure=self._does_not_run(job, judgement), result=result))
                 return
             if judgement.verdict is Verdict.UNKNOWN:
                 self._book.log(job, judgement_text(judgement), LogLevel.WARNING)
-        if started is False and job.kind in (JobKind.FLASH, JobKind.RESET):
+        if started is False and job.kind in _JUDGED:
             error = self._not_accepted(job)
             failure = Failure(kind=error.kind, message=error.message, hint=error.hint)
             await self.end(job, Failed(failure=failure, result=result))

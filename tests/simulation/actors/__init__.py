@@ -13,6 +13,7 @@ from simulation.actors.kills import Kills
 from simulation.actors.looks import Looks
 from simulation.actors.odd_clients import OddClients
 from simulation.actors.slow_machines import SlowMachines
+from simulation.actors.waiters import Waiters
 from simulation.actors.writers import Writers
 
 if TYPE_CHECKING:
@@ -24,5 +25,6 @@ def all_actors(world: "World") -> tuple[Actor, ...]:
     kinds = (
         *(Boards, Clients, ClockJumps, Configurations, FullDisks, Keepers),
         *(Kills, Looks, OddClients, SlowMachines, Writers),
+        *((Waiters,) if world.mood.has_consoles else ()),
     )
     return tuple(kind(world) for kind in kinds)

@@ -13,6 +13,7 @@ from flashdeck.client import Client
 from flashdeck.errors import ConnectionFailedError, FlashdeckError
 from flashdeck.model import JobState
 from flashdeck.queue_order import QueueMove
+from simulation.actors.asking import ends_of
 from simulation.firmware import program
 from simulation.invariants.memory import name_of
 from simulation.seen import Ask, Build, Place, Wish
@@ -149,6 +150,8 @@ class _Guest:
         ask.answered_at = world.baton.now
         jobs = (answer,) if isinstance(answer, JobState) else getattr(answer, "jobs", ())
         ask.jobs = tuple(job.id for job in jobs)
+        if isinstance(answer, api.WaitResult):
+            ask.ends = ends_of(answer)
         world.witness.answered(ask)
         return answer
 

@@ -33,9 +33,10 @@ from simulation.invariants.shown_boards import ShownBoards
 from simulation.invariants.shown_jobs import ShownJobs
 from simulation.invariants.taken_in import TakenIn
 from simulation.invariants.these_bytes import TheseBytes
+from simulation.invariants.verdicts import Verdicts
 from simulation.invariants.virtual_only import VirtualOnly
 from simulation.invariants.way_in import WayIn
-from simulation.seen import Ask, Disk, FlashChange, Lie, Opened, Seen, Setup, Shown, Started
+from simulation.seen import Ask, Disk, FlashChange, Lie, Opened, Seen, Setup, Shown, Spoken, Started
 
 RULES: Final[tuple[type[Rule], ...]] = (
     NowhereElse,
@@ -64,6 +65,7 @@ RULES: Final[tuple[type[Rule], ...]] = (
     AskedFor,
     ShownBoards,
     ShownJobs,
+    Verdicts,
     Records,
     Bounds,
     Rest,
@@ -89,6 +91,7 @@ class Checker:
         self._changed = self._those("changed")
         self._opened = self._those("opened")
         self._started = self._those("started")
+        self._spoke = self._those("spoke")
         self._published = self._those("published")
         self._asked = self._those("asked")
         self._answered = self._those("answered")
@@ -141,6 +144,11 @@ class Checker:
         """A device has left its bootloader."""
         for rule in self._started:
             rule.started(started)
+
+    def spoke(self, spoken: Spoken) -> None:
+        """An application has started, and says something from now on."""
+        for rule in self._spoke:
+            rule.spoke(spoken)
 
     def published(self, event: Event) -> None:
         """The hub has published something."""

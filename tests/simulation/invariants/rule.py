@@ -4,7 +4,7 @@ from typing import ClassVar
 
 from flashdeck.model import Event, JobState
 from simulation.invariants.attempts import Attempts
-from simulation.seen import Ask, Disk, FlashChange, Opened, Seen, Setup, Started
+from simulation.seen import Ask, Disk, FlashChange, Opened, Seen, Setup, Spoken, Started
 
 
 class BrokenRuleError(AssertionError):
@@ -46,6 +46,9 @@ class Rule:
 
     def started(self, started: Started) -> None:
         """A device has left its bootloader."""
+
+    def spoke(self, spoken: Spoken) -> None:
+        """An application has started, and says something from now on; it is not on the bus yet."""
 
     def published(self, event: Event, before: JobState | None) -> None:
         """The daemon shows something new; `before` is what it showed of a job until now. `seen.shown` has it already.

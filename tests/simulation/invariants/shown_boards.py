@@ -32,7 +32,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "board.adopted": "by the configuration: the world adopts none",
     "board.trouble": "said where it is ambiguous",
     "board.doubts": "rule 8",
-    "board.console": "none: no board of the world has one",
+    "board.console": "where one is configured",
     "board.partitions": "those of the configuration, in its order",
     "partition.name": "as configured",
     "partition.address": "as configured",
@@ -120,8 +120,6 @@ class ShownBoards(Rule):
             raise self.broken(f"{board.name} is armed for one job, and not armed")
         if board.away and board.presence is not Presence.ABSENT:
             raise self.broken(f"{board.name} is away, and {board.presence.value}")
-        if board.console is not None:
-            raise self.broken(f"{board.name} has a console, and none is configured")
         if board.presence is Presence.AMBIGUOUS and not board.trouble:
             raise self.broken(f"{board.name} is ambiguous, and nothing says why")
 
@@ -210,6 +208,10 @@ class ShownBoards(Rule):
         shown = [(p.name, p.address, p.size, p.protected, p.auto or p.protected) for p in board.partitions]
         places = named.product.places.values()
         configured = [(p.name, p.address, p.size, p.protected, p.auto or p.protected) for p in places]
+        if (board.console is None) is not (named.product.signs is None):
+            raise self.broken(
+                f"{board.name} shows the console {board.console}, and {named.product.signs} is configured"
+            )
         if not named.product.is_plain and shown != configured:
             raise self.broken(f"{named.name} has the partitions {configured}, and {shown} are shown")
 

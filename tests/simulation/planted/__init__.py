@@ -26,6 +26,7 @@ SEAMS: Final = (
     "threads",
     "processes",
     "files",
+    "serial lines",
     "journal",
     "spool",
     "socket",

@@ -73,6 +73,8 @@ def after(*orders: tuple[float, str]) -> tuple[Order, ...]:
         pytest.param(after((15.1, "deaf")), 0, None, id="that nobody heard it is no sign of it"),
         pytest.param(after((0.3, "byte"), (5.4, "time")), 0, Verdict.SILENT, id="noise is a sign of it"),
         pytest.param(after((15.1, "time")), 0, None, id="whoever looks at the bus says that it was not seen"),
+        pytest.param(after((17.0, "app"), (21.9, "time")), 0, None, id="seen very late, it has all of its time"),
+        pytest.param(after((17.0, "app"), (22.1, "time")), 0, Verdict.SILENT, id="seen very late, and silent"),
         pytest.param(after((0.2, "app"), (0.3, "HardFault at 0x0")), 0, Verdict.CRASHED, id="it crashes first"),
         pytest.param(after((0.3, SAID), (0.9, "HardFault")), 2, Verdict.CRASHED, id="it crashes inside stays"),
         pytest.param(after((0.3, SAID), (0.9, SAID)), 2, Verdict.CRASHED, id="it starts twice inside stays"),
@@ -209,6 +211,7 @@ def test_no_answer_changes_and_time_brings_one(events: list[tuple[float, str]], 
     for _ in range(2):
         if (due := judge.due) is not None:
             judge.pass_time(due)
+            assert judge.due is None or judge.due > due, "whoever waits for it would ask again and again"
     assert judge.verdict is not None or (sees and not judge.is_seen)
     said = {what.removeprefix("half ") for _, what in events}
     if judge.verdict is not None and judge.verdict.verdict is Verdict.RUNS:

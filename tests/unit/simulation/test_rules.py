@@ -39,13 +39,27 @@ from flashdeck.model import (
     Presence,
     Trouble,
 )
+from flashdeck.verdict import Judgement, Verdict
 from flashdeckd.images.image import Image, Piece
 from simulation.invariants.bounds import Bounds
 from simulation.invariants.checker import RULES
 from simulation.invariants.memory import name_of
 from simulation.invariants.rule import BrokenRuleError
 from simulation.invariants.shown_boards import FIELDS
-from simulation.rule_scene import APP, BASE, BOARD, BOOT, PRODUCT, SECTOR, Scene, contents, program, result
+from simulation.rule_scene import (
+    APP,
+    BASE,
+    BOARD,
+    BOOT,
+    PRODUCT,
+    SECTOR,
+    SIGNS,
+    VERSION,
+    Scene,
+    contents,
+    program,
+    result,
+)
 from simulation.seen import Ask, Did, Disk, Lie, Opened, Setup, Wish
 
 IMAGE = program(300)
@@ -593,6 +607,121 @@ def waits_for_what_is_there(scene: Scene) -> None:
     scene.checker.rested()
 
 
+RUNS = Judgement(verdict=Verdict.RUNS)
+CRASHED = Judgement(verdict=Verdict.CRASHED)
+SILENT = Judgement(verdict=Verdict.SILENT)
+READY = (0.5, VERSION)
+CRASH = (0.7, "HardFault")
+
+
+def judges_without_a_word(scene: Scene) -> None:
+    """An image is said to run, and has said nothing."""
+    scene.give_console()
+    scene.judge(scene.start(scene.build(IMAGE)), RUNS)
+
+
+def judges_by_the_former(scene: Scene) -> None:
+    """An image is said to run for what the application said that was there before."""
+    scene.give_console()
+    scene.leave(READY)
+    scene.seen.now += 10
+    scene.enter()
+    scene.judge(scene.start(scene.build(IMAGE)), RUNS)
+
+
+def judges_another_version(scene: Scene) -> None:
+    """An image is said to run, and has said another version than its own."""
+    scene.give_console()
+    scene.judge(scene.start(scene.build(IMAGE), (0.5, "flashdeck-test 1.0.2")), RUNS)
+
+
+def judges_too_early(scene: Scene) -> None:
+    """An image is said to run that has crashed before what it said has stood for as long as it had to."""
+    scene.give_console(dataclasses.replace(SIGNS, stays=5.0))
+    scene.judge(scene.start(scene.build(IMAGE), READY, CRASH), RUNS)
+
+
+def hears_nothing(scene: Scene) -> None:
+    """An image is said to be silent that has spoken in time, and nothing else has happened to its board."""
+    scene.give_console()
+    scene.judge(scene.start(scene.build(IMAGE), READY), SILENT, failed=ErrorKind.SILENT)
+
+
+def crashes_without_reason(scene: Scene) -> None:
+    """An image is said to have crashed that only spoke."""
+    scene.give_console()
+    scene.judge(scene.start(scene.build(IMAGE), READY), CRASHED, failed=ErrorKind.CRASHED)
+
+
+def is_done_though_it_crashed(scene: Scene) -> None:
+    """A job is done, and its image has crashed."""
+    scene.give_console()
+    scene.judge(scene.start(scene.build(IMAGE), CRASH), CRASHED)
+
+
+def fails_though_it_runs(scene: Scene) -> None:
+    """A job has failed because its image were silent, and it runs."""
+    scene.give_console()
+    scene.judge(scene.start(scene.build(IMAGE), READY), RUNS, failed=ErrorKind.SILENT)
+
+
+def judges_without_console(scene: Scene) -> None:
+    """A board without a console has a verdict."""
+    scene.judge(scene.start(scene.build(IMAGE), READY), RUNS)
+
+
+def changes_an_answer(scene: Scene) -> None:
+    """It crashes later, and the job that was done has another verdict."""
+    scene.give_console()
+    job = scene.judge(scene.start(scene.build(IMAGE), READY, CRASH), RUNS)
+    told = msgspec.structs.replace(result(verified=True), verdict=CRASHED)
+    scene.move(job, Done(result=told))
+
+
+def takes_back_a_crash(scene: Scene) -> None:
+    """What has crashed runs again, and nobody has flashed or reset it."""
+    scene.give_console()
+    scene.judge(scene.start(scene.build(IMAGE), READY, CRASH), CRASHED, failed=ErrorKind.CRASHED)
+    scene.show_place(contents=msgspec.structs.replace(scene.contents(), verdict=RUNS))
+
+
+def judges_what_was_there(scene: Scene) -> None:
+    """An image gets a verdict whose visit was not judged."""
+    scene.flash(scene.build(IMAGE))
+    scene.give_console()
+    scene.leave(READY)
+    scene.seen.now += 10
+    scene.show_place(contents=msgspec.structs.replace(scene.contents(), verdict=RUNS))
+
+
+def hides_a_crash(scene: Scene) -> None:
+    """What has crashed after its verdict is shown as running, to the end."""
+    scene.give_console()
+    scene.judge(scene.start(scene.build(IMAGE), READY, CRASH), RUNS)
+    scene.checker.rested()
+
+
+def waits_for_the_wrong_end(scene: Scene) -> None:
+    """A client is told that an image runs of which a crash is shown."""
+    scene.give_console()
+    scene.judge(scene.start(scene.build(IMAGE), CRASH), CRASHED, failed=ErrorKind.CRASHED)
+    answer_a_wait(scene, "")
+
+
+def waits_for_a_wrong_crash(scene: Scene) -> None:
+    """A client is told of a crash, and the image is shown to run."""
+    scene.give_console()
+    scene.judge(scene.start(scene.build(IMAGE), READY), RUNS)
+    answer_a_wait(scene, "crashed")
+
+
+def answer_a_wait(scene: Scene, kind: str) -> None:
+    ask = Ask(step=1, life=1, at=scene.seen.now, client="c", wish=Wish.WAIT, boards=("left",), place="app")
+    scene.checker.asked(ask)
+    ask.answered_at, ask.ends = scene.seen.now, (("left", kind),)
+    scene.checker.answered(ask)
+
+
 BREAKS: tuple[tuple[str, Callable[[Scene], None]], ...] = (
     ("1", writes_outside),
     ("1", erases_beside),
@@ -651,6 +780,21 @@ BREAKS: tuple[tuple[str, Callable[[Scene], None]], ...] = (
     ("shown", invents_hold),
     ("shown", forgets_to_arm),
     ("shown", hides_partition),
+    ("verdicts", judges_without_a_word),
+    ("verdicts", judges_by_the_former),
+    ("verdicts", judges_another_version),
+    ("verdicts", judges_too_early),
+    ("verdicts", hears_nothing),
+    ("verdicts", crashes_without_reason),
+    ("verdicts", is_done_though_it_crashed),
+    ("verdicts", fails_though_it_runs),
+    ("verdicts", judges_without_console),
+    ("verdicts", changes_an_answer),
+    ("verdicts", takes_back_a_crash),
+    ("verdicts", judges_what_was_there),
+    ("verdicts", hides_a_crash),
+    ("verdicts", waits_for_the_wrong_end),
+    ("verdicts", waits_for_a_wrong_crash),
     ("records", loses_job),
     ("records", spoils_spool),
     ("records", leaves_litter),
@@ -927,3 +1071,54 @@ def test_what_a_daemon_asked_for_that_has_ended_is_judged_by_the_configuration_o
     scene.checker.began()
     scene.checker.took(Setup({"product": product}, {"left": dataclasses.replace(BOARD, product=product)}))
     scene.change(Did.ERASED, APP.address, b"\xff" * SECTOR, job=job.id)
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict", "failed"),
+    [
+        ((READY,), RUNS, None),
+        ((CRASH,), CRASHED, ErrorKind.CRASHED),
+        (((9.0, VERSION),), SILENT, ErrorKind.SILENT),
+        (((3.2, VERSION),), SILENT, ErrorKind.SILENT),
+        (((3.2, VERSION),), RUNS, None),
+        (((0.5, "flashdeck-test 2"),), Judgement(verdict=Verdict.ANOTHER_BUILD), ErrorKind.ANOTHER_BUILD),
+    ],
+)
+def test_a_start_is_judged_as_it_was(
+    said: tuple[tuple[float, str], ...], verdict: Judgement, failed: ErrorKind | None
+) -> None:
+    """What comes just as `within` is over may count on either side of it."""
+    scene = Scene()
+    scene.give_console()
+    scene.judge(scene.start(scene.build(IMAGE), *said), verdict, failed=failed)
+
+
+@pytest.mark.parametrize("is_other_life", [False, True])
+def test_a_start_that_another_life_has_begun_to_hear_may_be_judged_otherwise(*, is_other_life: bool) -> None:
+    """Nobody knows then what it heard; that it runs needs its word all the same."""
+    scene = Scene()
+    scene.give_console()
+    job = scene.start(scene.build(IMAGE), READY)
+    if is_other_life:
+        scene.checker.began()
+        scene.show(scene.board)
+        scene.move(job, job.status)
+    with nullcontext() if is_other_life else pytest.raises(BrokenRuleError, match="rule verdicts"):
+        scene.judge(job, Judgement(verdict=Verdict.UNKNOWN, reason="nobody was there"))
+
+
+def test_a_crash_that_comes_to_light_is_shown_and_a_reset_renews_it() -> None:
+    scene = Scene()
+    scene.give_console()
+    scene.judge(scene.start(scene.build(IMAGE), READY, CRASH), RUNS)
+    scene.show_place(contents=msgspec.structs.replace(scene.contents(), verdict=CRASHED))
+    answer_a_wait(scene, "crashed")
+    scene.checker.rested()
+    scene.enter()
+    job = scene.run(scene.job(None, kind=JobKind.RESET, origin=Origin.HAND))
+    scene.leave(READY)
+    scene.seen.now += 10
+    job = scene.move(job, Written())
+    scene.show_place(contents=msgspec.structs.replace(scene.contents(), verdict=RUNS))
+    scene.move(job, Done())
+    answer_a_wait(scene, "")
