@@ -5,6 +5,7 @@ import errno
 import os
 import struct
 import termios
+import threading
 import tty
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -351,6 +352,30 @@ async def test_an_application_without_usb_says_its_words_on_the_uart(tmp_path: P
         with listening(link) as heard:
             await seen.until(lambda: heard() == b"loader\napp\n" * 2)
         assert not seen.devices
+
+
+async def test_a_look_that_outlives_its_follower_leaves_no_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, begun, may_go_on, ended = tmp_path / "one.tty", threading.Event(), threading.Event(), threading.Event()
+
+    def late(target: object, place: object) -> None:
+        begun.set()
+        may_go_on.wait(30)
+        Path(str(place)).symlink_to(str(target))
+        ended.set()
+
+    monkeypatch.setattr(serial_ports.files, "make_link", late)
+    ports = VirtualBench([with_uart(link)]).ports
+    following = asyncio.create_task(ports.follow())
+    await asyncio.to_thread(begun.wait, 30)
+    following.cancel()
+    await asyncio.wait([following])
+    may_go_on.set()
+    assert await asyncio.to_thread(ended.wait, 30)
+    async with asyncio.timeout(30):
+        while link.is_symlink():  # noqa: ASYNC110 -- as for a tty
+            await asyncio.sleep(0.002)
 
 
 async def test_a_link_that_a_killed_daemon_left_is_replaced_and_a_file_is_not(tmp_path: Path) -> None:
