@@ -115,6 +115,8 @@ async def test_a_boot_loop_prints_its_first_lines_again_and_a_newer_build_ends_i
         entries = await read(rig, has("flashdeck-test 1.0.0", times=3))
         marks = [entry.text for entry in entries if entry.kind is ConsoleKind.MARK]
         assert sum("running at 1-1" in text for text in marks) >= 3, "it shows itself anew each time"
+        await rig.press("left")  # asked to detach, it would have to hear of that in its third of a second
+        await rig.until(lambda now: left(now).presence is Presence.DFU)
         await flashed(rig, SECOND)
         await read(rig, has("flashdeck-test 2.0.0"))
         starts = (await rig.emulated("left")).starts

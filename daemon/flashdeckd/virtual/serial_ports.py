@@ -58,6 +58,7 @@ class VirtualSerialPorts:
         self._with_uart = tuple((board, board.spec.uart) for board in boards if board.spec.uart is not None)
         self._lines: dict[Attachment, _FollowedPort] = {}
         self._uarts: dict[VirtualBoard, _FollowedPort] = {}
+        self._is_followed = False
         self.trouble = ""
         """The reason why an application has no port, and what to do; "" where all have."""
 
@@ -81,13 +82,14 @@ class VirtualSerialPorts:
 
     async def follow(self) -> None:
         """Keep the ports of all boards, until this is cancelled: then those that are there stay, and links go."""
+        self._is_followed = True
         try:
             while self._boards or self._with_uart:
                 await threads.run(self._look)
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
-            for board, line in self._uarts.items():
-                _unlink(board.spec.uart, line)
+            self._is_followed = False
+            self._unlink()
 
     def _look(self) -> None:
         self.trouble = ""
@@ -105,6 +107,15 @@ class VirtualSerialPorts:
                     f"virtual board {board.spec.name} has no UART at {clean(str(link), MAX_PATH)} ({error.strerror}): "
                     "let flashdeckd make pseudo-terminals, and a link of that name, or give it another uart"
                 )
+
+        if not self._is_followed:  # that ended meanwhile, and perhaps before there was a link
+            self._unlink()
+
+    def _unlink(self) -> None:
+        for board, line in tuple(self._uarts.items()):
+            with suppress(OSError):  # somebody else has removed it, or may
+                if board.spec.uart is not None and files.target(board.spec.uart) == str(line.port.node):
+                    files.remove(board.spec.uart)
 
     def _look_at_applications(self) -> None:
         present = [found for board in self._boards if (found := board.connection()) is not None and not found.is_dfu]
@@ -148,12 +159,6 @@ def _link(link: Path, line: _FollowedPort) -> None:
             return
         files.remove(link)
     files.make_link(line.port.node, link)
-
-
-def _unlink(link: Path | None, line: _FollowedPort) -> None:
-    with suppress(OSError):  # somebody else has removed it, or may
-        if link is not None and files.target(link) == str(line.port.node):
-            files.remove(link)
 
 
 def _send(connection: Attachment, request: Cdc, value: int, data: bytes) -> None:

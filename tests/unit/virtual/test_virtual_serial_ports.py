@@ -5,6 +5,7 @@ import errno
 import os
 import struct
 import termios
+import threading
 import tty
 from collections.abc import AsyncGenerator, Callable, Generator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
@@ -302,15 +303,11 @@ async def test_what_it_says_before_it_is_enumerated_is_in_the_port_that_comes_th
 
 
 async def test_a_crash_is_seen_at_its_time_by_whoever_follows_the_bus() -> None:
-    spec = replace(speaking(Saying(b"boot\n")), crashes=(Crash(Fault.APP_RESET, after=0.1, times=2),))
-    async with followed(spec) as seen:
-        addresses: set[int] = set()
-        async with asyncio.timeout(30):
-            while len(addresses) < 3:
-                addresses.add((await seen.running()).address)
-                await asyncio.sleep(0.002)
-        with listening(seen.bench.ports.of(seen.device)[0].node) as heard:
-            await seen.until(lambda: heard() == b"boot\n")
+    """Nobody looks at a port here, or asks the board: only the bus is waited for."""
+    async with followed(replace(board(AppPort.NONE), crashes=(Crash(Fault.APP_RESET, after=0.1, times=1),))) as seen:
+        await seen.until(lambda: bool(seen.devices))
+        first = seen.device.address
+        await seen.until(lambda: bool(seen.devices) and seen.device.address != first)
 
 
 # A UART, which is a port of its own.
@@ -351,6 +348,30 @@ async def test_an_application_without_usb_says_its_words_on_the_uart(tmp_path: P
         with listening(link) as heard:
             await seen.until(lambda: heard() == b"loader\napp\n" * 2)
         assert not seen.devices
+
+
+async def test_a_look_that_outlives_its_follower_leaves_no_link(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    link, begun, may_go_on, ended = tmp_path / "one.tty", threading.Event(), threading.Event(), threading.Event()
+
+    def late(target: object, place: object) -> None:
+        begun.set()
+        may_go_on.wait(30)
+        Path(str(place)).symlink_to(str(target))
+        ended.set()
+
+    monkeypatch.setattr(serial_ports.files, "make_link", late)
+    ports = VirtualBench([with_uart(link)]).ports
+    following = asyncio.create_task(ports.follow())
+    await asyncio.to_thread(begun.wait, 30)
+    following.cancel()
+    await asyncio.wait([following])
+    may_go_on.set()
+    assert await asyncio.to_thread(ended.wait, 30)
+    async with asyncio.timeout(30):
+        while link.is_symlink():  # noqa: ASYNC110 -- as for a tty
+            await asyncio.sleep(0.002)
 
 
 async def test_a_link_that_a_killed_daemon_left_is_replaced_and_a_file_is_not(tmp_path: Path) -> None:
