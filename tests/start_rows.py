@@ -33,7 +33,7 @@ class StartKind(StrEnum):
     NO_VERSION = "no version"
     ANOTHER_BUILD = "another build"
     FLOOD = "flood"
-    HELD = "port held by another program at first"
+    HELD = "port open in another program at first"
 
 
 class RunningStart(Protocol):

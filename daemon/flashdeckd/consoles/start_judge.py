@@ -23,7 +23,7 @@ from flashdeck.text import clean, format_duration
 from flashdeck.verdict import Judgement, Verdict
 
 LATEST_SIGHT: Final = 10.0
-"""Seconds after the leave from which `within` counts, where only its console tells of a board and nothing came."""
+"""Seconds after the leave from which `within` counts where nothing was heard, of a board that has no USB device."""
 _UNHEARD: Final = frozenset({Verdict.SILENT, Verdict.UNKNOWN, Verdict.NOT_SEEN})
 """Verdicts after which the application may still say that it runs."""
 _BUILD_ID: Final = "build-id "
@@ -87,9 +87,9 @@ class StartJudge:
             return None
         if self._ready_at is not None:
             return self._ready_at + self.rules.stays
-        if self.verdict is not None or (self.rules.sees_app and not self.is_seen):
-            return None
-        return self._first_sight + self.rules.within
+        if self.rules.sees_app and not self.is_seen:
+            return None  # whoever looks at the bus says that it was not seen, and `within` begins once it is
+        return self._first_sight + self.rules.within if self.verdict is None else None
 
     def see_app(self, at: float) -> None:
         """The application's USB device is there."""

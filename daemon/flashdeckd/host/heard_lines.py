@@ -4,12 +4,8 @@ import fcntl
 import os
 import termios
 from pathlib import Path
-from typing import Final
 
 from serial import Serial
-
-_CC: Final = 6
-"""Place of the control characters in what `tcgetattr` returns."""
 
 
 class _Untouched(Serial):
@@ -36,5 +32,5 @@ def opened_alone(node: Path, *, baud: int, dtr: bool, rts: bool) -> int:
 def _tell_nothing_from_gone(descriptor: int) -> None:
     """Let a read with nothing to be read fail with EAGAIN: as pyserial has it, it returns as if the port had gone."""
     attributes = termios.tcgetattr(descriptor)
-    attributes[_CC][termios.VMIN] = 1
+    attributes[-1][termios.VMIN] = 1  # the last are the control characters
     termios.tcsetattr(descriptor, termios.TCSANOW, attributes)
