@@ -7,9 +7,11 @@ import random
 import signal
 import struct
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 from flashdeck import api
 from flashdeck.client import Client
@@ -55,6 +57,11 @@ image = "build/APP2.bin"
 """
 
 
+SLOW: Mapping[str, Any] = MappingProxyType({"timing": "real", "erase_time": 0.05, "word_time": 0.0005})
+"""Keys of an emulated board that takes seconds for what other boards take tenths of a second for.
+
+There is time to do something in the middle of a flash, also on a machine that is busy.
+"""
 HONEST_MAP = "@Internal Flash   /0x08000000/16*8Ka,112*8Kg"
 
 

@@ -20,7 +20,8 @@ from rig import APP1, WAIT_SECONDS, Rig, board, firmware, prepare, running
 
 LEFT = '[boards.left]\nprofile = "product"\nserial = "A1"\n'
 RIGHT = '[boards.right]\nprofile = "product"\nserial = "B2"\n'
-SLOW = board("left", 1, serial="A1", timing="real")
+SLOW = board("left", 1, serial="A1", timing="real", erase_time=0.02, word_time=0.0001)
+"""With images of hundreds of kilobytes: there is time to do something in the middle of a flash."""
 BENCH = board("left", 1, serial="A1") + board("right", 2, serial="B2")
 APP1_TABLE = '[profiles.product.partitions.app1]\naddress = 0x08020000\nsize = "384K"\n'
 
