@@ -11,13 +11,16 @@ from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, TypeVar
 
 from flashdeck import api
 from flashdeck.client import Client
 from flashdeck.errors import FlashdeckError, RemoteError
 from flashdeck.model import Event, JobState, Snapshot
+from flashdeck.value import Value
 from forked_daemons import ForkedProcess, Process, forks_for
+
+R = TypeVar("R", bound=Value)
 
 APP1 = 0x08020000
 PARTITION2 = 0x08080000
@@ -204,6 +207,14 @@ class Rig:
         """Starts a daemon again where one was stopped."""
         again = await start(self.root, virtual=virtual, daemon=self.daemon)
         self.client, self.process = again.client, again.process
+
+
+async def begun(client: Client, params: api.Params[R]) -> "asyncio.Task[R]":
+    """A call that the daemon works on by now: it begins what one client asks in the order in which that asks."""
+    call = asyncio.create_task(client.call(params))
+    await asyncio.sleep(0)  # it is asked
+    await client.call(api.GetStatus())
+    return call
 
 
 def prepare(
