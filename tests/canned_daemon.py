@@ -105,7 +105,7 @@ class CannedDaemon:
                 done.set_result(None)
 
         self._loop.call_soon_threadsafe(run)
-        done.result(10)
+        done.result(30)
 
     def later(self, *actions: Callable[[], object]) -> None:
         """From within the loop: runs `actions` in order once what runs now, a reply included, is done."""

@@ -63,7 +63,7 @@ def screen_after(shell: Terminal) -> str:
     return screen
 
 
-@pytest.mark.timeout(300)  # four flashes that are slow on purpose, and each step has its own patience
+@pytest.mark.timeout(600)  # four flashes that are slow on purpose, and each step has its own patience
 def test_somebody_builds_watches_unplugs_plugs_presses_and_quits(place: Path, shell: Terminal) -> None:
     shell.run(f"{SETTINGS}; flashdeck demo; echo status $?; {SETTINGS}")
     started(shell)
