@@ -90,7 +90,7 @@ class CannedDaemon:
     def asked(self, kind: type[api.Params[Any]]) -> bool:
         """Waits until a call of this kind has arrived."""
         with self._asked:
-            return self._asked.wait_for(lambda: bool(self.called(kind)), 30)
+            return self._asked.wait_for(lambda: bool(self.called(kind)), 60)
 
     def on_loop(self, action: Callable[[], object]) -> None:
         """Runs `action` in the daemon's loop and waits for it: the hub belongs to that thread."""

@@ -26,6 +26,7 @@ import pytest
 from cli_run import Run
 from flashdeck.client import Client
 from flashdeck.ssh import SshHost
+from kept_port import kept_port
 from needed_tools import need
 from rig import SLOW, START_SECONDS, WAIT_SECONDS, board, prepare
 
@@ -174,7 +175,7 @@ class FarBench:
     wire: CutWire
     program: Path
     ports: ExitStack
-    """Keeps ports that nobody listens on all the time: see `_kept_port`."""
+    """Keeps ports that nobody listens on all the time."""
     environment: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
@@ -249,7 +250,7 @@ class FarMachine:
             ),
         )
         os.chown(bench, account.pw_uid, account.pw_gid)
-        return cls(directory, account, program, place, _kept_port(ports))
+        return cls(directory, account, program, place, ports.enter_context(kept_port()))
 
     @contextmanager
     def server(self, host_key: str = HOST_KEYS[0]) -> Generator[None]:
@@ -338,14 +339,6 @@ def _below(pid: int) -> list[int]:
         children = [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
         return [*children, *(each for child in children for each in _below(child))]
     return []
-
-
-def _kept_port(ports: ExitStack) -> int:
-    """Return a port that is given to nobody who asks for any: connections to it are refused until a server names it."""
-    kept = ports.enter_context(socket.socket())
-    kept.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # so that sshd, which says the same, may have it, too
-    kept.bind(("127.0.0.1", 0))
-    return kept.getsockname()[1]
 
 
 @contextmanager
@@ -453,7 +446,7 @@ def _client_environment(there: FarBench) -> dict[str, str]:
         SSH.format(name="bench", port=wire.port, key="key", **common),
         SSH.format(name="visitor", port=wire.port, key="visitor-key", **common),
         SSH.format(name="stranger", port=wire.port, key="other-key", **common),
-        SSH.format(name="closed", port=_kept_port(there.ports), key="key", **common),
+        SSH.format(name="closed", port=there.ports.enter_context(kept_port()), key="key", **common),
         SSH.format(name="changed", port=wire.port, key="key", **common)
         .replace("known-hosts", "other-known-hosts")
         .replace("accept-new", "yes"),

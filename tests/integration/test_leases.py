@@ -263,8 +263,8 @@ async def test_what_a_command_leaves_running_goes_on_after_it(rig: Rig) -> None:
 
 
 async def test_the_command_goes_on_where_the_daemon_ends(rig: Rig) -> None:
-    process = await flashdeck(rig, "take", "left", "--", "sh", "-c", f"cat {rig.root}/pipe; exit 3")
     os.mkfifo(rig.root / "pipe")
+    process = await flashdeck(rig, "take", "left", "--", "sh", "-c", f"cat {rig.root}/pipe; exit 3")
     await rig.until(is_taken)
     await rig.stop()
     assert process.stderr is not None
