@@ -387,6 +387,7 @@ def _install(directory: Path, python: str) -> Path:
             shutil.copytree(Path(found.origin).parent, there / name, ignore=unwanted)
         else:
             shutil.copy(found.origin, there)
+    _run(python, "-m", "compileall", "-q", str(there))  # once, and not for each connection
     program = directory / "flashdeck"
     program.write_text(
         f"#!/bin/sh\nexport PYTHONPATH={there} PYTHONDONTWRITEBYTECODE=1\n"
