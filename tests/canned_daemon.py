@@ -90,7 +90,7 @@ class CannedDaemon:
     def asked(self, kind: type[api.Params[Any]]) -> bool:
         """Waits until a call of this kind has arrived."""
         with self._asked:
-            return self._asked.wait_for(lambda: bool(self.called(kind)), 30)
+            return self._asked.wait_for(lambda: bool(self.called(kind)), 60)
 
     def on_loop(self, action: Callable[[], object]) -> None:
         """Runs `action` in the daemon's loop and waits for it: the hub belongs to that thread."""
@@ -105,7 +105,7 @@ class CannedDaemon:
                 done.set_result(None)
 
         self._loop.call_soon_threadsafe(run)
-        done.result(10)
+        done.result(30)
 
     def later(self, *actions: Callable[[], object]) -> None:
         """From within the loop: runs `actions` in order once what runs now, a reply included, is done."""

@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Self
@@ -26,8 +26,9 @@ import pytest
 from cli_run import Run
 from flashdeck.client import Client
 from flashdeck.ssh import SshHost
+from kept_port import kept_port
 from needed_tools import need
-from rig import START_SECONDS, WAIT_SECONDS, board, prepare
+from rig import SLOW, START_SECONDS, WAIT_SECONDS, board, prepare
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 GUEST: Final = f"flashdeck-{os.getpid()}"
@@ -96,6 +97,8 @@ class CutWire:
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._open: set[socket.socket] = set()
         self._cut_after: int | None = None
+        self._lets_through = threading.Event()
+        self._lets_through.set()
         self.carried = 0
         """Bytes on their way there since it was last told to be cut."""
         self.was_cut = threading.Event()
@@ -114,6 +117,16 @@ class CutWire:
                 each.shutdown(socket.SHUT_RDWR)
         self.was_cut.set()
 
+    @contextmanager
+    def parted(self) -> Generator[None]:
+        """Cut all connections, and let no other one get anywhere, for the length of a block."""
+        self._lets_through.clear()
+        try:
+            self.cut()
+            yield
+        finally:
+            self._lets_through.set()
+
     def cut_after(self, count: int) -> None:
         """Cut all connections once so many more bytes went there."""
         self.was_cut.clear()
@@ -122,6 +135,7 @@ class CutWire:
     def close(self) -> None:
         """Connect nobody any more."""
         self._listener.close()
+        self._lets_through.set()
         self.cut()
 
     def _accept(self) -> None:
@@ -131,6 +145,7 @@ class CutWire:
                 threading.Thread(target=self._join, args=(near,), daemon=True).start()
 
     def _join(self, near: socket.socket) -> None:
+        self._lets_through.wait()
         with near, socket.create_connection(("127.0.0.1", self._to)) as far:
             self._open |= {near, far}
             back = threading.Thread(target=self._carry, args=(far, near), daemon=True)
@@ -160,6 +175,8 @@ class FarBench:
     account: pwd.struct_passwd
     wire: CutWire
     program: Path
+    ports: ExitStack
+    """Keeps ports that nobody listens on all the time."""
     environment: dict[str, str] = field(default_factory=dict[str, str])
 
     @property
@@ -216,8 +233,9 @@ class FarMachine:
         account: pwd.struct_passwd,
         program: Path,
         place: Path,
-        boards: Sequence[str],
         *,
+        boards: Sequence[str],
+        ports: ExitStack,
         says: str = "",
     ) -> Self:
         """Write what server and daemon need into `directory`; the first of the boards takes its time.
@@ -233,14 +251,14 @@ class FarMachine:
             bench,
             boards="".join(f'[boards.{name}]\nprofile = "product"\nserial = "FAR{name}"\n' for name in boards),
             bench="".join(
-                board(name, number, serial=f"FAR{name}", timing="real" if number == 1 else "none", **port)
+                board(name, number, serial=f"FAR{name}", **(SLOW if number == 1 else {}), **port)
                 + (f"says = [{says}]\n" if says else "")
                 for number, name in enumerate(boards, 1)
             ),
             profile='[profiles.product.console]\nport = "app"\n' if says else "",
         )
         os.chown(bench, account.pw_uid, account.pw_gid)
-        return cls(directory, account, program, place, _free_port())
+        return cls(directory, account, program, place, ports.enter_context(kept_port()))
 
     @contextmanager
     def server(self, host_key: str = HOST_KEYS[0]) -> Generator[None]:
@@ -285,20 +303,20 @@ def far_bench() -> Generator[FarBench]:
     """Set up the machine for the length of a block."""
     path = os.pathsep.join((os.environ.get("PATH", ""), *_TOOLS))
     need("sshd", "ssh-keygen", "ssh", packages="openssh-server openssh-client", path=path)
-    with _account() as account, tempfile.TemporaryDirectory(prefix="fd") as made:
+    with _account() as account, tempfile.TemporaryDirectory(prefix="fd") as made, ExitStack() as ports:
         directory = Path(made)
         directory.chmod(0o755)
         python = _python_of(account)
         program = _install(directory, python)
         # Its daemon is where `flashdeck` looks for it by itself: there is no XDG_RUNTIME_DIR.
         place = Path(account.pw_dir) / ".local" / "state" / "flashdeck"
-        machine = FarMachine.prepared(directory, account, program, place, ("left", "right"))
+        machine = FarMachine.prepared(directory, account, program, place, boards=("left", "right"), ports=ports)
         with machine.server(), machine.daemon():
             wire = CutWire(machine.port)
             try:
-                yield FarBench(
-                    directory, account, wire, program, _client_environment(directory, account, wire, program)
-                )
+                bench = FarBench(directory, account, wire, program, ports)
+                bench.environment |= _client_environment(bench)
+                yield bench
             finally:
                 wire.close()
 
@@ -312,7 +330,9 @@ def machine_beside(there: FarBench, name: str, boards: Sequence[str], *, says: s
     directory.mkdir()
     place.mkdir(mode=0o700)
     os.chown(place, there.account.pw_uid, there.account.pw_gid)
-    machine = FarMachine.prepared(directory, there.account, there.program, place, boards, says=says)
+    machine = FarMachine.prepared(
+        directory, there.account, there.program, place, boards=boards, ports=there.ports, says=says
+    )
     with (there.directory / "ssh.conf").open("a") as file:
         file.write(SSH.format(name=name, port=machine.port, user=there.account.pw_name, directory=directory, key="key"))
     with (there.directory / "xdg" / "flashdeck" / "flashdeck.toml").open("a") as file:
@@ -332,11 +352,6 @@ def _below(pid: int) -> list[int]:
         children = [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
         return [*children, *(each for child in children for each in _below(child))]
     return []
-
-
-def _free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        return free.getsockname()[1]
 
 
 @contextmanager
@@ -385,6 +400,7 @@ def _install(directory: Path, python: str) -> Path:
             shutil.copytree(Path(found.origin).parent, there / name, ignore=unwanted)
         else:
             shutil.copy(found.origin, there)
+    _run(python, "-m", "compileall", "-q", str(there))  # once, and not for each connection
     program = directory / "flashdeck"
     program.write_text(
         f"#!/bin/sh\nexport PYTHONPATH={there} PYTHONDONTWRITEBYTECODE=1\n"
@@ -433,17 +449,18 @@ def _wait_until(process: "subprocess.Popen[bytes]", log: Path, text: str) -> Non
         time.sleep(_LOOK_SECONDS)  # it tells of that by a line of its log only
 
 
-def _client_environment(directory: Path, account: pwd.struct_passwd, wire: CutWire, program: Path) -> dict[str, str]:
+def _client_environment(there: FarBench) -> dict[str, str]:
     """Write what a client on this machine has: an ssh with a configuration of its own, and [hosts]."""
+    directory, wire = there.directory, there.wire
     (directory / "other-known-hosts").write_text(
         f"[127.0.0.1]:{wire.port} {' '.join((directory / 'key.pub').read_text().split()[:2])}\n"
     )
-    common = {"user": account.pw_name, "directory": directory}
+    common = {"user": there.account.pw_name, "directory": directory}
     entries = [
         SSH.format(name="bench", port=wire.port, key="key", **common),
         SSH.format(name="visitor", port=wire.port, key="visitor-key", **common),
         SSH.format(name="stranger", port=wire.port, key="other-key", **common),
-        SSH.format(name="closed", port=_free_port(), key="key", **common),
+        SSH.format(name="closed", port=there.ports.enter_context(kept_port()), key="key", **common),
         SSH.format(name="changed", port=wire.port, key="key", **common)
         .replace("known-hosts", "other-known-hosts")
         .replace("accept-new", "yes"),
@@ -455,7 +472,7 @@ def _client_environment(directory: Path, account: pwd.struct_passwd, wire: CutWi
     (tools / "ssh").chmod(0o755)
     config = directory / "xdg" / "flashdeck"
     config.mkdir(parents=True)
-    (config / "flashdeck.toml").write_text(HOSTS.format(program=program, home=account.pw_dir))
+    (config / "flashdeck.toml").write_text(HOSTS.format(program=there.program, home=there.home))
     return {
         "PATH": f"{tools}{os.pathsep}{os.environ.get('PATH', '')}",
         "XDG_CONFIG_HOME": str(directory / "xdg"),

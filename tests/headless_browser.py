@@ -6,7 +6,7 @@ import itertools
 import os
 import shutil
 import tempfile
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -119,10 +119,21 @@ class Page:
 
     async def until(self, is_so: Callable[[str], bool]) -> str:
         """Return the thing that is shown once it is so."""
+        return await self._until(is_so, self.shown)
+
+    async def until_text(self, text: str) -> None:
+        """Wait until the page has a text beside its terminal."""
+
+        async def own_text() -> str:
+            return str(await self.evaluate("document.body.innerText"))
+
+        await self._until(lambda shown: text in shown, own_text)
+
+    async def _until(self, is_so: Callable[[str], bool], look: Callable[[], Awaitable[str]]) -> str:
         shown = ""
         with suppress(TimeoutError):
             async with asyncio.timeout(WAIT_SECONDS):
-                while not is_so(shown := await self.shown()):  # noqa: ASYNC110 - a terminal tells of nothing
+                while not is_so(shown := await look()):  # noqa: ASYNC110 - a page tells of nothing
                     await asyncio.sleep(LOOK_AGAIN)
                 return shown
         console = [self.events("Runtime.exceptionThrown"), self.events("Log.entryAdded")]

@@ -7,15 +7,20 @@ import random
 import signal
 import struct
 import sys
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 from flashdeck import api
 from flashdeck.client import Client
 from flashdeck.errors import FlashdeckError, RemoteError
 from flashdeck.model import Event, JobState, Snapshot
+from flashdeck.value import Value
 from forked_daemons import ForkedProcess, Process, forks_for
+
+R = TypeVar("R", bound=Value)
 
 APP1 = 0x08020000
 PARTITION2 = 0x08080000
@@ -55,6 +60,11 @@ image = "build/APP2.bin"
 """
 
 
+SLOW: Mapping[str, Any] = MappingProxyType({"timing": "real", "erase_time": 0.05, "word_time": 0.0005})
+"""Keys of an emulated board that takes seconds for what other boards take tenths of a second for.
+
+There is time to do something in the middle of a flash, also on a machine that is busy.
+"""
 HONEST_MAP = "@Internal Flash   /0x08000000/16*8Ka,112*8Kg"
 
 
@@ -197,6 +207,14 @@ class Rig:
         """Starts a daemon again where one was stopped."""
         again = await start(self.root, virtual=virtual, daemon=self.daemon)
         self.client, self.process = again.client, again.process
+
+
+async def begun(client: Client, params: api.Params[R]) -> "asyncio.Task[R]":
+    """A call that the daemon works on by now: it begins what one client asks in the order in which that asks."""
+    call = asyncio.create_task(client.call(params))
+    await asyncio.sleep(0)  # it is asked
+    await client.call(api.GetStatus())
+    return call
 
 
 def prepare(

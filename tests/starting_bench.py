@@ -346,6 +346,11 @@ port = "1-{self.number}"
         """Restart it into its bootloader."""
         self.bench.emulated.press(self.name)
 
+    def has_port(self, number: DeviceNumber) -> bool:
+        """Tell whether a port is one of its own."""
+        with self._lock:
+            return number in (self.uart.number, *(port.number for port in self._ports.values()))
+
     def ports_of(self, device: UsbDevice) -> tuple[SerialPort, ...]:
         """See `SerialPorts`; the port of an application is made once somebody looks for it."""
         if device == self.adapter:
@@ -435,6 +440,10 @@ class _Ports:
 
     def of(self, device: UsbDevice, /) -> tuple[SerialPort, ...]:
         return self._by_number[int(device.name.rpartition("-")[2])].ports_of(device)
+
+    def has(self, number: DeviceNumber, /) -> bool:
+        """See `EmulatedPorts`."""
+        return any(board.has_port(number) for board in self._by_number.values())
 
 
 class _Told(Signals):

@@ -102,6 +102,7 @@ class Terminal:
         client = subprocess.Popen(words, env=environment, stdin=theirs, stdout=theirs, stderr=theirs)  # noqa: S603 - our own words
         os.close(theirs)
         try:
+            self.until(lambda _: self.tmux("list-clients"), what="whoever looks")  # before that nothing is sent to it
             yield Heard(ours)
         finally:
             client.terminate()

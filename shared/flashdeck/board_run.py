@@ -139,7 +139,7 @@ class BoardRun:
         if self._found is not None and _is_complete(job.status):
             self._end(_failure_by(self._found) if self._found.is_failure else None, now)
         elif is_over(job) and (failure := failure_of(job)) is not None:
-            self._end(_as_run(failure), now)
+            self._end(failure, now)
         elif isinstance(job.status, Done) and not self._has_left:
             message, hint = "it was flashed, and not started", "a run needs `leave = true` in its profile"
             self._end(Failure(kind=ErrorKind.BLOCKED, message=message, hint=hint), now)
@@ -211,12 +211,6 @@ def _no_console(board: BoardState) -> Failure:
 def _failure_by(found: FoundLine) -> Failure:
     message = f'it said "{found.line}", which is a failure ({found.pattern!r})'
     return Failure(kind=ErrorKind.CRASHED, message=message)
-
-
-def _as_run(failure: Failure) -> Failure:
-    """Return the failure of a job as that of a run: an image that does not start is on the board all the same."""
-    is_silent = failure.kind is ErrorKind.NOT_ACCEPTED
-    return Failure(kind=ErrorKind.SILENT, message=failure.message, hint=failure.hint) if is_silent else failure
 
 
 def _is_complete(status: JobStatus) -> bool:

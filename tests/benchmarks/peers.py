@@ -21,7 +21,7 @@ PYDFUUTIL = "0.11.3"
 _FILE = "rows.json"
 _PATIENCE = 40
 """How much longer than usual a program may take in the guest, where boards are slowed down, too."""
-_INSTALL_SECONDS = 120
+_INSTALL_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)

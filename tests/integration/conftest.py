@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from rig import Rig, board, prepare, running
+from rig import SLOW, Rig, board, prepare, running
 from tmux_terminal import Terminal, at_home, terminal
 
 LEFT = '[boards.left]\nprofile = "product"\nserial = "TEST00000001"\n'
@@ -23,7 +23,7 @@ class Scenario:
 
 SCENARIOS = {
     "plain": Scenario(board("left")),
-    "slow": Scenario(board("left", timing="real")),
+    "slow": Scenario(board("left", **SLOW)),
     "trusted": Scenario(board("left"), profile='banks = "trusted"\n'),
     "foreign": Scenario(board("left") + board("stranger", 2, serial="OTHER0000002")),
     "hostile": Scenario(board("left", product="\\u001b]0;owned\\u0007[/]\\u001b[31m\\r\\nERROR all is lost")),

@@ -25,7 +25,7 @@ def without_usb(root: Path) -> None:
     config.write_text("\n".join(kept))
 
 
-@pytest.mark.parametrize(("attach_time", "told"), [(0.0, "came back in DFU mode"), (0.7, "right after the leave")])
+@pytest.mark.parametrize(("attach_time", "told"), [(0.0, "came back in DFU mode"), (1.5, "right after the leave")])
 async def test_a_bootloader_that_is_back_right_after_the_leave_did_not_start_the_image(
     root: Path, attach_time: float, told: str
 ) -> None:

@@ -17,7 +17,7 @@ from flashdeck.config_file import load
 from flashdeck_tui.cli import main
 from product_images import program
 from pseudo_terminal import OnTerminal
-from rig import APP1, PARTITION2, board
+from rig import APP1, PARTITION2, PATIENCE, board
 from schema_check import closed, document, faults
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,6 +27,8 @@ MOST_COMMANDS = 3
 MOST_ANSWERS = 5
 MOST_WORDS = 900
 """Words that a new user reads until both partitions are flashed; it was 1,900 without init."""
+UNHURRIED = FIRST_CASE.replace('timing = "none"', "slowdown = 15")
+"""So slow that the second command of a script comes while the first still writes: then the board has left."""
 OVERDRAWN = re.compile(r"(\x1b\[2K[^\n]*\n)+(?=\x1b\[\d+A)")
 """The bars of jobs that were drawn again: how often that happens is up to the machine."""
 
@@ -284,18 +286,21 @@ def test_a_configuration_that_is_there_is_not_changed(user: NewUser) -> None:
 def test_a_pasted_dry_run_waits_until_the_file_is_included(user: NewUser) -> None:
     user.config.parent.mkdir(parents=True)
     user.config.write_text("# mine\n")
-    user.start(FIRST_CASE)
+    user.start(UNHURRIED)
+    user.until_plugged_in()
     run = user.runs("init", "--virtual", "--yes", "--chip", "H563RG", "--banks", "trusted", "--dry-run", "fw")
     shell = {**user.variables, "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin"}
     with subprocess.Popen("/bin/bash", stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=shell) as pasted:
-        assert pasted.stdin is not None
-        assert pasted.stdout is not None
-        pasted.stdin.write(run.out.encode())
-        pasted.stdin.close()
-        assert b'include = ["product.toml"] Waiting for it.' in pasted.stdout.readline()
-        user.config.write_text('include = ["product.toml"]\n')
-        pasted.stdout.read()
-    assert pasted.returncode == 0
+        try:
+            assert pasted.stdin is not None
+            assert pasted.stdout is not None
+            pasted.stdin.write(run.out.encode())
+            pasted.stdin.close()
+            assert b'include = ["product.toml"] Waiting for it.' in pasted.stdout.readline()
+            user.config.write_text('include = ["product.toml"]\n')
+            assert pasted.wait(60 * PATIENCE) == 0
+        finally:
+            pasted.kill()
     assert user.flash("new", PARTITION2, len(TWO)) == TWO
 
 
@@ -388,8 +393,7 @@ def test_what_a_dry_run_prints_does_the_same_as_init(by: str) -> None:
     done: list[tuple[str, bytes, bytes]] = []
     for pasted in (False, True):
         with new_user() as user:
-            # Slow enough for the second command to come while the first still writes.
-            user.start(FIRST_CASE.replace('timing = "none"', "slowdown = 15"))
+            user.start(UNHURRIED)
             user.until_plugged_in()
             words = (by, *([str(user.socket)] if by == "--socket" else []), "init", "--yes", "--chip", "H563RG")
             run = user.runs(*words, "--banks", "trusted", "fw", *(["--dry-run"] if pasted else []))

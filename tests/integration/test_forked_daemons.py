@@ -4,14 +4,15 @@ import asyncio
 import os
 import re
 import signal
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
 import pytest
 
 import rig as rigs
 from forked_daemons import ForkedProcess, forks_for
-from rig import Rig, board, firmware, prepare, start
+from rig import LOOK_AGAIN, WAIT_SECONDS, Rig, board, firmware, prepare, start
 
 LEFT = '[boards.left]\nprofile = "product"\nserial = "TEST00000001"\n'
 CHILD = "(env | sort; pwd; umask; ls /proc/self/fd; grep ^Sig[^Q] /proc/self/status) >{root}/said"
@@ -35,11 +36,15 @@ async def started(directory: Path, *, by_exec: bool) -> Rig:
     return rig
 
 
-async def seen(rig: Rig) -> dict[str, object]:
-    """The process of a daemon that has flashed a board and run a hook, from outside and from its child."""
+async def works(rig: Rig) -> None:
+    """It flashes a board, and runs a hook."""
     rig.build(ONE)
     await rig.wait(data=ONE)
     await rig.until(lambda now: now.jobs[0].hook is not None)
+
+
+def seen(rig: Rig) -> dict[str, object]:
+    """The process of a daemon that has worked, from outside and from its child."""
     pid, process = rig.process.pid, Path(f"/proc/{rig.process.pid}")
     mapped = {line.split()[-1] for line in (process / "maps").read_text().splitlines() if ".so" in line}
     return {
@@ -48,10 +53,16 @@ async def seen(rig: Rig) -> dict[str, object]:
         "terminal": (process / "stat").read_text().rpartition(")")[2].split()[TERMINAL],
         "limits": (process / "limits").read_text(),
         "status": [line for line in (process / "status").read_text().splitlines() if line.startswith(STATUS)],
-        "open": sorted(without_numbers(str(link.readlink()), rig.root) for link in (process / "fd").iterdir()),
+        "open": sorted(without_numbers(name, rig.root) for name in open_files(process)),
         "libraries": {name for name in mapped if "lib-dynload" not in name},  # Python's own, each where it is imported
         "child": (rig.root / "said").read_text().replace(str(rig.root), "ROOT"),
     }
+
+
+def open_files(process: Path) -> Iterator[str]:
+    for link in (process / "fd").iterdir():
+        with suppress(FileNotFoundError):  # it was closed meanwhile
+            yield str(link.readlink())
 
 
 def without_numbers(text: str, root: Path) -> str:
@@ -61,19 +72,32 @@ def without_numbers(text: str, root: Path) -> str:
 async def test_nobody_can_tell_which_is_which(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", "/set/before/it/starts")
     monkeypatch.chdir(root)
-    both: list[dict[str, object]] = []
-    for by_exec in (False, True):
-        directory = root / str(by_exec)
-        directory.mkdir(mode=0o700)
-        prepare(directory, boards=LEFT, bench=board("left"))
-        config = (directory / "config.toml").read_text()
-        hook = CHILD.format(root=directory)
-        (directory / "config.toml").write_text(f"[hooks]\ndone = ['sh', '-c', '{hook}']\n{config}")
-        rig = await started(directory, by_exec=by_exec)
-        both.append(await seen(rig))
-        assert await rig.stop(signal.SIGTERM) == 0
-    assert both[0] == both[1]
-    assert "HOME=/set/before/it/starts" in str(both[0]["child"])
+    both: list[Rig] = []
+    async with AsyncExitStack() as running:
+        for by_exec in (False, True):
+            directory = root / str(by_exec)
+            directory.mkdir(mode=0o700)
+            prepare(directory, boards=LEFT, bench=board("left"))
+            config = (directory / "config.toml").read_text()
+            hook = CHILD.format(root=directory)
+            (directory / "config.toml").write_text(f"[hooks]\ndone = ['sh', '-c', '{hook}']\n{config}")
+            rig = await started(directory, by_exec=by_exec)
+            running.push_async_callback(rig.stop)
+            await works(rig)
+            both.append(rig)
+        forked, other = both
+        await until_at_rest(forked, other)
+        assert seen(forked) == seen(other)
+        assert "HOME=/set/before/it/starts" in str(seen(forked)["child"])
+        assert [await rig.stop(signal.SIGTERM) for rig in both] == [0, 0]
+
+
+async def until_at_rest(one: Rig, other: Rig) -> None:
+    """Wait until nothing can be seen of what only one of them is doing, as a file that it has open for a moment."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(WAIT_SECONDS):
+            while seen(one) != seen(other):  # noqa: ASYNC110 - nobody tells of that
+                await asyncio.sleep(LOOK_AGAIN)
 
 
 async def test_it_is_killed_like_any_other(root: Path) -> None:

@@ -91,8 +91,7 @@ async def test_the_boards_are_there_a_flash_is_seen_live_and_a_page_ends_its_pro
             await page.until(lambda shown: "left" in shown)
             await it.until_screens(1)
         # The end of `serve` has ended the screen; the page says so, and its address is good no more.
-        await page.until(lambda _shown: bool(page.events("Network.webSocketClosed")))
-        assert "The screen was closed." in await page.evaluate("document.body.innerText")
+        await page.until_text("The screen was closed.")
         await strangers_get_nothing(browser, rig)
 
 

@@ -19,7 +19,7 @@ from flashdeck.model import BoardState, JobState, Snapshot
 from flashdeck.value import Value
 from job_states import is_writing
 from leftovers import processes_with
-from rig import WAIT_SECONDS, Rig, firmware
+from rig import WAIT_SECONDS, Rig, begun, firmware
 
 FLASHDECK = str(Path(sys.executable).with_name("flashdeck"))
 NOBODYS = "0" * 32
@@ -126,9 +126,8 @@ async def test_a_second_taker_waits_in_line_or_is_told_who_has_it(rig: Rig) -> N
         error = await refused(second, api.Take(boards=("left",), timeout=0))
         assert error.kind is ErrorKind.TIMEOUT
         assert "taken by first" in error.message
-        waiting = asyncio.create_task(second.call(api.Take(boards=("left",), by="second")))
-        last = asyncio.create_task(third.call(api.Take(boards=("left",), by="third")))
-        await asyncio.sleep(0)
+        waiting = await begun(second, api.Take(boards=("left",), by="second"))
+        last = await begun(third, api.Take(boards=("left",), by="third"))
         await first.close()
         await waiting
         held = await left(rig)
@@ -156,7 +155,7 @@ async def test_one_that_waits_in_line_and_leaves_holds_up_nobody(rig: Rig) -> No
     async with somebody(rig) as first, somebody(rig) as third:
         await first.call(api.Take(boards=("left",)))
         async with somebody(rig) as second:
-            waiting = asyncio.create_task(second.call(api.Take(boards=("left",))))
+            waiting = await begun(second, api.Take(boards=("left",)))
             await refused(third, api.Take(boards=("left",), timeout=0))
         with suppress(FlashdeckError):
             await waiting
@@ -264,8 +263,8 @@ async def test_what_a_command_leaves_running_goes_on_after_it(rig: Rig) -> None:
 
 
 async def test_the_command_goes_on_where_the_daemon_ends(rig: Rig) -> None:
-    process = await flashdeck(rig, "take", "left", "--", "sh", "-c", f"cat {rig.root}/pipe; exit 3")
     os.mkfifo(rig.root / "pipe")
+    process = await flashdeck(rig, "take", "left", "--", "sh", "-c", f"cat {rig.root}/pipe; exit 3")
     await rig.until(is_taken)
     await rig.stop()
     assert process.stderr is not None

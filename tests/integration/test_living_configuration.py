@@ -16,11 +16,12 @@ from flashdeck.errors import ErrorKind, RemoteError
 from flashdeck.job_state import Cancelled, Done, Failed, Phase, Running, Waiting, Written
 from flashdeck.model import Disposition, JobState, Snapshot
 from flashdeck_tui.store import Store
-from rig import APP1, WAIT_SECONDS, Rig, board, firmware, prepare, running
+from rig import APP1, WAIT_SECONDS, Rig, begun, board, firmware, prepare, running
 
 LEFT = '[boards.left]\nprofile = "product"\nserial = "A1"\n'
 RIGHT = '[boards.right]\nprofile = "product"\nserial = "B2"\n'
-SLOW = board("left", 1, serial="A1", timing="real")
+SLOW = board("left", 1, serial="A1", timing="real", erase_time=0.02, word_time=0.0001)
+"""With images of hundreds of kilobytes: there is time to do something in the middle of a flash."""
 BENCH = board("left", 1, serial="A1") + board("right", 2, serial="B2")
 APP1_TABLE = '[profiles.product.partitions.app1]\naddress = 0x08020000\nsize = "384K"\n'
 
@@ -212,13 +213,12 @@ async def test_who_waits_for_a_board_that_is_renamed_gets_its_answer(root: Path)
         rig.build(firmware("1.0.0"))
         await rig.wait(boards=("right",))
         (job,) = [each for each in await rig.jobs() if each.board == "left"]
-        waiting = asyncio.create_task(rig.waited(api.Wait(partition="app1", boards=("left",), timeout=WAIT_SECONDS)))
-        await asyncio.sleep(0)
+        waiting = await begun(rig.client, api.Wait(partition="app1", boards=("left",), timeout=WAIT_SECONDS))
         edit(rig, lambda text: text.replace("boards.left", "boards.x").replace("boards.right", "boards.left"))
         await reload(rig)
         assert not waiting.done(), "the board that has its former name now is another one"
         await rig.plug("left")
-        (outcome,) = await waiting
+        (outcome,) = (await waiting).boards
         assert (outcome.board, outcome.is_there) == ("x", True)
         assert outcome.job is not None
         assert outcome.job.id == job.id
@@ -231,8 +231,7 @@ async def test_a_board_that_is_renamed_stays_with_who_has_taken_it_and_with_who_
         async with await Client.connect(rig.socket, client="second") as second:
             with pytest.raises(RemoteError):
                 await second.call(api.Take(boards=("left",), no_wait=True))
-            next_one = asyncio.create_task(second.call(api.Take(boards=("left",), by="second")))
-            await asyncio.sleep(0)
+            next_one = await begun(second, api.Take(boards=("left",), by="second"))
             edit(rig, replaced("[boards.left]", "[boards.desk]"))
             await reload(rig)
             assert lease_of(await status(rig), "desk") == "first"
@@ -420,13 +419,14 @@ async def test_the_same_at_a_start(root: Path) -> None:
 
 
 async def test_a_partition_that_moves_while_its_build_is_settling_does_not_get_it_by_itself(root: Path) -> None:
-    prepare(root, boards=LEFT, bench=BENCH, settle="2s", profile="leave = false")
+    prepare(root, boards=LEFT, bench=BENCH, settle="600s", profile="leave = false")
     async with running(root) as rig:
         rig.build(firmware("1.0.0", base=0x08040000))
         await until(rig, lambda seen: any(each.being_written for each in seen.boards[0].partitions))
         edit(rig, MOVED)
         await reload(rig)
         await rig.client.call(api.Release(boards=("left",)))
+        edit(rig, replaced('settle = "600s"', 'settle = "50ms"'))
         seen = await until(rig, lambda seen: bool(seen.artifacts))
         assert seen.artifacts[0].disposition is Disposition.OFFERED
         assert await rig.jobs() == []

@@ -53,7 +53,7 @@ LEAST = {Deed.BUILD: 300, Deed.PLUG: 100, Deed.FAULT: 40, Deed.KILL: 10, Deed.FU
 """The deeds of the shortest run."""
 
 
-@pytest.mark.timeout(7200 if SOAK else 600)
+@pytest.mark.timeout(7200 if SOAK else 1800)
 @pytest.mark.parametrize("seed", SEEDS)
 async def test_a_long_run_leaves_all_boards_at_home_and_the_daemon_no_larger(
     root: Path, seed: int, record_property: Callable[[str, object], None]

@@ -168,11 +168,11 @@ async def test_a_flash_that_fails_ends_it_with_5(root: Path) -> None:
         assert case.find("error") is not None, "the board was not tried"
 
 
-async def test_a_board_that_does_not_start_ends_it_with_14(root: Path) -> None:
+async def test_a_board_that_does_not_start_ends_it_with_5(root: Path) -> None:
     async with talking(root, model="classic-template") as rig:
         done = await run(rig, "app1", "good.bin", *UNTIL, "--json")
-        assert done.code == 14, done.err
-        assert done.json["error"]["kind"] == "silent"
+        assert done.code == 5, done.err
+        assert done.json["error"]["kind"] == "not-accepted"
         assert "did not accept the image" in done.json["error"]["message"]
 
 

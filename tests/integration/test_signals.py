@@ -21,7 +21,7 @@ from flashdeck.job_state import Done, JobStatus, Queued
 from flashdeck.model import Snapshot
 from flashdeckd.state.journal import Journal
 from job_states import is_writing
-from rig import WAIT_SECONDS, Rig, board, firmware, prepare, sha256, start
+from rig import SLOW, WAIT_SECONDS, Rig, board, firmware, prepare, sha256, start
 
 ENDING = (signal.SIGTERM, signal.SIGINT)
 HARMLESS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
@@ -140,7 +140,7 @@ class Terminal:
 
 async def test_a_terminal_that_closes_in_a_write_parks_the_job(root: Path) -> None:
     terminal = Terminal()
-    rig = await terminal.start(root, bench=board("left", timing="real"))
+    rig = await terminal.start(root, bench=board("left", **SLOW))
     rig.build(ONE)
     await rig.until(writing)
     terminal.close()

@@ -11,6 +11,9 @@ from pathlib import Path
 
 import pytest
 
+import flashdeck
+from flashdeck import api
+from flashdeck.value import Value
 from rig import CONFIG, board, firmware
 from tmux_terminal import Terminal, at_home, terminal
 
@@ -42,10 +45,10 @@ class Day:
     def build(self, version: str) -> None:
         (self.place / "build" / "APP1.bin").write_bytes(firmware(version, size=SIZE))
 
-    def hand(self, *words: str) -> None:
-        """Somebody at the bench."""
-        command = ("flashdeck", "--virtual", "virtual", *words)
-        subprocess.run(command, env=self.variables, check=True, capture_output=True)  # noqa: S603 - our own words
+    def hand(self, does: api.Params[Value]) -> None:
+        """Somebody at the bench, who is as quick as a hand, and not as slow as the start of a command."""
+        with flashdeck.connect(self.place / "run" / "flashdeck-virtual" / "flashdeckd.sock") as bench:
+            bench.call(does)
 
     def end_first(self) -> None:
         """The daemon that was started in the shell ends, if it was not ended yet."""
@@ -118,7 +121,7 @@ def a_build_is_watched_and_a_cable_pulled(day: Day, shell: Terminal) -> None:
     day.build("1.0.1")
     shell.until(lambda screen: re.search(r"write +[1-5]?\d ?%", row(screen, NAMES[2])), what="a flash")
     shell.until(lambda _: "flashing" in shell.fact("pane_title"), what="the title")
-    day.hand("unplug", NAMES[2])
+    day.hand(api.VirtualUnplug(boards=NAMES[2:3]))
     shell.press("m")
     shell.until(lambda screen: "has contents" in screen or "written" in screen, what="the flash map")
     shell.press("Escape")
@@ -136,7 +139,7 @@ def what_is_half_there_is_put_right(day: Day, shell: Terminal) -> None:
     shell.until(lambda screen: "▸" in row(screen, NAMES[2]), what="the problem selected")
     shell.press("r")
     shell.until(all_say("waiting", names=NAMES[2:3]), what="its image queued again")
-    day.hand("plug", NAMES[2])
+    day.hand(api.VirtualPlug(boards=NAMES[2:3]))
     shell.until(all_say("running"), what="1.0.1 everywhere")
 
 
@@ -186,7 +189,7 @@ def test_tmux_hands_on_the_notice_of_a_failure_to_the_terminal_around_it(day: Da
         shell.run("cd; flashdeck --virtual")
         shell.until(all_say("in DFU mode"), what="the boards")
         with shell.attached() as heard:
-            day.hand("fault", NAMES[0], "error-erase", "--times", "50")
+            day.hand(api.VirtualFault(board=NAMES[0], fault="error-erase", times=50))
             day.build("1.0.1")
             heard.until(f"\x1b]9;flashdeck: {NAMES[0]} app1: failed".encode())
         shell.until(all_say("FAILED", names=NAMES[:1]), what="the failure")

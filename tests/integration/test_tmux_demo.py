@@ -13,6 +13,8 @@ from leftovers import left_behind, processes_with
 from tmux_terminal import LOOK_AGAIN, PATIENCE, PROMPT, Terminal
 
 BOARDS = ("classic", "noread", "usbx")
+BUILD = re.compile(r"(?m)^ (make -C (\S+) app1|sh (\S+)/prebuilt\.sh) *$")
+"""The line of the screen that says how to build."""
 SETTINGS = "echo settings $(stty -g | cksum)"
 
 
@@ -45,7 +47,7 @@ def select_problem(shell: Terminal, name: str) -> None:
 
 def edit_and_build(screen: str) -> None:
     """Does what the screen says, as somebody does in another terminal: edits version.h, and pastes the command."""
-    found = re.search(r"(?m)^ (make -C (\S+) app1|sh (\S+)/prebuilt\.sh) *$", screen)
+    found = BUILD.search(screen)
     assert found, screen
     header = Path(found[2] or found[3]) / "version.h"
     header.write_text(header.read_text().replace("1.0.1", "1.0.2"))
@@ -61,7 +63,7 @@ def screen_after(shell: Terminal) -> str:
     return screen
 
 
-@pytest.mark.timeout(300)  # four flashes that are slow on purpose, and each step has its own patience
+@pytest.mark.timeout(600)  # four flashes that are slow on purpose, and each step has its own patience
 def test_somebody_builds_watches_unplugs_plugs_presses_and_quits(place: Path, shell: Terminal) -> None:
     shell.run(f"{SETTINGS}; flashdeck demo; echo status $?; {SETTINGS}")
     started(shell)
@@ -71,16 +73,17 @@ def test_somebody_builds_watches_unplugs_plugs_presses_and_quits(place: Path, sh
     # The first flash writes every sector: there is time to pull a cable.
     shell.until(lambda screen: re.search(r"write [1-4]?\d%", board(screen, "classic")), what="1.0.1 being written")
     shell.press("U")
-    screen = shell.until(lambda screen: "waiting" in board(screen, "classic"), what="the job of classic waiting")
-    assert "-:1.0" in board(screen, "classic")
-    assert "!" in board(screen, "classic"), "what it has cannot boot"
+    shell.until(
+        lambda screen: all(text in board(screen, "classic") for text in ("waiting", "-:1.0", "!")),
+        what="the job of classic waiting, and that what it has cannot boot",
+    )
     shell.press("P")
     shell.until(lambda screen: landed(screen, "1.0.1", *BOARDS), what="1.0.1 on all boards")
 
-    edit_and_build(shell.screen())
+    edit_and_build(shell.until(BUILD.search, what="how to build it"))
     shell.until(lambda screen: landed(screen, "1.0.2", "classic", "usbx"), what="1.0.2 on classic and usbx")
     # The third one's application cannot be told to leave: somebody has to press.
-    assert "! noread" in board(shell.screen(), "noread")
+    shell.until(lambda screen: "! noread" in board(screen, "noread"), what="a hand that is asked for")
     select_problem(shell, "noread")
     shell.press("S")
     shell.until(lambda screen: landed(screen, "1.0.2", *BOARDS), what="1.0.2 on all boards")

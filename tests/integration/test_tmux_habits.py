@@ -1,16 +1,19 @@
 """Suspending the screen: in a shell with job control, and what is left of its terminal then."""
 
 import os
+import select
 import signal
 from pathlib import Path
 
 import pytest
 
-from tmux_terminal import Terminal
+from tmux_terminal import PATIENCE, Terminal
 
 pytestmark = pytest.mark.long
 
 SEEN = "no flashdeckd listens"
+INTO_THE_BACKGROUND = 'bg; while jobs >~/jobs; grep -q Running ~/jobs; do sleep 0.1; done; echo "has stopped"'
+"""A screen that the shell does not know to be stopped again could stop itself right after an `fg`."""
 
 
 def suspended(shell: Terminal) -> None:
@@ -18,9 +21,17 @@ def suspended(shell: Terminal) -> None:
 
 
 def back(shell: Terminal) -> None:
+    """Continue the screen, until it is drawn anew: after SIGSTOP what it drew before is still there."""
     shell.press("f", "g", "C-j")  # a line feed, as the terminal may make none of Enter after SIGSTOP
-    shell.until(lambda screen: SEEN in screen and "quit" in screen.lower(), what="the screen again")
-    assert shell.fact("alternate_on") == "1"
+    shell.until(
+        lambda screen: (
+            SEEN in screen
+            and "quit" in screen.lower()
+            and "Stopped" not in screen
+            and shell.fact("alternate_on") == "1"
+        ),
+        what="the screen again",
+    )
 
 
 def test_ctrl_z_gives_the_terminal_back_and_fg_brings_the_screen_back(shell: Terminal) -> None:
@@ -28,12 +39,13 @@ def test_ctrl_z_gives_the_terminal_back_and_fg_brings_the_screen_back(shell: Ter
     shell.run("flashdeck")
     shell.until(SEEN)
     shell.until(lambda _: shell.fact("pane_title") == "flashdeck: not connected", what="the title")
-    for _ in range(3):  # each time anew
+    for turn in ("1st", "2nd", "3rd"):  # each time anew
         shell.press("C-z")
         suspended(shell)
         assert shell.fact("pane_title") == title
-        shell.run("bg")  # a screen in the background stops again, and draws nothing
-        shell.until(lambda screen: screen.count("flashdeck") > 0 and shell.is_given_back(), what="the shell, still")
+        shell.run(f"{INTO_THE_BACKGROUND} {turn}")  # where a screen stops again, and draws nothing
+        shell.until(f"has stopped {turn}")
+        shell.until_given_back(title)
         back(shell)
     shell.press("?")
     shell.until("help (Esc: close)")
@@ -90,11 +102,6 @@ def test_it_ends_with_its_terminal_while_it_is_stopped(place: Path, shell: Termi
     shell.until(SEEN)
     shell.press("C-z")
     suspended(shell)
-    process = int((place / "pid").read_text())
-    shell.close()
-    descriptor = os.pidfd_open(process) if Path(f"/proc/{process}").exists() else None
-    if descriptor is not None:
-        with os.fdopen(descriptor) as watched:
-            import select  # noqa: PLC0415 - beside its only use
-
-            assert select.select([watched], [], [], 30)[0], "it outlived its terminal"
+    with os.fdopen(os.pidfd_open(int((place / "pid").read_text()))) as process:
+        shell.close()
+        assert select.select([process], [], [], PATIENCE)[0], "it outlived its terminal"

@@ -17,7 +17,7 @@ stays() {
   log=$(mktemp -p "$HOME/.test")
   said=$(cat)
   bash -c "exec $said" >"$log" 2>&1 </dev/null &
-  timeout 30 grep -q -m 1 -e "$1" <(tail -n +1 --pid=$! -f "$log") || { cat "$log" >&2; return 1; }
+  timeout 60 grep -q -m 1 -e "$1" <(tail -n +1 --pid=$! -f "$log") || { cat "$log" >&2; return 1; }
 }
 
 # ends_with CODE: the block ends with that exit code.

@@ -14,7 +14,7 @@ import termios
 import time
 
 SIZE = (24, 80)
-PATIENCE = 60.0
+PATIENCE = 120.0
 """Seconds that bound a broken page."""
 
 

@@ -19,7 +19,7 @@ from needed_tools import need
 HERE = Path(__file__).resolve().parent
 BENCHES = HERE / "benches"
 SHELL = "/bin/bash"
-PATIENCE = 100.0
+PATIENCE = 250.0
 """Seconds that bound a broken page."""
 MOST_APART = 12
 """So many commands at most may run elsewhere than on a bench."""

@@ -62,6 +62,6 @@ def build(tree: Path, place: Path, *targets: str, umask: int = -1) -> None:
 
 
 def run(words: list[str], *, cwd: Path, umask: int = -1) -> None:
-    ended = subprocess.run(words, cwd=cwd, umask=umask, capture_output=True, text=True, check=False, timeout=300)
+    ended = subprocess.run(words, cwd=cwd, umask=umask, capture_output=True, text=True, check=False, timeout=900)
     if ended.returncode:
         raise SystemExit(f"{' '.join(words)} ended with {ended.returncode}:\n{ended.stdout}{ended.stderr}")

@@ -15,7 +15,7 @@ from cli_run import Run
 from flashdeck.extras import Extra
 from packages.workshop import Workshop
 
-SECONDS = 120.0
+SECONDS = 600.0
 """Bounds each command, and what is waited for."""
 _MANY_RUNS = Path(__file__).with_name("many_runs.py")
 

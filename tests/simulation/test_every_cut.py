@@ -17,7 +17,7 @@ MODELS = sized(("classic",), (), ())
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(sized(120, 1800, 7200))
+@pytest.mark.timeout(sized(300, 1800, 7200))
 async def test_a_job_that_is_cut_anywhere_is_finished_by_the_next_daemon() -> None:
     command = ["-m", "simulation.exhaustive", "--every", str(EVERY), *(f"--model={model}" for model in MODELS)]
     environment = {"PYTHONPATH": str(Path(__file__).parent.parent)}

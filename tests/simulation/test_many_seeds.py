@@ -18,7 +18,7 @@ MINUTES = sized(1.0, 10.0, 60.0)
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(sized(120, 1200, 7200))
+@pytest.mark.timeout(sized(300, 1200, 7200))
 async def test_no_night_breaks_a_rule(record_property: Callable[[str, object], None]) -> None:
     command = ["-m", "simulation", "--seeds", str(SEEDS), "--minutes", str(MINUTES)]
     environment = {"PYTHONPATH": str(Path(__file__).parent.parent)}

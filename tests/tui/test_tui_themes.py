@@ -73,10 +73,8 @@ async def test_a_theme_that_was_chosen_is_there_the_next_time(tmp_path: Path) ->
         app.action_act("theme")
         await pilot.pause()
         await pilot.press("j", "enter")
-        for _ in range(50):
-            await pilot.pause(0.02)
-            if kept_theme(file):
-                break
+        workers = cast("Any", app.workers)
+        await workers.wait_for_complete([each for each in workers if each.group == "actions"])
         assert app.theme == "light"
     assert kept_theme(file) is ThemeName.LIGHT
     assert (file.parent.stat().st_mode & 0o777) == 0o700

@@ -23,7 +23,7 @@ PACKAGES = ("qemu-system-x86", "busybox-static", "udev", "kmod", "iproute2", "df
 RESULTS = "/run/results"
 """Where the guest finds the directory of results."""
 _PROGRAMS = (QEMU, "busybox", "udevadm", "ip", "dfu-util", "lsusb", "timeout")
-_START_SECONDS = 120
+_START_SECONDS = 600
 """More than the machine needs to start and to end beside the command's own limit."""
 _OPTIONS = (
     *("-machine", "q35,hpet=off,smbus=off,sata=off", "-cpu", "max,-la57,-svm"),

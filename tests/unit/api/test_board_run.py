@@ -112,7 +112,7 @@ def test_a_failure_counts_before_an_end(line: str, pattern: str, is_failure: boo
         (BLOCKED, ErrorKind.BLOCKED),
         (Cancelled(by=Canceller.PERSON), ErrorKind.CANCELLED),
         (Failed(failure=Failure(kind=ErrorKind.VERIFY, message="m")), ErrorKind.VERIFY),
-        (Failed(failure=REFUSED, result=RESULT), ErrorKind.SILENT),
+        (Failed(failure=REFUSED, result=RESULT), ErrorKind.NOT_ACCEPTED),
         (Failed(failure=Failure(kind=ErrorKind.ANOTHER_BUILD, message="m"), result=RESULT), ErrorKind.ANOTHER_BUILD),
         (Done(result=RESULT, not_started="app2 is incomplete"), ErrorKind.BLOCKED),
     ],

@@ -14,6 +14,7 @@ import pytest
 from cli_run import Cli
 from flashdeck.errors import ExitCode
 from flashdeck_tui.browser import server
+from kept_port import kept_port
 from pseudo_terminal import PATIENCE
 from schema_check import closed, document, faults
 
@@ -97,13 +98,13 @@ def test_it_ends_in_order(number: signal.Signals) -> None:
 
 
 def test_a_port_may_be_chosen_and_one_that_is_taken_is_said(offline: Cli) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        run = offline("serve", "--port", str(port))
-        assert run.code == ExitCode.OTHER
-        assert f"cannot listen on 127.0.0.1, port {port}" in run.err
-    with served("--port", str(port)) as process:
-        assert line(process).startswith(f"http://127.0.0.1:{port}/")
+    with kept_port() as port:
+        with socket.create_server(("127.0.0.1", port)):
+            run = offline("serve", "--port", str(port))
+            assert run.code == ExitCode.OTHER
+            assert f"cannot listen on 127.0.0.1, port {port}" in run.err
+        with served("--port", str(port)) as process:
+            assert line(process).startswith(f"http://127.0.0.1:{port}/")
 
 
 def test_without_its_extra_it_names_the_command_that_adds_it(offline: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from flashdeckd.flash import engine
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.jobs import departure
 from flashdeckd.usb.recognition import ABSENT, Sighting
+from idle_loop import until_nothing_is_ready
 from lane_rig import PROFILE, Scene, running_lane
 
 APP = UsbId(0x0483, 0x5740)
@@ -37,7 +38,8 @@ async def shows(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> list[Sighting]
     async def show() -> None:
         for sighting in sightings:
             scene.lane.see(sighting)
-            await asyncio.sleep(0.001)  # lets the lane see each of them
+            await asyncio.sleep(0.001)  # lets the lane's thread come back
+            await until_nothing_is_ready()  # and the lane see each of them
 
     def flash(*words: object, **rest: object) -> FlashResult:
         outcome = replace(real(*words, **rest), left=True)

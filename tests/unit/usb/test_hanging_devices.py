@@ -83,8 +83,9 @@ class Machine:
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
     monkeypatch.setattr(hotplug, "UDEV_PATIENCE", 0.0)
-    monkeypatch.setattr(device_reads, "READ_SECONDS", 0.3)
-    monkeypatch.setattr(device_reads, "SLOW_SECONDS", 0.05)
+    # Shorter than usual, and long enough for a thread to begin and end on a busy machine.
+    monkeypatch.setattr(device_reads, "READ_SECONDS", 1.0)
+    monkeypatch.setattr(device_reads, "SLOW_SECONDS", 0.25)
     made = Machine(tmp_path)
     yield made
     made.let_go()

@@ -14,7 +14,7 @@ from typing import cast
 import pytest
 
 from asked_times import asked_times
-from flashdeck import rpc
+from flashdeck import rpc, ssh
 from flashdeck.client import Client
 from flashdeck.errors import ConnectionFailedError, ErrorKind
 from flashdeck.ssh import (
@@ -50,6 +50,12 @@ def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StandIn:
         monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
 
     return install
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let ssh have the time to end by itself that it may need on a busy machine."""
+    monkeypatch.setattr(ssh, "PART_SECONDS", PATIENCE)
 
 
 def host(*command: str, asks: bool = False) -> SshHost:
@@ -100,6 +106,7 @@ async def test_an_ssh_that_says_much_is_quoted_by_its_last_words(stand_in: Stand
     assert "the end" in caught.value.message
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_of_what_ssh_says_so_much_is_kept(stand_in: StandIn) -> None:
     stand_in(f"head -c {KEPT + 1} /dev/zero | tr '\\0' 'x' >&2; exit 255\n")
     stream = await SshStream.open(host())
@@ -168,6 +175,7 @@ async def test_a_line_that_is_no_protocol_is_told_and_the_other_side_ended(stand
     assert caught.value.kind is ErrorKind.PROTOCOL_MISMATCH
 
 
+@pytest.mark.usefixtures("unhurried")
 async def test_a_connection_over_ssh_that_is_closed_leaves_nothing(hub: Hub, path: Path, stand_in: StandIn) -> None:
     stand_in(HERE)
     there = host(sys.executable, "-c", CONNECT, "--socket", str(path))

@@ -108,10 +108,11 @@ async def test_dfu_util_is_turned_away_from_a_board_that_is_being_flashed_and_ha
     async with desk(root, slow_board("left", 1)) as it:
         await it.plug("left")
         around = it.around("left")
-        it.rig.build(ONE)
+        long = firmware("1.0.0", size=7 * SIZE)
+        it.rig.build(long)
         await it.until_job("left", lambda job: phase_of(job) is Phase.WRITE)
         assert await DfuUtil(it.bench.boards["left"].spec, it.cables, root).flash(TWO) == IOERR
-        await it.waited(ONE, "left")
+        await it.waited(long, "left")
         (job,) = await it.rig.jobs()
         assert (type(job.status), job.attempts) == (Done, 1)
         assert it.around("left") == around

@@ -94,7 +94,7 @@ async def test_one_lost_transfer_is_unlinked_and_the_flash_goes_on(root: Path) -
 
 async def test_a_bus_reset_by_somebody_else_harms_nothing_and_the_job_goes_on(root: Path) -> None:
     """ST's class then points at app1 again, and the blocks of partition2 would land there."""
-    image = firmware("2.0.0", base=PARTITION2)
+    image = firmware("2.0.0", base=PARTITION2, size=60_000)  # so that it is still written when the program has begun
     async with desk(root, slow_board("left", 1)) as it:
         await it.plug("left")
         around = it.around("left", PARTITION2)
