@@ -61,17 +61,17 @@ class WatchedSpec(BoardSpec):
     """The signs by which its application is judged; None where it says nothing."""
     speech_seed: str = ""
 
-    def voice(self, flash: NorFlash, started: float) -> Voice | None:
+    def voice(self, flash: NorFlash, started: float, *, waits: bool = False) -> Voice:
         """See the base: what the image that has started says."""
         if self.signs is None:
-            return BoardSpec.voice(self, flash, started)
+            return BoardSpec.voice(self, flash, started, waits=waits)
         image = bytes(flash.content[self.app_address - flash.layout.base :][:SPOKEN_OF])
         seed = Random(f"{self.speech_seed}/{image.hex()}")  # noqa: S311 -- nothing is kept secret with it
         speech = speech_of(seed, image, self.signs)
         visible_at = started + self.attach_time * self.slowdown
         spoken = Spoken(device=self.name, at=started, visible_at=visible_at, lines=speech.lines(started))
         self.witness.spoke(spoken, speech.kind)
-        return Voice(speech.sayings, started=started)
+        return Voice(speech.sayings, started=started, waits=waits)
 
     def new_flash(self) -> NorFlash:
         """See the base."""
