@@ -21,7 +21,7 @@ from starting_bench import PATIENCE, SpokenPort, StartingBench, StartingBoard, W
 
 BOARDS_EACH: Final = 2
 """Boards of each configuration."""
-MOST_TRIES: Final = 3
+MOST_TRIES: Final = 10
 """Times that a start is tried on a machine that is too slow for it."""
 WARM: Final = StartRow(kind=StartKind.NO_VERSION, on=SETUPS, running=(Say("{crash}"),), answer=Verdict.CRASHED)
 """The first of each board, by which it has an old build."""

@@ -23,7 +23,8 @@ from flashdeck.errors import FlashdeckError
 from flashdeck.model import BoardState, Contents, JobState, Presence, Snapshot
 from flashdeckd import service
 from flashdeckd.builds.source import HandDrivenSource
-from flashdeckd.host import serial_lines
+from flashdeckd.host import open_files, serial_lines
+from flashdeckd.host.open_files import Holder
 from flashdeckd.host.serial_lines import DeviceNumber, LineSettings, LineState, PseudoPort, SerialLines
 from flashdeckd.server.uploads import MAX_UPLOADS
 from flashdeckd.service import Edges, Emulated, Options
@@ -499,8 +500,10 @@ async def starting(root: Path, setups: Iterable[ConsoleSetup]) -> AsyncGenerator
     emulated = Emulated(backend, hotplug, _Ports(bench.boards.values()), virtual_handlers(bench.emulated))
     config = root / "config.toml"
     config.write_text("".join(board.configured for board in bench.boards.values()))
-    signals, real = _Told(), serial_lines.system
+    signals, real, holders = _Told(), serial_lines.system, open_files.holders
     serial_lines.system = TappedLines(real, bench.port_at)
+    # Else each port that is opened costs a look at all files of all processes, as many as this machine has.
+    open_files.holders = _no_holders
     options = Options(socket=root / "s", state_dir=root / "state", config=config)
     daemon = asyncio.create_task(service.serve(options, signals, outside=Edges(emulated, HandDrivenSource())))
     try:
@@ -515,9 +518,14 @@ async def starting(root: Path, setups: Iterable[ConsoleSetup]) -> AsyncGenerator
     finally:
         signals.events.to_end.set()
         await daemon
-        serial_lines.system = real
+        serial_lines.system, open_files.holders = real, holders
         for board in bench.boards.values():
             board.close()
+
+
+def _no_holders(_path: Path, *, proc: Path = Path("/proc")) -> tuple[Holder, ...]:
+    del proc
+    return ()
 
 
 async def _connected(socket: Path, daemon: "asyncio.Task[None]") -> Client:

@@ -172,6 +172,7 @@ class ConsoleReader:
         # Where nothing came for a while, nothing is on its way: what comes now is new, as behind a prompt.
         is_behind_old = self._cutter.is_in_line and self._was_quiet_at != self._heard
         self.watch.begin(rules, is_behind_old=self._port is not None and is_behind_old, port_stays=not self.is_of_app)
+        self._tell_watch_of_trouble()
 
     @property
     def judges(self) -> bool:
@@ -459,11 +460,14 @@ class ConsoleReader:
             hint=hint,
             dropped=self.state.dropped if dropped is None else dropped,
         )
-        if condition in _REFUSED:
-            self.watch.refused(f"its console could not be heard: {state.text}")
         if state != self.state:
             self.state = state
             self._on_change(self.board, state)
+        self._tell_watch_of_trouble()
+
+    def _tell_watch_of_trouble(self) -> None:
+        if self.state.condition in _REFUSED:
+            self.watch.refused(f"its console could not be heard: {self.state.text}")
 
 
 def _close_late(opening: "asyncio.Future[HeardPort]") -> None:

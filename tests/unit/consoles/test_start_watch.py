@@ -3,6 +3,7 @@
 import asyncio
 import select
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -205,6 +206,23 @@ async def test_a_look_for_more_is_no_end_of_a_port(talk: Talk, heard: HeardLines
     talk.left.say(b"boot ok, app1 1.0.7\r\n")
     await talk.until(lambda: bool(talk.verdicts))
     assert len(heard.opened) == 1
+
+
+@pytest.mark.parametrize("is_back", [False, True])
+async def test_a_port_that_others_had_at_the_leave_has_missed_something(talk: Talk, is_back: bool) -> None:
+    talk.configure(left=replace(on_path(talk), within=0.3), right=None)
+    talk.see()
+    await talk.until(lambda: talk.condition() is ConsoleCondition.OPEN)
+    reader = talk.consoles.of("left")
+    await reader.release()
+    reader.begin_start("1.0.7", sees_app=True)
+    reader.watch.see(is_app=True, is_dfu=False, is_other=True)
+    if is_back:
+        await reader.resume()
+    await talk.until(lambda: bool(talk.verdicts))
+    judgement = talk.verdicts[0][1]
+    assert judgement.verdict is Verdict.UNKNOWN
+    assert "released" in judgement.reason
 
 
 async def test_dots_of_a_bootloader_do_not_hide_the_first_line(talk: Talk) -> None:
