@@ -279,8 +279,8 @@ TO_BE_REACHED: Final = (
         ),
     ),
     Reason(
-        "an application is lost, or its port, between its word and the end of `stays`, as its time is over, or as its port "
-        "is opened; or what comes to light of it cannot be recorded",
+        "an application is lost, or its port, between its word and the end of `stays`, as its time is over, or as its "
+        "port is opened; or what comes to light of it cannot be recorded",
         (
             "boards/bench.py:Bench._note_verdict",
             "boards/later_verdicts.py:*",

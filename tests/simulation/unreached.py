@@ -152,8 +152,8 @@ _OTHER_PROGRAMS: Final = (
         ("unit/jobs/test_hooks.py", "integration/test_hooks_of_a_daemon.py"),
     ),
     Reason(
-        "consoles that are named by a path, or that another program has: the world has the ports of applications alone, "
-        "and one program",
+        "consoles that are named by a path, or that another program has: the world has the ports of applications "
+        "alone, and one program",
         (
             "consoles/board_hearing.py:BoardHearing.begin",
             "consoles/console_port.py:*",
@@ -167,8 +167,8 @@ _OTHER_PROGRAMS: Final = (
         ("unit/consoles", "unit/host", "integration/test_consoles_of_a_daemon.py"),
     ),
     Reason(
-        "the record of what boards say, which persons read: pages and files of it, floods and bytes that are no text; no "
-        "verdict goes by it",
+        "the record of what boards say, which persons read: pages and files of it, floods and bytes that are no text; "
+        "no verdict goes by it",
         (
             "consoles/console_file.py:*",
             "consoles/console_reader.py:ConsoleReader._drop*",
