@@ -279,6 +279,23 @@ TO_BE_REACHED: Final = (
         ),
     ),
     Reason(
+        "an application is lost, or its port, between its word and the end of `stays`, as its time is over, or as its "
+        "port is opened; or what comes to light of it cannot be recorded",
+        (
+            "boards/bench.py:Bench._note_verdict",
+            "boards/later_verdicts.py:*",
+            "consoles/console_reader.py:ConsoleReader._close",
+            "consoles/console_reader.py:ConsoleReader._come",
+            "consoles/console_reader.py:ConsoleReader._lose",
+            "consoles/console_reader.py:ConsoleReader._open",
+            "consoles/console_reader.py:_close_late",
+            "consoles/consoles.py:Consoles._note",
+            "consoles/line_joiner.py:*",
+            "consoles/start_judge.py:*",
+            "consoles/start_watch.py:*",
+        ),
+    ),
+    Reason(
         "a board does not take the leave, is another one when it is back, or is back in DFU mode at once",
         (
             "jobs/lane.py:Lane._tell_of_other_device",
