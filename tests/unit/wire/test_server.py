@@ -37,6 +37,9 @@ from flashdeckd.state.hub import Hub
 from job_states import DONE
 from unit.wire.peer import HELLO, Peer, board, is_there, job, make_hub, peer, short_directory
 
+ENDLESS = 3600.0
+"""Seconds of patience with a client that takes nothing for the length of a test, however busy the machine is."""
+
 
 class Gate:
     """A `wait` that ends when told to, and says when it was begun and cancelled."""
@@ -234,7 +237,7 @@ async def test_a_client_that_only_asks_is_read_no_further_than_its_answers_fit(h
         return big
 
     size = len(rpc.encode_response(1, big))
-    async with Server(hub, {Flash: answer}).listening(path), peer(path) as deaf, peer(path) as other:
+    async with Server(hub, {Flash: answer}, patience=ENDLESS).listening(path), peer(path) as deaf, peer(path) as other:
         deaf.stop_reading()
         for number in range(1000):
             deaf.call(number, "flash", partition="a")
@@ -385,7 +388,7 @@ async def test_answers_that_are_ready_outlive_the_clients_input_and_running_call
     async def answer(_params: Any, _connection: Connection) -> Value:
         return big
 
-    async with Server(hub, {Wait: gate.wait, Flash: answer}).listening(path), peer(path) as client:
+    async with Server(hub, {Wait: gate.wait, Flash: answer}, patience=ENDLESS).listening(path), peer(path) as client:
         client.stop_reading()
         client.call(1, "wait", partition="app1")
         for number in range(2, 7):
@@ -468,7 +471,7 @@ async def test_a_flood_costs_the_stuck_client_its_connection_and_nobody_else_any
 
     monkeypatch.setattr(connection_module, "Backlog", Watched)
     caplog.set_level(logging.WARNING, "flashdeckd")
-    async with Server(hub, {}).listening(path), peer(path) as stuck, peer(path) as other:
+    async with Server(hub, {}, patience=ENDLESS).listening(path), peer(path) as stuck, peer(path) as other:
         stuck.stop_reading()
         stuck.call(1, "subscribe")
         await subscribed.wait()
@@ -551,7 +554,7 @@ async def test_a_slow_client_is_patiently_waited_for_while_it_takes_anything(
 
 
 async def test_a_client_that_reads_again_in_time_is_told_what_it_missed(hub: Hub, path: Path) -> None:
-    async with Server(hub, {}).listening(path), peer(path) as slow:
+    async with Server(hub, {}, patience=ENDLESS).listening(path), peer(path) as slow:
         slow.call(1, "subscribe")
         seq = (await slow.receive())["result"]["seq"]
         slow.stop_reading()
