@@ -57,18 +57,52 @@ async def opened(talk: Talk) -> None:
     await talk.until(lambda: talk.condition() is ConsoleCondition.OPEN)
 
 
+class HeardLines:
+    """The ports that were opened, and how much was read of them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._open, self._read = serial_lines.system.open_to_hear, serial_lines.system.read
+        self.opened: list[int] = []
+        self.count = 0
+        monkeypatch.setattr(serial_lines.system, "open_to_hear", self.open_to_hear)
+        monkeypatch.setattr(serial_lines.system, "read", self.read)
+
+    def open_to_hear(self, node: Path, settings: LineSettings) -> int:
+        self.opened.append(self._open(node, settings))
+        return self.opened[-1]
+
+    def read(self, descriptor: int, size: int) -> bytes:
+        data = self._read(descriptor, size)
+        self.count += len(data)
+        return data
+
+    def has_come(self) -> None:
+        """Return once the kernel has something to be read, and give the loop no turn."""
+        assert select.select(self.opened, [], [], 30)[0]
+
+
+@pytest.fixture
+def heard(monkeypatch: pytest.MonkeyPatch) -> HeardLines:
+    return HeardLines(monkeypatch)
+
+
 async def test_what_was_said_before_the_leave_is_waited_for_and_not_for_ever(
-    talk: Talk, monkeypatch: pytest.MonkeyPatch
+    talk: Talk, heard: HeardLines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await opened(talk)
     reader, real, pauses = talk.consoles.of("left"), asyncio.sleep, list[float]()
     says = [b"x", b"y"]
 
     async def pause(seconds: float) -> None:
+        if seconds != QUIET_SECONDS:
+            await real(seconds)
+            return
         pauses.append(seconds)
         if says:
+            wanted = heard.count + 1
             talk.left.say(says.pop())
-            await real(0.05)
+            while heard.count < wanted:
+                await real(0.001)
 
     monkeypatch.setattr("flashdeckd.consoles.console_reader.asyncio.sleep", pause)
     await reader.drained()
@@ -150,35 +184,6 @@ async def test_what_was_said_before_a_board_left_the_bus_was_said_before() -> No
     watch.see(is_app=False, is_dfu=False, is_other=True)
     assert [each.verdict for each in told] == [Verdict.CRASHED]
     watch.end()
-
-
-class HeardLines:
-    """The ports that were opened, and how much was read of them."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._open, self._read = serial_lines.system.open_to_hear, serial_lines.system.read
-        self.opened: list[int] = []
-        self.count = 0
-        monkeypatch.setattr(serial_lines.system, "open_to_hear", self.open_to_hear)
-        monkeypatch.setattr(serial_lines.system, "read", self.read)
-
-    def open_to_hear(self, node: Path, settings: LineSettings) -> int:
-        self.opened.append(self._open(node, settings))
-        return self.opened[-1]
-
-    def read(self, descriptor: int, size: int) -> bytes:
-        data = self._read(descriptor, size)
-        self.count += len(data)
-        return data
-
-    def has_come(self) -> None:
-        """Return once the kernel has something to be read, and give the loop no turn."""
-        assert select.select(self.opened, [], [], 30)[0]
-
-
-@pytest.fixture
-def heard(monkeypatch: pytest.MonkeyPatch) -> HeardLines:
-    return HeardLines(monkeypatch)
 
 
 async def test_in_a_flood_too_what_was_said_before_the_leave_is_old(talk: Talk, heard: HeardLines) -> None:
