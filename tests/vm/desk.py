@@ -2,14 +2,14 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncGenerator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from cli_run import Run
 from flashdeck.api import CHUNK
-from flashdeck.job_state import Blocked, Waiting
+from flashdeck.job_state import Blocked, Phase, Waiting
 from flashdeck.model import BoardState, JobState, Presence, Snapshot
 from flashdeckd.virtual.application import AppPort
 from flashdeckd.virtual.nor import FlashLayout
@@ -22,6 +22,8 @@ from vm.vhci import Port
 
 SHORT_POLL = 5
 """Milliseconds that boards claim: what they really claim is another's measurement."""
+SLOW_ERASE, SLOW_WORD = 5.0, 0.02
+"""Seconds of an erase, and of a word, of a board that is slowed: it is busy with a small image for 15 s, or 25."""
 _CLI = Path(sys.executable).with_name("flashdeck")
 _FLASH = FlashLayout()
 
@@ -74,6 +76,18 @@ class Desk:
         self.rig = rig
         self.bench = bench
         self.cables = cables
+
+    @contextmanager
+    def slowed(self, name: str, phase: Phase) -> Generator[None]:
+        """Let a board erase or write so slowly that what has yet to begin comes in the middle of it, on any machine."""
+        emulated = self.bench.boards[name]
+        before = emulated.spec
+        times = {Phase.ERASE: {"erase_time": SLOW_ERASE}, Phase.WRITE: {"word_time": SLOW_WORD}}
+        emulated.spec = replace(before, **times[phase])
+        try:
+            yield
+        finally:
+            emulated.spec = before
 
     async def plug(self, *names: str) -> None:
         """Plugs boards in, and waits until the daemon has each of them in DFU mode."""

@@ -36,9 +36,10 @@ _DRIVER = Path("/sys/bus/usb/drivers/trancevibrator")
 async def test_a_job_goes_on_when_a_board_pulled_out_in_the_middle_is_back(root: Path, phase: Phase) -> None:
     async with desk(root, slow_board("left", 1)) as it:
         await it.plug("left")
-        it.rig.build(ONE)
-        await it.until_job("left", lambda job: phase_of(job) is phase)
-        it.bench.unplug("left")
+        with it.slowed("left", phase):
+            it.rig.build(ONE)
+            await it.until_job("left", lambda job: phase_of(job) is phase)
+            it.bench.unplug("left")
         job = await it.until_job("left", lambda job: isinstance(job.status, Waiting))
         assert f"was lost while {phase_word(phase)}" in job.text
         await it.until_present(Presence.ABSENT, "left")
@@ -98,10 +99,11 @@ async def test_a_bus_reset_by_somebody_else_harms_nothing_and_the_job_goes_on(ro
     async with desk(root, slow_board("left", 1)) as it:
         await it.plug("left")
         around = it.around("left", PARTITION2)
-        it.rig.build(image, name="APP2.bin")
-        await it.until_job("left", lambda job: phase_of(job) is Phase.WRITE)
-        reset = await ran("usbreset", "0483:df11")
-        assert reset.code == 0, reset
+        with it.slowed("left", Phase.WRITE):
+            it.rig.build(image, name="APP2.bin")
+            await it.until_job("left", lambda job: phase_of(job) is Phase.WRITE)
+            reset = await ran("usbreset", "0483:df11")
+            assert reset.code == 0, reset
         job = await it.until_job("left", lambda job: job.is_settled)
         assert it.cables.tallies["left"].resets >= 1
         assert it.around("left", PARTITION2) == around
