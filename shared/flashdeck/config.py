@@ -384,7 +384,7 @@ class OnCrash(StrEnum):
     """The board goes back to the images with which it last ran."""
 
 
-class Fault(StrEnum):
+class RollbackCause(StrEnum):
     """A verdict after which a board may go back by itself, in the words in which people read it."""
 
     CRASHED = "crashed"
@@ -399,10 +399,10 @@ class Fault(StrEnum):
 
 
 _VERDICTS: Final = {
-    Fault.CRASHED: Verdict.CRASHED,
-    Fault.SILENT: Verdict.SILENT,
-    Fault.ANOTHER_BUILD: Verdict.ANOTHER_BUILD,
-    Fault.NOT_SEEN: Verdict.NOT_SEEN,
+    RollbackCause.CRASHED: Verdict.CRASHED,
+    RollbackCause.SILENT: Verdict.SILENT,
+    RollbackCause.ANOTHER_BUILD: Verdict.ANOTHER_BUILD,
+    RollbackCause.NOT_SEEN: Verdict.NOT_SEEN,
 }
 
 
@@ -415,7 +415,8 @@ class RollbackAfter(Table):
     }
 
     rollback_after: Annotated[
-        frozenset[Fault], key("The verdicts after which the board goes back to what last ran on it; no others count.")
+        frozenset[RollbackCause],
+        key("The verdicts after which the board goes back to what last ran on it; no others count."),
     ]
 
     def mistakes(self) -> Iterator[Mistake]:
@@ -473,8 +474,8 @@ class Console(Table):
     on_crash: Annotated[
         AnyOnCrash,
         key(
-            "What follows by itself where a build has crashed: nothing, or the board goes back to the images that last "
-            "ran on it. Needs `ready`, and `stays` of 2 s or more."
+            "The thing to do by itself where a build has crashed: nothing, or the board goes back to the images that "
+            "last ran on it. Needs `ready`, and `stays` of 2 s or more."
         ),
     ] = OnCrash.NOTHING
 
@@ -499,7 +500,7 @@ class Console(Table):
         """Return the verdicts on a build after which the board goes back by itself; empty where it never does."""
         match self.on_crash:
             case RollbackAfter(rollback_after=faults):
-                return frozenset(each.verdict for each in faults)
+                return frozenset(each.verdict for each in faults or ())  # None: it is wrong, and that is told
             case OnCrash.ROLLBACK:
                 return frozenset({Verdict.CRASHED})
             case OnCrash.NOTHING:

@@ -76,7 +76,7 @@ class Patch(Value, frozen=True, kw_only=True):
 
 
 class Ran(Value, frozen=True, kw_only=True):
-    """What a partition had when the application of its board last said that it runs."""
+    """The contents of a partition when the application of its board last said that it runs."""
 
     images: tuple[str, ...]
     """The program, and the patches over it, the oldest first; for data the newest image."""
@@ -126,7 +126,7 @@ class Contents(Value, frozen=True, kw_only=True):
     verdict: Judgement | None = None
     """The verdict on its start, and what came to light since; None where nothing was judged."""
     ran: Ran | None = None
-    """What the partition had when the board last ran by its own word; None: it never did, or nobody knows."""
+    """The images that it had when the board last ran by its own word; None: it never did, or nobody knows."""
 
 
 class PartitionState(Value, frozen=True, kw_only=True):

@@ -23,7 +23,7 @@ from flashdeckd.jobs.attempt import Workplace
 from flashdeckd.jobs.flash_target import target_of, target_to_start
 from flashdeckd.jobs.restart_asked import RestartAsked
 from flashdeckd.jobs.visit import wants_leave, why_not_started, written
-from flashdeckd.jobs.way_back import may_go_back, with_what_ran
+from flashdeckd.jobs.what_ran import may_go_back, with_what_ran
 from flashdeckd.usb.device import UsbDevice
 
 START_SECONDS: Final = 20.0

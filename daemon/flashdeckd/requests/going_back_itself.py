@@ -14,12 +14,12 @@ from flashdeck.config import Board
 from flashdeck.errors import FlashdeckError
 from flashdeck.job_state import JobKind, Origin, Written
 from flashdeck.model import Event, HoldBy, JobState, LogLevel
-from flashdeck.words.going_back import crash_clause, crashed_again_text, went_back_text
+from flashdeck.words.back_by_itself import crash_clause, crashed_again_text, went_back_text
 from flashdeckd.boards.bench import Bench
 from flashdeckd.host import threads
 from flashdeckd.images.spool import Artifact
 from flashdeckd.images.version import find_version
-from flashdeckd.jobs.way_back import BoardPast, CrashedAgain, Decision, GoesBack, Stays, way_back
+from flashdeckd.jobs.what_ran import BoardPast, CrashedAgain, Decision, GoesBack, Stays, way_back
 from flashdeckd.requests.queueing import note_gone_back
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Journal
@@ -36,7 +36,7 @@ class SelfRollback:
         self._journal = journal
         self._hub = hub
         self._origins: dict[tuple[str, str, str], Origin | None] = {}
-        """Who asked last for an image in a partition of a board, for the decision that is made now."""
+        """The one who asked last for an image in a partition of a board, for the decision that is made now."""
         self._deciding: set[str] = set()
         """Boards of which it is decided now."""
 

@@ -33,7 +33,7 @@ class GoesBack:
 
 @dataclass(frozen=True, slots=True)
 class CrashedAgain:
-    """What the board went back to by itself has crashed, too: nothing more happens by itself."""
+    """The images that the board went back to by itself have crashed, too: nothing more happens by itself."""
 
     jobs: tuple[JobState, ...]
 
@@ -51,10 +51,10 @@ Decision = GoesBack | CrashedAgain | Stays
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BoardPast:
-    """What the journal knows of a board, and what is queued there."""
+    """The journal's knowledge of a board, and what is queued there."""
 
     contents: Mapping[str, Contents]
-    """What is known of its partitions, in the order of the configuration."""
+    """The known contents of its partitions, in the order of the configuration."""
     protected: AbstractSet[str] = frozenset()
     """Partitions that may not be written."""
     crashed: tuple[JobState, ...]

@@ -9,7 +9,7 @@ from flashdeck.errors import ErrorKind
 from flashdeck.job_state import Done, Failed, Failure, JobKind, JobResult, JobStatus, Origin, Queued, Verified, Written
 from flashdeck.model import Contents, JobState, Patch
 from flashdeck.verdict import Judgement, Verdict
-from flashdeckd.jobs.way_back import BoardPast, CrashedAgain, GoesBack, Stays, may_go_back, way_back, with_what_ran
+from flashdeckd.jobs.what_ran import BoardPast, CrashedAgain, GoesBack, Stays, may_go_back, way_back, with_what_ran
 
 CRASHED = Judgement(verdict=Verdict.CRASHED)
 AFTER = frozenset({Verdict.CRASHED})
