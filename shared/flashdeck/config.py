@@ -694,16 +694,18 @@ class Board(BoardKeys):
 class Hooks(Table):
     """Commands of one's own that run when a job has ended. They hold up nothing."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"verdict"})
-
     done: Annotated[
         Argv | None,
         key(
             "Program and arguments, run without a shell once a job is done. Its environment has BOARD, PARTITION, "
-            "PORT, SERIAL, VERSION, SHA256, JOB, KIND and RESULT; KIND is what the job did, as flash or erase."
+            "PORT, SERIAL, VERSION, SHA256, JOB, KIND, RESULT, VERDICT and LINE; KIND is what the job did, as flash or "
+            "erase, and LINE the line of the console that decided the verdict."
         ),
     ] = None
     failed: Annotated[Argv | None, key("The same once a job has failed.")] = None
+    verdict: Annotated[
+        Argv | None, key("The same, beside the others, once it is judged by its console how a board has started.")
+    ] = None
 
 
 @dataclass(frozen=True, kw_only=True)

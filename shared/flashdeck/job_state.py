@@ -346,6 +346,12 @@ def stands_still(status: JobStatus) -> bool:
             return isinstance(status, Blocked)
 
 
+def judgement_of(status: JobStatus) -> Judgement | None:
+    """Return how the start of a job's image was judged; None where it was not, or not yet."""
+    result = result_of(status)
+    return result.verdict if result is not None else None
+
+
 def result_of(status: JobStatus) -> JobResult | None:
     """Return what a flash did, where that is known by now."""
     return status.result if isinstance(status, Written | Done | Failed) else None

@@ -14,7 +14,18 @@ from pathlib import Path
 
 import msgspec
 
-from benchmarks import counts, crowd, first_paint, idleness, reaction, readiness, screen_costs, subscriber, wall
+from benchmarks import (
+    counts,
+    crowd,
+    first_paint,
+    idleness,
+    reaction,
+    readiness,
+    screen_costs,
+    subscriber,
+    to_runs,
+    wall,
+)
 from benchmarks.guest import Round
 from benchmarks.machine import this_machine
 from benchmarks.markdown import rendered
@@ -123,6 +134,7 @@ async def _around(extent: Extent) -> list[Row]:
     rows = [row async for row in crowd.rows(extent.crowds)]
     _say("a daemon, a screen and a subscriber")
     rows += [row async for row in reaction.rows(extent.repeats)]
+    rows.append(await to_runs.row(extent.repeats))
     rows.append(await readiness.row(extent.repeats))
     rows += [row async for row in idleness.rows(extent.idle)]
     rows.append(await first_paint.row(extent.repeats))

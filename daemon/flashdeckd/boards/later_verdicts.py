@@ -1,4 +1,4 @@
-"""What comes to light of an application after its verdict: it changes what is shown, and no answer that was given."""
+"""The discoveries about an application after its verdict: they change what is shown, and no answer that was given."""
 
 from msgspec.structs import replace
 

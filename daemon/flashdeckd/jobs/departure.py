@@ -15,7 +15,7 @@ from flashdeck.model import JobState, LogLevel, Presence
 from flashdeck.verdict import Judgement, Verdict, does_not_run, runs
 from flashdeck.words.contents import image_name
 from flashdeck.words.jobs import difference_text
-from flashdeck.words.verdicts import judgement_text, verdict_failure
+from flashdeck.words.verdicts import judgement_text, verdict_failure, verdict_word
 from flashdeck.words.work import work_text
 from flashdeckd.flash.target import Target
 from flashdeckd.host import clock
@@ -160,6 +160,8 @@ class Departure:
             self._book.log(job, f"failed: {told}", LogLevel.ERROR)
             return
         verified = f", {verdict.result.verified}" if verdict.result else ""
+        if verdict.result is not None and runs(verdict.result.verdict):
+            verified += f", {verdict_word(Verdict.RUNS).text}"
         unstarted = f"; not started: {verdict.not_started}" if verdict.not_started else ""
         self._book.log(job, f"{_what_is_done(job)}{verified}{unstarted}")
 

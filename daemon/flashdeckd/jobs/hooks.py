@@ -7,7 +7,7 @@ from pathlib import PurePath
 from typing import Final
 
 from flashdeck.config import Hooks
-from flashdeck.job_state import Done, Failed, HookRun
+from flashdeck.job_state import Done, Failed, HookRun, judgement_of
 from flashdeck.model import Event, JobState, LogLevel
 from flashdeck.text import clean, counted
 from flashdeck.words.jobs import hook_text
@@ -72,7 +72,9 @@ class HookRunner:
             case Failed():
                 self._begin(job, "failed", self._hooks().failed)
             case _:
-                pass
+                return
+        if judgement_of(job.status) is not None:
+            self._begin(job, "verdict", self._hooks().verdict)
 
     def _begin(self, job: JobState, name: str, argv: tuple[str, ...] | None) -> None:
         if argv is None:
@@ -92,7 +94,8 @@ class HookRunner:
         while self._waiting:
             job_id, name, argv, environment = self._waiting.popleft()
             hook = await _run(name, argv, environment)
-            await self._book.note_hook(job_id, hook)
+            if name != "verdict":  # a job keeps one, and that of its end says more
+                await self._book.note_hook(job_id, hook)
             level = LogLevel.INFO if hook.code == 0 else LogLevel.WARNING
             self._hub.log(f"{hook_text(hook)} ({clean(PurePath(argv[0]).name)})", level=level, job=job_id)
         if self._dropped:
@@ -100,7 +103,7 @@ class HookRunner:
             self._health.report("hooks", "")
 
     def _environment(self, job: JobState, name: str) -> dict[str, str]:
-        board = self._hub.boards.get(job.board)
+        board, judgement = self._hub.boards.get(job.board), judgement_of(job.status)
         facts = {
             "BOARD": job.board,
             "PARTITION": job.partition,
@@ -111,6 +114,8 @@ class HookRunner:
             "JOB": str(job.id),
             "KIND": job.kind.value,
             "RESULT": name,
+            "VERDICT": judgement.verdict.value if judgement is not None else "",
+            "LINE": judgement.lines[-1] if judgement is not None and judgement.lines else "",
         }
         return {variable: clean(value) for variable, value in facts.items()}
 

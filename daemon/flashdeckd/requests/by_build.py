@@ -37,7 +37,7 @@ MAX_NOTES = 16
 
 
 @dataclass(frozen=True, slots=True)
-class _Verdict:
+class _Judged:
     """A build, judged for its partition."""
 
     name: str
@@ -107,46 +107,44 @@ class BuildRequests:
             partition = None if profile is None else profile.partitions.get(build.watch.partition)
             if profile is None or partition is None or partition.protected:
                 return []  # the configuration has no such target any more
-            verdict = await threads.run(_judge, build, profile, partition)
+            judged = await threads.run(_judge, build, profile, partition)
             async with self._bench.reshaping:
                 if self._bench.config.profiles.get(profile.name) is profile:
-                    with self._spooling.held(verdict.name):
-                        return await self._take(arrival, profile, partition, verdict)
+                    with self._spooling.held(judged.name):
+                        return await self._take(arrival, profile, partition, judged)
 
-    async def _take(
-        self, arrival: _Arrival, profile: Profile, partition: Partition, verdict: _Verdict
-    ) -> list[JobState]:
+    async def _take(self, arrival: _Arrival, profile: Profile, partition: Partition, judged: _Judged) -> list[JobState]:
         build, chosen = arrival.build, arrival.boards
         watch = build.watch
         latest = self._hub.artifacts.get((watch.profile, watch.partition))
         if latest is not None and latest.flattened:
-            latest = await self._named_anew(latest, build, verdict, profile, partition)
+            latest = await self._named_anew(latest, build, judged, profile, partition)
         was_refused = latest is not None and latest.disposition is Disposition.REFUSED
-        if latest is not None and latest.sha256 == verdict.name and not was_refused and not verdict.refused:
-            if verdict.image is not None and not self._spooling.has(verdict.name):
+        if latest is not None and latest.sha256 == judged.name and not was_refused and not judged.refused:
+            if judged.image is not None and not self._spooling.has(judged.name):
                 # It was damaged, or removed: whoever asks for it is told to build it again.
-                await self._spooling.add(verdict.image)
+                await self._spooling.add(judged.image)
             if chosen is None and not _is_from(latest.source, watch.pattern):
                 # Seen at another path than before: what is built there later is nothing that nobody saw.
                 await self._publish(replace(latest, source=clean(str(build.path), MAX_PATH)))
             return []
         state = ArtifactState(
-            sha256=verdict.name,
-            size=verdict.size,
+            sha256=judged.name,
+            size=judged.size,
             source=clean(str(build.path), MAX_PATH),  # a name that a glob found need not be UTF-8
             profile=watch.profile,
             partition=watch.partition,
             seen_at=clock.now(),
             disposition=Disposition.REFUSED,
-            notes=tuple(clean(note, LONGEST_LINE) for note in verdict.notes[:MAX_NOTES]),
+            notes=tuple(clean(note, LONGEST_LINE) for note in judged.notes[:MAX_NOTES]),
         )
-        if verdict.image is None or verdict.refused:
-            if latest is not None and (latest.sha256, latest.reason) == (verdict.name, verdict.refused):
+        if judged.image is None or judged.refused:
+            if latest is not None and (latest.sha256, latest.reason) == (judged.name, judged.refused):
                 return []
-            self._hub.log(f"{build.path}: refused: {verdict.refused}", level=LogLevel.ERROR)
-            await self._publish(replace(state, reason=verdict.refused))
+            self._hub.log(f"{build.path}: refused: {judged.refused}", level=LogLevel.ERROR)
+            await self._publish(replace(state, reason=judged.refused))
             return []
-        artifact = await self._spooling.add(verdict.image, verdict.version)
+        artifact = await self._spooling.add(judged.image, judged.version)
         state = replace(state, version=artifact.version, patch=not artifact.is_program)
         what = f"{artifact.version or artifact.sha256[:12]} for {partition.name} of {watch.profile}"
         for note in state.notes:
@@ -169,7 +167,7 @@ class BuildRequests:
             self._hub.log(f"{build.path}: {what}: offered: {offered}")
             state = replace(state, disposition=Disposition.OFFERED, reason=offered)
         else:
-            reason = self._why_not_needed(boards, partition, verdict.name) or f"no board has profile {watch.profile}"
+            reason = self._why_not_needed(boards, partition, judged.name) or f"no board has profile {watch.profile}"
             self._hub.log(f"{build.path}: {what}: {reason}")
             state = replace(state, disposition=Disposition.UNCHANGED, reason=reason)
         await self._publish(state)
@@ -185,7 +183,7 @@ class BuildRequests:
         return "every board has it already, or a job that brings it"
 
     async def _named_anew(
-        self, newest: ArtifactState, build: Settled, verdict: _Verdict, profile: Profile, partition: Partition
+        self, newest: ArtifactState, build: Settled, judged: _Judged, profile: Profile, partition: Partition
     ) -> ArtifactState:
         """Give a build that an older release has seen the name that its image has now.
 
@@ -193,10 +191,10 @@ class BuildRequests:
         anew, and what was to be done with it stays so.
         """
         flattened = await threads.run(parsing.flattened_before, build.path.name, build.data, profile, partition)
-        was_named = verdict.name if flattened is None else await threads.run(_hash, flattened)
-        if verdict.image is None or verdict.refused or newest.sha256 != was_named:
+        was_named = judged.name if flattened is None else await threads.run(_hash, flattened)
+        if judged.image is None or judged.refused or newest.sha256 != was_named:
             return newest
-        artifact = await self._spooling.add(verdict.image, verdict.version)
+        artifact = await self._spooling.add(judged.image, judged.version)
         renamed = replace(
             newest, sha256=artifact.sha256, size=artifact.size, patch=not artifact.is_program, flattened=False
         )
@@ -265,11 +263,11 @@ def _changed_at(path: Path) -> float:
         return 0.0
 
 
-def _judge(build: Settled, profile: Profile, partition: Partition) -> _Verdict:
+def _judge(build: Settled, profile: Profile, partition: Partition) -> _Judged:
     try:
         parsed = parsing.parse_for(build.path.name, build.data, profile, partition)
     except RefusedError as error:
-        return _Verdict(_hash(build.data), len(build.data), refused=error.advice)
+        return _Judged(_hash(build.data), len(build.data), refused=error.advice)
     image = parsed.image
     refused = ""
     try:
@@ -277,7 +275,7 @@ def _judge(build: Settled, profile: Profile, partition: Partition) -> _Verdict:
     except RefusedError as error:
         refused = error.advice
     version = find_version(image, partition)
-    return _Verdict(image.sha256, image.size, image, parsed.notes, version, refused)
+    return _Judged(image.sha256, image.size, image, parsed.notes, version, refused)
 
 
 def rebuilt_into(spool: Spool) -> Rebuilt:

@@ -416,7 +416,6 @@ MISTAKES = [
     ('[tui.keys]\nhold = "f"', '[tui.keys] hold: "f" is the key of flash, too', "give hold or flash another key"),
     ('[tui.keys]\nhold = "f6"\nflash = "f6"', '"f6" is the key of', "another key"),
     ("[tui.keys]\nhold = 6", "[tui.keys] hold: 6 is a number", "text in quotes"),
-    ('[hooks]\nverdict = ["true"]', "[hooks] verdict: is not supported by this version", "leave it out"),
     (PROFILE + "trust_cash = true", "[profiles.product] trust_cash: unknown key", "did you mean trust_cache?"),
     (PROFILE + 'trust_cache = "yes"', 'trust_cache: "yes" is text', "true or false"),
     (PROFILE + "hooks = 1", "hooks: is not supported by this version", "leave it out"),
@@ -770,7 +769,12 @@ def test_a_console_is_the_applications_port_or_a_path(main: Path, monkeypatch: p
         ('port = "ttyACM0"', '"ttyACM0" is neither "app" nor the whole path of a port', "/dev/serial/by-id"),
         ('port = "app"\nbaud = 49', "baud", str(SLOWEST_BAUD)),
         ('port = "app"\nbaud = 12000001', "baud", str(FASTEST_BAUD)),
-        ('port = "app"\nready = "x"', "ready", ""),
+        ('port = "app"\nready = "(?=x)"', "it has a look-ahead, (?=", "put what you want into a group"),
+        ('port = "app"\nready = ""', "ready: is empty", ""),
+        ('port = "app"\nready = "x"\nfail = ["(?<!a)b"]', "fail", "match what is before as well"),
+        ('port = "app"\nfail = ["x"]', "means nothing without ready", "by which line the application runs"),
+        ('port = "app"\nstays = "2s"', "means nothing without ready", "by which line the application runs"),
+        ('port = "app"\nready = "x"\npartition = "app9"', '"app9" is no partition with a program', ""),
     ],
 )
 def test_what_is_wrong_with_a_console(main: Path, keys: str, told: str, hint: str) -> None:

@@ -5,7 +5,17 @@ from pathlib import Path
 import pytest
 
 from flashdeck.chips import MAX_NAME, NEAREST, chip_names, find_chip
-from flashdeck.config import DEFAULT_SETTLE, MAX_GUARDS, MAX_MAP, MAX_SERIAL, Config, EnterCommand, Partition
+from flashdeck.config import (
+    DEFAULT_SETTLE,
+    DEFAULT_WITHIN,
+    MAX_FAILS,
+    MAX_GUARDS,
+    MAX_MAP,
+    MAX_SERIAL,
+    Config,
+    EnterCommand,
+    Partition,
+)
 from flashdeck.config_file import MAX_FILES, load
 from flashdeck.errors import ConfigError
 from flashdeck.geometry import (
@@ -71,6 +81,16 @@ def test_a_partition_may_have_so_many_guards(tmp_path: Path) -> None:
     read(tmp_path, f"{APP}guards = {['fits'] * MAX_GUARDS}")
     with pytest.raises(ConfigError, match="guards"):
         read(tmp_path, f"{APP}guards = {['fits'] * (MAX_GUARDS + 1)}")
+
+
+def test_a_console_may_have_so_many_patterns_of_crashes(tmp_path: Path) -> None:
+    judged = f"{APP}[profiles.p.console]\nport = '/dev/ttyS0'\nready = 'ok'\n"
+    console = read(tmp_path, f"{judged}fail = {['x'] * MAX_FAILS}").profiles["p"].console
+    assert console is not None
+    assert len(console.fail) == MAX_FAILS
+    assert console.within == DEFAULT_WITHIN
+    with pytest.raises(ConfigError, match="fail"):
+        read(tmp_path, f"{judged}fail = {['x'] * (MAX_FAILS + 1)}")
 
 
 def test_a_build_settles_for_the_usual_time_where_nothing_else_is_said(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ from flashdeck.words.tone import Phrase, Tone
 from flashdeck_tui.cli import live_names, live_options, many_hosts, options, words
 from flashdeck_tui.cli.answers import WaitReport
 from flashdeck_tui.cli.connect import converse_again
+from flashdeck_tui.cli.job_results import tell_unjudged
 from flashdeck_tui.cli.named_target import NamedTarget, named, tell_placed
 from flashdeck_tui.cli.output import put, put_json, report
 from flashdeck_tui.cli.progress import Progress, progress
@@ -80,6 +81,7 @@ def command(*, partition: str, file: Path | None, boards: tuple[str, ...], timeo
         put_json(WaitReport(boards=tuple(map(_row, done.rows)), error=failure if failure is not None else UNSET))
     else:
         put(_outcome_table(done.rows))
+    tell_unjudged(done.jobs)
     if (failure := done.failure) is not None:
         report(failure, as_json=False)
     return done.exit_code
