@@ -12,6 +12,7 @@ from flashdeck.console_kinds import ConsoleKind
 from flashdeck.errors import ErrorKind, RemoteError
 from flashdeck.job_state import Done, Failed, Phase, Waiting, Written
 from flashdeck.model import Contents, HoldBy, JobState, Origin, PartitionState, Snapshot
+from flashdeck.value import Value
 from flashdeck.verdict import Verdict
 from rig import PARTITION2, Rig, board, firmware, prepare, running, sha256
 
@@ -140,22 +141,68 @@ async def test_all_partitions_of_a_visit_go_back_in_one_visit(root: Path) -> Non
         assert await rig.partition_of("left", len(GOOD), address=PARTITION2) == part("2.0.0")
 
 
+async def runs_and_then_has_to_stand(rig: Rig) -> None:
+    """The first image runs; each that comes from now on has to stand for longer than a test may take."""
+    await runs(rig)
+    config = rig.root / "config.toml"
+    config.write_text(config.read_text().replace('stays = "2s"', 'stays = "10min"'))
+    await rig.client.call(api.ReloadConfig())
+
+
+async def stands(rig: Rig, number: int) -> None:
+    """Return once a job's image is started, and what its board says decides."""
+
+    def is_started(now: Snapshot) -> bool:
+        job = next((job for job in now.jobs if job.id == number), None)
+        return job is not None and isinstance(job.status, Written) and job.status.phase is Phase.START
+
+    await rig.until(is_started)
+
+
+@pytest.mark.parametrize(
+    ("asked", "told"),
+    [
+        (api.Hold(boards=("left",), reason="mine"), "it is on hold: mine"),
+        (api.Disarm(boards=("left",)), "it is disarmed"),
+    ],
+)
+async def test_what_a_person_asked_for_meanwhile_counts(root: Path, asked: api.Params[Value], told: str) -> None:
+    put_down(root, console())
+    async with running(root) as rig:
+        await runs_and_then_has_to_stand(rig)
+        rig.build(BETTER)
+        await stands(rig, 2)
+        await rig.client.call(asked)
+        await rig.client.call(api.VirtualSay(board="left", text="soon -bad\r\n"))
+        jobs = await ended(rig, 2)
+        await rig.until_logged(f"does not go back by itself: {told}")
+        assert isinstance(jobs[1].status, Failed)
+        assert len(await rig.jobs()) == 2
+        assert (await contents(rig)).sha256 == sha256(BETTER)
+
+
+async def test_another_build_that_waits_comes_first_and_takes_the_blame(root: Path) -> None:
+    put_down(root, console())
+    async with running(root) as rig:
+        await runs_and_then_has_to_stand(rig)
+        rig.build(BETTER)
+        await stands(rig, 2)
+        rig.build(BAD)
+        await rig.until(lambda now: len(now.jobs) == 3)
+        await rig.client.call(api.VirtualSay(board="left", text="soon -bad\r\n"))
+        await rig.until_logged("does not go back by itself: job 3 for app1 comes first")
+        await stands(rig, 4)
+        jobs = await rig.jobs()
+        assert (jobs[3].sha256, jobs[3].origin) == (sha256(GOOD), Origin.FLASHDECK)
+        assert jobs[3].note == "goes back by itself: flashdeck-test 1.0.2-bad crashed"
+
+
 async def test_a_second_crash_puts_the_board_on_hold(root: Path) -> None:
     put_down(root, console())
     async with running(root) as rig:
-        await runs(rig)
-        config = root / "config.toml"
-        config.write_text(config.read_text().replace('stays = "2s"', 'stays = "10min"'))
-        await rig.client.call(api.ReloadConfig())
+        await runs_and_then_has_to_stand(rig)
         rig.build(BAD)
-
-        def stands(now: Snapshot) -> bool:
-            """Its line was heard, and it has to stand for longer than this test may take."""
-            return any(
-                job.id == 3 and isinstance(job.status, Written) and job.status.phase is Phase.START for job in now.jobs
-            )
-
-        await rig.until(stands)
+        await stands(rig, 3)
         await rig.client.call(api.VirtualSay(board="left", text="once more -bad\r\n"))
         now = await rig.until(lambda now: now.boards[0].hold is not None)
         hold = now.boards[0].hold

@@ -129,6 +129,8 @@ def _obstacles(name: str, contents: Contents, past: BoardPast, origin_of: Origin
         yield f"nobody knows what {name} has now"
     elif any(origin_of(name, each) not in _BY_ITSELF for each in _news(contents)):
         yield f"{name} was flashed by hand since the board last ran"
+    if not set(ran.images).isdisjoint(contents.went_back):
+        yield f"{name} would get what it went back from since then"
     if (ran.serial, ran.bcd_device) != (contents.serial, contents.bcd_device):
         yield (
             f"it shows serial {contents.serial or 'none'}, bcdDevice {contents.bcd_device:04x}, and showed "

@@ -190,8 +190,8 @@ def test_a_console_at_a_path_and_what_follows_from_a_crash_are_confirmed_each_by
     project.change('stays = "2s"', 'stays = "2s"\non_crash = "rollback"')
     config, (told,) = project.look()
     assert len(told.lines) == 1
-    console = config.profiles["product"].console
-    assert console == Console(port="/dev/ttyACM7", ready="app1", stays=2.0)
+    console = Console(port="/dev/ttyACM7", ready="app1", stays=2.0)
+    assert config.profiles["product"].console == console
     project.record = project.confirmed()
     project.change("ttyACM7", "ttyACM8")
     config, (told,) = project.look()

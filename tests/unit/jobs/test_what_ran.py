@@ -176,6 +176,10 @@ def test_a_build_that_crashes_together_with_what_it_went_back_to_goes_back_itsel
             "it shows serial A1, bcdDevice 0201, and showed A1, 0200 when it last ran",
         ),
         (
+            with_(PAST, contents={**ONE_NEW, "app1": replace(ONE_NEW["app1"], went_back=("a", "x"))}),
+            "app1 would get what it went back from since then",
+        ),
+        (
             with_(PAST, contents={**ONE_NEW, "app1": replace(ONE_NEW["app1"], serial="A2")}),
             "it shows serial A2, bcdDevice 0200, and showed A1, 0200 when it last ran",
         ),
