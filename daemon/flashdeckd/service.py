@@ -38,6 +38,7 @@ from flashdeckd.requests.by_build import BuildRequests, rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.requests.following_consoles import ConsoleRequests
 from flashdeckd.requests.going_back import RollbackRequests
+from flashdeckd.requests.going_back_itself import SelfRollback
 from flashdeckd.requests.moving import MoveRequests
 from flashdeckd.requests.past_jobs import HistoryRequests
 from flashdeckd.requests.past_log import LogRequests
@@ -248,6 +249,7 @@ async def serve(
             always=(
                 kept_log.run(),
                 spooling.run(),
+                SelfRollback(bench, journal, hub).run(),
                 watch(place, journal, health, looks),
                 configuration.follow(asked.to_reload, looks),
                 looks.run(),

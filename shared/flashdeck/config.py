@@ -37,6 +37,7 @@ from flashdeck.toml.spellings import (
     read_text,
 )
 from flashdeck.toml.tables import Mistake, Spelling, Table, WrongValueError, key, spelled
+from flashdeck.verdict import Verdict
 
 MAX_SERIAL = 126
 """Characters of a USB string: a descriptor's length is one byte, two of them are its header (USB 2.0, 9.6.7)."""
@@ -52,6 +53,9 @@ DEFAULT_WITHIN: Final = 5.0
 SLOWEST_BAUD = 50
 FASTEST_BAUD = 12_000_000
 """Bits a second: those of a full-speed bus, faster than any UART behind it."""
+LEAST_STAYS: Final = 2.0
+"""Seconds for which an application has to stand where its board goes back by itself: what crashes a moment after its
+line would count as what ran."""
 APP_PORT: Final = "app"
 """The port of a console that is the application's own."""
 DEFAULT_SETTLE = 0.05
@@ -372,6 +376,58 @@ DEFAULT_GUARDS: frozenset[AnyGuard] = frozenset((Guard.FITS, Guard.RESET, Guard.
 """The guards of a partition that holds a program."""
 
 
+class OnCrash(StrEnum):
+    """The thing that flashdeck does by itself where a build has crashed."""
+
+    NOTHING = "nothing"
+    ROLLBACK = "rollback"
+    """The board goes back to the images with which it last ran."""
+
+
+class RollbackCause(StrEnum):
+    """A verdict after which a board may go back by itself, in the words in which people read it."""
+
+    CRASHED = "crashed"
+    SILENT = "silent"
+    ANOTHER_BUILD = "another build"
+    NOT_SEEN = "not seen"
+
+    @property
+    def verdict(self) -> Verdict:
+        """Return the verdict."""
+        return _VERDICTS[self]
+
+
+_VERDICTS: Final = {
+    RollbackCause.CRASHED: Verdict.CRASHED,
+    RollbackCause.SILENT: Verdict.SILENT,
+    RollbackCause.ANOTHER_BUILD: Verdict.ANOTHER_BUILD,
+    RollbackCause.NOT_SEEN: Verdict.NOT_SEEN,
+}
+
+
+@dataclass(frozen=True)
+class RollbackAfter(Table):
+    """The verdicts after which a board goes back by itself, where a crash is not all of them."""
+
+    hints: ClassVar[Mapping[str, str]] = {
+        "rollback_after": 'list verdicts, as { rollback_after = ["crashed", "silent"] }'
+    }
+
+    rollback_after: Annotated[
+        frozenset[RollbackCause],
+        key("The verdicts after which the board goes back to what last ran on it; no others count."),
+    ]
+
+    def mistakes(self) -> Iterator[Mistake]:
+        """Yield that there is no verdict after which it goes back."""
+        if "rollback_after" in self.place.given and not self.rollback_after:
+            yield self.place.mistake("rollback_after", "is empty", 'list verdicts, or write on_crash = "nothing"')
+
+
+AnyOnCrash = OnCrash | RollbackAfter
+
+
 @dataclass(frozen=True)
 class Console(Table):
     """The serial port on which a board says something: it is recorded all the time."""
@@ -415,12 +471,40 @@ class Console(Table):
         str, key("The partition whose version the application says, where a profile has several programs.")
     ] = ""
     """"" where there is only one."""
+    on_crash: Annotated[
+        AnyOnCrash,
+        key(
+            "The thing to do by itself where a build has crashed: nothing, or the board goes back to the images that "
+            "last ran on it. Needs `ready`, and `stays` of 2 s or more."
+        ),
+    ] = OnCrash.NOTHING
 
     def meaningless(self) -> Iterator[Mistake]:
         """Yield the keys that mean nothing where nothing is judged."""
         if "ready" not in self.place.given:
-            for name in ("fail", "within", "stays", "partition"):
+            for name in ("fail", "within", "stays", "partition", "on_crash"):
                 yield self.place.mistake(name, "means nothing without ready", "say by which line the application runs")
+
+    def mistakes(self) -> Iterator[Mistake]:
+        """Yield that an application need not stand for long enough before its board would go back to it."""
+        is_judged = "ready" in self.place.given and "stays" not in self.place.wrong
+        if self.goes_back_after and is_judged and self.stays < LEAST_STAYS:
+            yield self.place.mistake(
+                "on_crash",
+                f"goes back to what ran, and what crashes {self.stays:g} s (stays) after its line would count as that",
+                f'write stays = "{LEAST_STAYS:g}s", or longer',
+            )
+
+    @property
+    def goes_back_after(self) -> frozenset[Verdict]:
+        """Return the verdicts on a build after which the board goes back by itself; empty where it never does."""
+        match self.on_crash:
+            case RollbackAfter(rollback_after=faults):
+                return frozenset(each.verdict for each in faults or ())  # None: it is wrong, and that is told
+            case OnCrash.ROLLBACK:
+                return frozenset({Verdict.CRASHED})
+            case OnCrash.NOTHING:
+                return frozenset()
 
     @property
     def is_of_app(self) -> bool:

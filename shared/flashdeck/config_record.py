@@ -169,11 +169,17 @@ def _board_record(board: Board, profile: ProfileRecord) -> BoardRecord:
     return BoardRecord(serial=board.serial, port=board.port, pinned=pinned, profile=profile)
 
 
-# Keys that let the daemon do more than flash
+# Keys that let the daemon do more than flash what it is given
 
 NARROW: Mapping[str, object] = {"enter": "manual", "hooks": None, "power": None, "console": None}
 """Keys of a profile that may name a command, a hook, a port that is switched or a file that is opened, and the value
 that names none."""
+
+
+ON_CRASH = "on_crash"
+"""The key of a console by which its board may be flashed without a build and without a person."""
+WIDE_ON_CRASH = f"console.{ON_CRASH}"
+"""Its name among the keys that are kept: it is confirmed by itself, whatever the console is."""
 
 
 def is_wide(name: str, plain: object) -> bool:
@@ -194,4 +200,6 @@ def wide_keys(profile: Profile) -> dict[str, Any]:
     taken = {each.name for each in fields(ProfileKeys)}
     keys = [key for key in keys_of(ProfileTable) if key.name in NARROW and key.attribute in taken]
     plain = {key.name: plain_value(key, getattr(profile, key.attribute)) for key in keys}
-    return {name: value for name, value in plain.items() if is_wide(name, value)}
+    on_crash = cast("dict[str, Any]", plain.get("console") or {}).pop(ON_CRASH, None)
+    wide = {name: value for name, value in plain.items() if is_wide(name, value)}
+    return {**wide, WIDE_ON_CRASH: on_crash} if profile.console and profile.console.goes_back_after else wide

@@ -1,8 +1,9 @@
 """Included files must not widen what may be done before a person has confirmed it (safety rule 12). Pure.
 
-An included file may belong to a project that others write to. Commands, hooks, consoles at a path, other machines,
-`protected` that is gone and guards that are left out count from there once they are confirmed; until then the value
-that was confirmed last stands, else the stricter one. All the rest of the file counts at once.
+An included file may belong to a project that others write to. Commands, hooks, consoles at a path, boards that go back
+by themselves, other machines, `protected` that is gone and guards that are left out count from there once they are
+confirmed; until then the value that was confirmed last stands, else the stricter one. All the rest of the file counts
+at once.
 """
 
 import hashlib
@@ -13,9 +14,11 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from flashdeck.config import AnyGuard, Config, Hooks, Host, Partition, Profile, may_be_same
+from flashdeck.config import AnyGuard, Config, Console, Hooks, Host, OnCrash, Partition, Profile, may_be_same
 from flashdeck.config_record import (
     NARROW,
+    ON_CRASH,
+    WIDE_ON_CRASH,
     ConfigRecord,
     HostRecord,
     PartitionRecord,
@@ -72,8 +75,9 @@ class _Restriction:
     profile: Profile
     lines: list[str] = field(default_factory=list[str])
 
-    def tell(self, key: str, what: str, *, partition: str = "") -> None:
-        table = ("profiles", self.profile.name, *(("partitions", partition) if partition else ()))
+    def tell(self, key: str, what: str, *, below: tuple[str, ...] = ()) -> None:
+        """Note what does not count of a key of the profile, or of a table `below` it."""
+        table = ("profiles", self.profile.name, *below)
         self.lines.append(_told(self.profile.lines, table, key, what))
 
 
@@ -240,14 +244,28 @@ def _earlier(partition: Partition, profile: ProfileRecord) -> Iterator[Partition
 
 def _keep_keys(it: _Restriction, confirmed: ProfileRecord | None) -> None:
     stands = confirmed.keys if confirmed is not None else {}
-    for name, value in profile_record(it.profile).keys.items():
-        if stands.get(name) == value:
+    keys = profile_record(it.profile).keys
+    for name, value in keys.items():
+        if name == WIDE_ON_CRASH or stands.get(name) == value:
             continue
         plain = stands.get(name, NARROW[name])
         former: Any = None if plain is None else read_key(ProfileTable, name, plain, it.profile.file)
         it.profile = replace(it.profile, **{name: former})
         without = "no port is opened" if name == "console" else "none is run"
         it.tell(name, _until_confirmed(value, plain if is_wide(name, plain) else None, without=without))
+    if WIDE_ON_CRASH in keys:
+        _keep_on_crash(it, keys[WIDE_ON_CRASH], stands.get(WIDE_ON_CRASH))
+
+
+def _keep_on_crash(it: _Restriction, value: object, stands: object | None) -> None:
+    """Let the console that counts by now do by itself what was confirmed, whatever else became of it."""
+    if it.profile.console is not None:
+        plain = OnCrash.NOTHING.value if stands is None else stands
+        former: Any = read_key(Console, ON_CRASH, plain, it.profile.file)
+        it.profile = replace(it.profile, console=replace(it.profile.console, on_crash=former))
+    if value != stands:
+        without = "no board goes back by itself"
+        it.tell(ON_CRASH, _until_confirmed(value, stands, without=without), below=("console",))
 
 
 def _keep_protected(it: _Restriction, known: Iterable[ProfileRecord]) -> None:
@@ -266,7 +284,7 @@ def _keep_protected(it: _Restriction, known: Iterable[ProfileRecord]) -> None:
             was = any(may_be_same(partition.alternate, each) for each in unsaid)
         if was:
             partitions[name] = replace(partition, protected=True, image="")
-            it.tell("protected", "would be gone; the partition stays protected", partition=name)
+            it.tell("protected", "would be gone; the partition stays protected", below=("partitions", name))
     it.profile = replace(it.profile, partitions=partitions)
     covered = joined(it.profile.protected)
     kept = tuple(span for span in lost if not any(each.covers(span) for each in covered))
@@ -287,7 +305,8 @@ def _keep_guards(it: _Restriction, partition: Partition, known: list[PartitionRe
             it.profile,
             partitions={**it.profile.partitions, partition.name: replace(partition, guards=partition.guards | lost)},
         )
-        it.tell("guards", f"would be without {_names(lost)}; the image must still pass it", partition=partition.name)
+        what = f"would be without {_names(lost)}; the image must still pass it"
+        it.tell("guards", what, below=("partitions", partition.name))
 
 
 def _usual_guards(profile: Profile, partition: Partition) -> frozenset[AnyGuard]:

@@ -20,6 +20,7 @@ class Origin(OpenEnum):
 
     BUILD = "build"
     HAND = "hand"
+    FLASHDECK = "flashdeck"  # flashdeck by itself, where a board goes back
     OTHER = "other"
 
 

@@ -75,6 +75,21 @@ class Patch(Value, frozen=True, kw_only=True):
     job: int
 
 
+class Ran(Value, frozen=True, kw_only=True):
+    """The contents of a partition when the application of its board last said that it runs."""
+
+    images: tuple[str, ...]
+    """The program, and the patches over it, the oldest first; for data the newest image."""
+    version: str = ""
+    """The version of the first of them."""
+    at: float
+    """The time of that; the same in all partitions of a board."""
+    serial: str = ""
+    """Serial of the device that it was flashed into."""
+    bcd_device: int = 0
+    memory_map: str = ""
+
+
 class Contents(Value, frozen=True, kw_only=True):
     """The contents of a partition of a board, as far as this daemon knows: a program, and patches over it."""
 
@@ -104,12 +119,14 @@ class Contents(Value, frozen=True, kw_only=True):
     """All that its bytes are known from, the newest first. Empty where an older release recorded it: then `sha256`
     alone."""
     went_back: tuple[str, ...] = ()
-    """Images that a person went back from: builds of them, or with their bytes, are offered until a person asks."""
+    """Images that the board went back from: builds of them, or with their bytes, are offered until a person asks."""
     erased: bool = False
     """True from an erase that a person asked for until the next flash: builds are offered meanwhile, not
     flashed."""
     verdict: Judgement | None = None
     """The verdict on its start, and what came to light since; None where nothing was judged."""
+    ran: Ran | None = None
+    """The images that it had when the board last ran by its own word; None: it never did, or nobody knows."""
 
 
 class PartitionState(Value, frozen=True, kw_only=True):
@@ -314,6 +331,10 @@ class JobState(Value, frozen=True, kw_only=True):
     """The time that each phase has taken."""
     hook: HookRun | None = None
     """The command that ran once the job had ended; None where none has, or it has not ended yet."""
+    note: str = ""
+    """The reason for which flashdeck asks for it by itself, in a sentence; "" where a build or a person does."""
+    undecided: bool = False
+    """True from a verdict after which the board may go back by itself until that is decided."""
 
     def __post_init__(self) -> None:
         """Put the status into words, once for everybody."""

@@ -18,6 +18,7 @@ REFERENCES = {"flashdeck.schema.json": "configuration.md", "bench.schema.json": 
 _INNER = {
     "EnterCommand": "enter = { command = […] }",
     "CrcGuard": "guards = [{ crc = … }]",
+    "RollbackAfter": "on_crash = { rollback_after = […] }",
     "SayingTable": "says = [{ text = … }]",
     "CrashTable": "crashes = [{ fault = … }]",
     "ContentTable": "contents = [{ address = … }]",

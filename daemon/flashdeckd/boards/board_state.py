@@ -31,8 +31,8 @@ class PartitionFacts:
     is_current: bool = False
     """True if the partition has every byte of the newest build."""
     has_job: bool = False
-    """True if there is a job that brings the newest build; or there was, and a person neither went back from it nor
-    erased the partition since."""
+    """True if there is a job that brings the newest build; or there was, and the board did not go back from it, nor was
+    the partition erased since."""
     is_being_written: bool = False
     kept_open: str = ""
     """The program that has had its image's file open for writing for long, in a sentence; "" for none."""

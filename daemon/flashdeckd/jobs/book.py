@@ -181,9 +181,51 @@ class JobBook:
         self._forget_old()
         return job
 
-    async def move(self, job: JobState, to: JobStatus) -> JobState:
+    async def go_back(self, board: str, images: Mapping[str, Sequence[Artifact]], note: str) -> list[JobState]:
+        """Queue what brings a board back, by partition, and decide with that what follows from its undecided jobs.
+
+        All of it is recorded, or nothing: it runs in one visit, and a killed daemon leaves no half of it. Without
+        `images` it is only decided. Raises FlashdeckError where it cannot be recorded.
+        """
+        jobs: list[JobState] = []
+        for partition, wanted in images.items():
+            for artifact in wanted:
+                job = JobState(
+                    id=self._next_id + len(jobs),
+                    board=board,
+                    partition=partition,
+                    sha256=artifact.sha256,
+                    size=artifact.size,
+                    version=artifact.version,
+                    origin=Origin.FLASHDECK,
+                    patch=artifact is not wanted[0],
+                    status=Queued(note=note),
+                    created_at=clock.now(),
+                    note=note,
+                )
+                jobs.append(job)
+        self._next_id += len(jobs)
+        decided = [replace(job, undecided=False) for job in self.undecided_jobs(board)]
+        await self._journal.save_jobs((*decided, *jobs))
+        for job in decided:
+            if job.id in self._jobs:
+                self._jobs[job.id] = replace(self._jobs[job.id], undecided=False)
+                self._hub.publish_job(self._jobs[job.id])
+        self._jobs |= {job.id: job for job in jobs}
+        for job in jobs:
+            self._hub.publish_job(job)
+        await self._catch_up()
+        self._forget_old()
+        return jobs
+
+    def undecided_jobs(self, board: str) -> list[JobState]:
+        """Return the ended jobs of a board after whose verdict it is still to be decided if it goes back by itself."""
+        return [job for job in self._jobs.values() if job.board == board and job.undecided and job.is_settled]
+
+    async def move(self, job: JobState, to: JobStatus, *, undecided: bool = False) -> JobState:
         """Bring a job into another state, durably. Only its id counts: it may have moved since `job` was read.
 
+        `undecided` where it is to be decided then if its board goes back by itself.
         Raises IllegalMoveError where the table of the job's life (`TRANSITIONS`) has no such step.
         """
         now = self.job(job.id)
@@ -193,7 +235,7 @@ class JobBook:
             f"job {job.id}: {status_text(to, now.kind)} (it was {name_of(now.status)})", board=job.board, job=job.id
         )
         ended = clock.now() if is_settled(to) else None
-        return await self._put(replace(now, status=to, finished_at=ended))
+        return await self._put(replace(now, status=to, finished_at=ended, undecided=undecided))
 
     async def begin_attempt(self, job: JobState, to: Running) -> JobState:
         """Count an attempt of a job, which runs from now on.
@@ -319,6 +361,19 @@ class JobBook:
         except FlashdeckError as error:
             self._missed_contents.add((board, partition))
             text = f"the contents of {partition} could not be recorded: {error.message}"
+            self._hub.log(text, level=LogLevel.ERROR, board=board)
+        else:
+            await self._catch_up()
+        self._contents_changed(board)
+
+    async def record_all(self, board: str, contents: Mapping[str, Contents]) -> None:
+        """Record the contents of several partitions of a board at once, as `record` does."""
+        self._contents |= {(board, name): each for name, each in contents.items()}
+        try:
+            await self._journal.save_all_contents(board, contents)
+        except FlashdeckError as error:
+            self._missed_contents |= {(board, name) for name in contents}
+            text = f"the contents of {board} could not be recorded: {error.message}"
             self._hub.log(text, level=LogLevel.ERROR, board=board)
         else:
             await self._catch_up()

@@ -18,10 +18,12 @@ from flashdeck.words.jobs import difference_text
 from flashdeck.words.verdicts import judgement_text, verdict_failure, verdict_word
 from flashdeck.words.work import work_text
 from flashdeckd.flash.target import Target
+from flashdeckd.host import clock
 from flashdeckd.jobs.attempt import Workplace
 from flashdeckd.jobs.flash_target import target_of, target_to_start
 from flashdeckd.jobs.restart_asked import RestartAsked
 from flashdeckd.jobs.visit import wants_leave, why_not_started, written
+from flashdeckd.jobs.what_ran import may_go_back, with_what_ran
 from flashdeckd.usb.device import UsbDevice
 
 START_SECONDS: Final = 20.0
@@ -107,6 +109,8 @@ class Departure:
             started = None
         if not left:
             self._hearing.end()
+        if runs(judgement):
+            await self._note_what_ran()
         if left and started is None:
             await self._forget_that_it_did_not_start()
         partitions = self._board.profile.partitions
@@ -129,6 +133,8 @@ class Departure:
                 _, judgement = await self._hear_start(device)
             else:
                 judgement = Judgement(verdict=Verdict.UNKNOWN, reason=_NOBODY_HEARD)
+        if runs(judgement):
+            await self._note_what_ran()
         for job in self._written_of(jobs):
             await self._end(job, left=True, started=True, judgement=judgement)
 
@@ -147,7 +153,9 @@ class Departure:
         """End a written job; one that was ended meanwhile stays as it is."""
         if not self._written_of([job]):
             return
-        await self._book.move(job, verdict)
+        console = self._board.profile.console
+        after = console.goes_back_after if console is not None else frozenset[Verdict]()
+        await self._book.move(job, verdict, undecided=may_go_back(job, verdict, after))
         if isinstance(verdict, Failed):
             failure = verdict.failure
             told = f"{failure.message}: {failure.hint}" if failure.hint else failure.message
@@ -274,6 +282,14 @@ class Departure:
         if self._state.is_in_dfu:
             return "it came back in DFU mode"
         return f"it was not seen to start within {START_SECONDS:.0f} s"
+
+    async def _note_what_ran(self) -> None:
+        """Record the contents of all partitions as a set that runs, once for all of them."""
+        partitions = self._board.profile.partitions
+        contents = {name: self._book.contents(self._board.name, name) for name in partitions}
+        known = {name: each for name, each in contents.items() if each is not None}
+        if changed := with_what_ran(known, clock.now()):
+            await self._book.record_all(self._board.name, changed)
 
     async def _forget_that_it_did_not_start(self) -> None:
         """The board left DFU mode, and nothing can be seen of what it runs: an earlier visit says nothing of that."""

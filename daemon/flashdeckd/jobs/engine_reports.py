@@ -207,6 +207,7 @@ class EngineReports(ProgressReports):
             bcd_device=self._bootloader.bcd_device,
             memory_map=self._map,
             went_back=before.went_back if before is not None else (),
+            ran=before.ran if before is not None else None,
         )
 
     def _wait_for(self, work: Coroutine[None, None, T]) -> T:

@@ -89,7 +89,7 @@ class Satisfaction:
         return self._remembered((other, _policy(board, partition), sha256), look)
 
     def went_back(self, board: Board, partition: Partition, sha256: str) -> bool:
-        """Tell whether a person went back from an image, or from one with the same bytes where both have any."""
+        """Tell whether a board went back from an image, or from one with the same bytes where both have any."""
         contents = self._book.contents(board.name, partition.name)
         return contents is not None and bool(self.alike(board, partition, contents.went_back, sha256))
 

@@ -1,5 +1,7 @@
 """From an image that is wanted on a board to a job in its lane: what a build and a person have in common."""
 
+from collections.abc import Iterable
+
 from msgspec.structs import replace
 
 from flashdeck.config import Board, PartitionKind
@@ -25,7 +27,7 @@ def why_offered(bench: Bench, board: Board, partition: str, artifact: Artifact) 
     if bench.book.is_for_hands(board.name, partition):
         return f"{partition} was erased by hand"
     if bench.satisfaction.went_back(board, place, artifact.sha256):
-        return "a person went back from it"
+        return "the board went back from it"
     replaces = artifact.is_program or place.holds is PartitionKind.DATA
     waiting = [job for job in bench.book.active(board.name) if job.once] if lane.once else []
     is_taken = any(
@@ -35,7 +37,7 @@ def why_offered(bench: Bench, board: Board, partition: str, artifact: Artifact) 
 
 
 MAX_GONE_BACK = 16
-"""Images of a partition that a person went back from, the last ones, of which builds are offered."""
+"""Images of a partition that the board went back from, the last ones, of which builds are offered."""
 
 
 async def queue_build(bench: Bench, board: Board, partition: str, artifact: Artifact) -> JobState | None:
@@ -76,6 +78,14 @@ async def note_asked(bench: Bench, board: Board, partition: str, sha256: str, ba
     judged = await bench.book.judged(board.name, partition, judge)
     if judged is not None and judged != bench.book.contents(board.name, partition):
         await bench.book.record(board.name, partition, judged)
+
+
+async def note_gone_back(bench: Bench, board: Board, partition: str, gone: Iterable[str]) -> None:
+    """Record that a board goes back from images by itself: builds of those are offered until a person asks."""
+    contents = bench.book.contents(board.name, partition)
+    if contents is not None:
+        went_back = tuple(dict.fromkeys((*gone, *contents.went_back)))[:MAX_GONE_BACK]
+        await bench.book.record(board.name, partition, replace(contents, went_back=went_back))
 
 
 async def rename_image(bench: Bench, build: ArtifactState, artifact: Artifact) -> None:

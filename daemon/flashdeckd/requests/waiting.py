@@ -139,6 +139,8 @@ class WaitRequests:
         if contents is not None and self._bench.satisfaction.has(board, board.profile.partitions[partition], sha256):
             self._require_running(board, partition, contents, job)
             return True
+        if job is not None and job.result is not None and does_not_run(job.result.verdict):
+            raise _failure(job, "")  # the board may have gone back from it for that
         raise self._why_never(board, partition, sha256, job)
 
     def _require_running(self, board: Board, partition: str, contents: Contents, job: JobState | None) -> None:
@@ -177,7 +179,7 @@ class WaitRequests:
     def _why_never(self, board: Board, partition: str, sha256: str, job: JobState | None) -> FlashdeckError:
         if self._bench.satisfaction.went_back(board, board.profile.partitions[partition], sha256):
             return BlockedError(
-                "a person went back from this build: it is offered",
+                "the board went back from this build: it is offered",
                 kind=ErrorKind.OFFERED,
                 hint=f"`flashdeck flash {partition} --board {board.name}` flashes it",
             )

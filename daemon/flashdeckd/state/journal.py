@@ -190,6 +190,10 @@ class Journal:
             (_DELETE_OLD_JOBS, (job.id - KEPT_JOBS,)),
         )
 
+    async def save_jobs(self, jobs: Iterable[JobState]) -> None:
+        """Keeps the newest states of several jobs: all of them, or none."""
+        await self._execute(*((_UPSERT_JOB, (job.id, job.is_settled, _encode(job))) for job in jobs))
+
     async def jobs_below(self, before: int) -> JobPage:
         """Return the next piece of all jobs below a number, newest first; 0: from the newest on.
 
@@ -216,6 +220,11 @@ class Journal:
     async def save_contents(self, board: str, partition: str, contents: Contents) -> None:
         """Keeps the contents of a partition of a board."""
         await self._execute(("REPLACE INTO holding VALUES (?, ?, ?)", (board, partition, _encode(contents))))
+
+    async def save_all_contents(self, board: str, contents: Mapping[str, Contents]) -> None:
+        """Keeps the contents of several partitions of a board: all of them, or none."""
+        row = "REPLACE INTO holding VALUES (?, ?, ?)"
+        await self._execute(*((row, (board, name, _encode(each))) for name, each in contents.items()))
 
     async def save_artifact(self, artifact: ArtifactState) -> None:
         """Makes this the newest build of its target."""

@@ -72,6 +72,7 @@ LONGEST_STATE: Final = 24
 _ORIGINS: Final = {
     Origin.BUILD: "asked for by a build",
     Origin.HAND: "asked for by hand",
+    Origin.FLASHDECK: "asked for by flashdeck itself",
     Origin.OTHER: "asked for otherwise",
 }
 SILENCE: Final = 3.0

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from flashdeck.config import (
     DEFAULT_GUARDS,
     FASTEST_BAUD,
+    LEAST_STAYS,
     MAX_KEPT_BUILDS,
     SLOWEST_BAUD,
     BankPolicy,
@@ -30,6 +31,7 @@ from flashdeck.config import (
     Outside,
     PartitionKind,
     PollPolicy,
+    RollbackCause,
     UsbId,
     VerifyPolicy,
 )
@@ -43,6 +45,7 @@ from flashdeck.paths import data_file
 from flashdeck.toml.reader import MAX_FILE_SIZE
 from flashdeck.toml.tables import keys_of
 from flashdeck.toml.writer import to_plain
+from flashdeck.verdict import Verdict
 
 PROFILE = """
 [profiles.product]
@@ -779,6 +782,59 @@ def test_what_is_wrong_with_a_console(main: Path, keys: str, told: str, hint: st
     assert "[profiles.p.console] " in error.message
     assert told in error.message
     assert hint in f"{error.message} {error.hint}"
+
+
+def judged(on_crash: str, *, stays: str = "2s") -> str:
+    return console(f'port = "app"\nready = "x"\nstays = "{stays}"\non_crash = {on_crash}')
+
+
+def test_after_which_verdicts_a_board_goes_back(main: Path) -> None:
+    def after(on_crash: str) -> frozenset[Verdict]:
+        config = read(main, judged(on_crash))
+        assert shown_again(config, main).profiles == config.profiles
+        found = config.profiles["p"].console
+        assert found is not None
+        return found.goes_back_after
+
+    assert after('"nothing"') == frozenset()
+    assert after('"rollback"') == {Verdict.CRASHED}
+    assert after('{ rollback_after = ["crashed", "silent", "another build", "not seen"] }') == {
+        Verdict.CRASHED,
+        Verdict.SILENT,
+        Verdict.ANOTHER_BUILD,
+        Verdict.NOT_SEEN,
+    }
+    assert {fault.verdict for fault in RollbackCause} == after(
+        f"{{ rollback_after = {[str(fault) for fault in RollbackCause]} }}"
+    )
+
+
+def test_a_board_goes_back_only_to_what_has_stood_for_long_enough(main: Path) -> None:
+    error = refusal(main, judged('"rollback"', stays="1999ms"))
+    assert "[profiles.p.console] on_crash: goes back to what ran" in error.message
+    assert error.hint == f'write stays = "{LEAST_STAYS:g}s", or longer'
+    assert read(main, judged('"rollback"', stays=f"{LEAST_STAYS:g}s")).profiles["p"].console is not None
+    assert read(main, judged('"nothing"', stays="1s")).profiles["p"].console is not None
+    error = refusal(main, console('port = "app"\non_crash = "rollback"'))
+    assert "[profiles.p.console] on_crash: means nothing without ready" in error.message
+    assert "by which line the application runs" in error.hint
+
+
+@pytest.mark.parametrize(
+    ("on_crash", "told"),
+    [
+        ('"roll back"', "rollback"),
+        ("{ rollback_after = [] }", "is empty"),
+        ('{ rollback_after = ["another-build"] }', "another build"),
+        ('{ rollback_after = ["runs"] }', "crashed"),
+        ("{ }", 'rollback_after = ["crashed", "silent"]'),
+        ("true", "rollback"),
+    ],
+)
+def test_what_is_wrong_with_what_follows_from_a_crash(main: Path, on_crash: str, told: str) -> None:
+    error = refusal(main, judged(on_crash))
+    assert "on_crash" in error.message
+    assert told in f"{error.message} {error.hint}"
 
 
 def test_the_port_of_an_application_needs_one(main: Path) -> None:

@@ -1,11 +1,12 @@
 """Included files do not widen what may be done before a person has confirmed it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 import pytest
 
-from flashdeck.config import Config, Console, Enter, EnterCommand, Guard, Hooks, Host
+from flashdeck.config import Config, Console, Enter, EnterCommand, Guard, Hooks, Host, OnCrash
 from flashdeck.config_change import changes, succeeding
 from flashdeck.config_file import load
 from flashdeck.config_record import ConfigRecord, hooks_record, hosts_record, record_from, record_of
@@ -148,6 +149,54 @@ def test_the_console_of_the_application_counts_at_once(project: Project) -> None
     config, unconfirmed = project.look()
     assert unconfirmed == ()
     assert config.profiles["product"].console == Console(port="app", baud=9600)
+
+
+JUDGED = """[profiles.product.console]
+port = "app"
+ready = "app1"
+stays = "2s"
+"""
+
+
+def test_a_board_goes_back_by_itself_only_once_that_is_confirmed(project: Project) -> None:
+    first = "[profiles.product.partitions.bootloader]"
+    project.change(first, f'{JUDGED}on_crash = "rollback"\n{first}')
+    config, (told,) = project.look()
+    console = config.profiles["product"].console
+    assert console is not None
+    assert (console.ready, console.on_crash) == ("app1", OnCrash.NOTHING)
+    (line,) = told.lines
+    assert line.startswith('line 11, [profiles.product.console] on_crash: "rollback" is not confirmed; until then ')
+    assert line.endswith("no board goes back by itself")
+    assert 'console.on_crash = "rollback"' in " ".join(widening(included(load(project.main))[str(project.file)]))
+    project.record = project.confirmed()
+    config, unconfirmed = project.look()
+    assert (config.profiles["product"].console, unconfirmed) == (replace(console, on_crash=OnCrash.ROLLBACK), ())
+    project.change('ready = "app1"', 'ready = "ready"')  # that is no more than it was
+    assert project.look()[1] == ()
+    project.change('"rollback"', '{ rollback_after = ["crashed", "silent"] }')
+    config, (told,) = project.look()
+    assert config.profiles["product"].console == replace(console, ready="ready", on_crash=OnCrash.ROLLBACK)
+    assert told.lines[0].endswith('is not confirmed; until then "rollback" stands')
+    project.change('on_crash = { rollback_after = ["crashed", "silent"] }', "")
+    config, unconfirmed = project.look()
+    assert (config.profiles["product"].console, unconfirmed) == (replace(console, ready="ready"), ())
+
+
+def test_a_console_at_a_path_and_what_follows_from_a_crash_are_confirmed_each_by_itself(project: Project) -> None:
+    first = "[profiles.product.partitions.bootloader]"
+    project.change(first, f"{JUDGED.replace('app', '/dev/ttyACM7', 1)}{first}")
+    project.record = project.confirmed()
+    project.change('stays = "2s"', 'stays = "2s"\non_crash = "rollback"')
+    config, (told,) = project.look()
+    assert len(told.lines) == 1
+    console = Console(port="/dev/ttyACM7", ready="app1", stays=2.0)
+    assert config.profiles["product"].console == console
+    project.record = project.confirmed()
+    project.change("ttyACM7", "ttyACM8")
+    config, (told,) = project.look()
+    assert len(told.lines) == 1
+    assert config.profiles["product"].console == replace(console, on_crash=OnCrash.ROLLBACK)
 
 
 def test_a_way_in_that_is_no_command_counts_at_once(project: Project) -> None:

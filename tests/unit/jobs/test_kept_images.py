@@ -14,7 +14,7 @@ from flashdeck.job_state import (
     Superseded,
     Verified,
 )
-from flashdeck.model import ArtifactState, Contents, Disposition, JobState, Layer, Origin, Patch
+from flashdeck.model import ArtifactState, Contents, Disposition, JobState, Layer, Origin, Patch, Ran
 from flashdeckd.jobs.kept_images import RecentImages, needed_images
 from flashdeckd.state.journal import GoodImage
 
@@ -58,6 +58,12 @@ def test_the_images_below_the_newest_one_and_its_patches_are_needed() -> None:
         layers=(Layer(sha256="patch"), Layer(sha256=""), Layer(sha256="program"), Layer(sha256="below")),
     )
     assert needed_images([], [contents], []) == {"program", "patch", "below"}
+
+
+def test_the_images_with_which_a_board_last_ran_are_needed() -> None:
+    ran = Ran(images=("good", "its patch"), at=1.0)
+    contents = Contents(sha256="bad", size=1, flashed_at=0.0, verified=Verified.YES, job=1, ran=ran)
+    assert needed_images([], [contents], []) == {"bad", "good", "its patch"}
 
 
 def test_the_images_of_jobs_that_have_not_ended_and_of_the_newest_builds_are_needed() -> None:

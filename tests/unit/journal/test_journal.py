@@ -406,6 +406,29 @@ async def test_a_failing_disk_is_an_error_and_trouble_until_it_works_again(path:
         assert (await journal.load()).holds == {"left": BoardHold(reason="why")}
 
 
+async def test_several_jobs_or_contents_are_kept_all_or_none_of_them(path: Path) -> None:
+    async with opened(path) as journal:
+        with closing(sqlite3.connect(path, isolation_level=None)) as other:
+            for table, what in (("job", "NEW.id = 2"), ("holding", "NEW.partition = 'b'")):
+                other.execute(
+                    f"CREATE TRIGGER full_{table} BEFORE INSERT ON {table} WHEN {what} "
+                    "BEGIN SELECT RAISE(ABORT, 'disk is full'); END"
+                )
+            with pytest.raises(FlashdeckError, match="disk is full"):
+                await journal.save_jobs([a_job(1), a_job(2)])
+            with pytest.raises(FlashdeckError, match="disk is full"):
+                await journal.save_all_contents("left", {"a": a_holding(), "b": a_holding(B)})
+            ledger = await journal.load()
+            assert (ledger.jobs, ledger.contents) == ((), {})
+            for table in ("job", "holding"):
+                other.execute(f"DROP TRIGGER full_{table}")
+        await journal.save_jobs([a_job(1), a_job(2)])
+        await journal.save_all_contents("left", {"a": a_holding(), "b": a_holding(B)})
+        ledger = await journal.load()
+        assert ledger.jobs == (a_job(1), a_job(2))
+        assert ledger.contents == {("left", "a"): a_holding(), ("left", "b"): a_holding(B)}
+
+
 async def test_a_disk_that_fails_once_the_caller_is_gone_is_trouble_and_no_fault(path: Path) -> None:
     """Found by seed 1088 of the simulation: the log of the daemon had a traceback, and its state was fine."""
     faults, told = list[str](), list[str]()

@@ -51,6 +51,8 @@ def status(job: JobState) -> Cell:
 def detail(job: JobState) -> str:
     """Return what there is to say of a job beside its status, and what to do about it."""
     told = ", ".join(part for part in (status_detail(job.status, job.kind), claim_text(job.status)) if part)
+    if job.note and job.note not in told:
+        told = "; ".join(part for part in (clean(job.note), told) if part)
     hint = status_hint(job.status)
     if not told and not isinstance(job.status, Queued | Running | Written | Done | Superseded):
         told = job.text

@@ -25,7 +25,7 @@ from flashdeck_tui.views.log import source_text
 from flashdeck_tui.views.version_names import VersionNames, version_names
 from flashdeck_tui.widgets.columns import JOB_VERSION_CELLS, Column
 
-_ORIGINS: Final = {Origin.BUILD: "build", Origin.HAND: "hand", Origin.OTHER: "other"}
+_ORIGINS: Final = {Origin.BUILD: "build", Origin.HAND: "hand", Origin.FLASHDECK: "itself", Origin.OTHER: "other"}
 _MINUTES: Final = len("2026-01-31 13:05")
 _LEVEL_TONES: Final = {"warning": Tone.WAIT, "error": Tone.BAD, "debug": Tone.FAINT}
 _COLUMNS: Final = (
@@ -142,7 +142,7 @@ def _image_lines(job: JobState) -> Iterator[Phrase]:
 
 
 def _time_lines(job: JobState) -> Iterator[Phrase]:
-    yield Phrase(f"{origin_text(job.origin)}, {dated_time(job.created_at)}", Tone.FAINT)
+    yield Phrase(f"{whole_text(job.note) or origin_text(job.origin)}, {dated_time(job.created_at)}", Tone.FAINT)
     begun = f"begun {dated_time(job.started_at)}" if job.started_at is not None else ""
     ended = f"ended {dated_time(job.finished_at)}" if job.finished_at is not None else ""
     tried = counted(job.attempts, "attempt") if job.attempts else ""
