@@ -349,8 +349,10 @@ port = "1-{self.number}"
 
     def has_port(self, number: DeviceNumber) -> bool:
         """Tell whether a port is one of its own."""
+        if self.setup.wiring is not Wiring.APP:
+            return number == self.uart.number
         with self._lock:
-            return number in (self.uart.number, *(port.number for port in self._ports.values()))
+            return any(number == port.number for port in self._ports.values())
 
     def ports_of(self, device: UsbDevice) -> tuple[SerialPort, ...]:
         """See `SerialPorts`; the port of an application is made once somebody looks for it."""

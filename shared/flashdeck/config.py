@@ -481,7 +481,7 @@ class Console(Table):
 
     def meaningless(self) -> Iterator[Mistake]:
         """Yield the keys that mean nothing where nothing is judged."""
-        if "ready" not in self.place.given:
+        if not self.place.mentions("ready"):
             for name in ("fail", "within", "stays", "partition", "on_crash"):
                 yield self.place.mistake(name, "means nothing without ready", "say by which line the application runs")
 

@@ -248,6 +248,8 @@ class ProfileTable(ProfileKeys, Table):
 
     def _mistakes_of_verdicts(self, console: Console) -> Iterator[Mistake]:
         """Yield that it is not clear whose version is said."""
+        if "partitions" in self.place.wrong or "partition" in console.place.wrong:
+            return
         programs = [name for name, each in self.partitions.items() if each.is_open_program]
         named = " or ".join(f'"{name}"' for name in programs)
         if "partition" in console.place.given:

@@ -49,7 +49,7 @@ from flashdeck.toml.values import nearest, shown
 from flashdeckd.host import files
 from flashdeckd.virtual.application import AppPort
 from flashdeckd.virtual.chip_flash import ChipFlash, Family, chip_flash
-from flashdeckd.virtual.faults import OF_APPLICATION, Crash, Fault
+from flashdeckd.virtual.faults import OF_APPLICATION, AppCrash, Fault
 from flashdeckd.virtual.nor import FlashLayout, fill
 from flashdeckd.virtual.replay import REPLAY, recorded_identity
 from flashdeckd.virtual.spec import (
@@ -215,9 +215,9 @@ class CrashTable(Table):
     ] = None
 
     @property
-    def crash(self) -> Crash:
+    def crash(self) -> AppCrash:
         """Return it as the emulation takes it."""
-        return Crash(self.fault, self.after, self.skip, self.times, (self.where or "").encode(errors="replace"))
+        return AppCrash(self.fault, self.after, self.skip, self.times, (self.where or "").encode(errors="replace"))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -29,7 +29,7 @@ from flashdeckd.virtual.control import (
     State,
     UsbFunction,
 )
-from flashdeckd.virtual.faults import ERROR, Affliction, Crash, Fault, Faults, lost
+from flashdeckd.virtual.faults import ERROR, Affliction, AppCrash, Fault, Faults, lost
 from flashdeckd.virtual.identity import Identity
 from flashdeckd.virtual.nor import Operation
 from flashdeckd.virtual.replay import REPLAY, ReplayedBoard
@@ -203,7 +203,7 @@ class VirtualBoard:
             )
         return self.state()
 
-    def crash(self, crash: Crash) -> VirtualBoardState:
+    def crash(self, crash: AppCrash) -> VirtualBoardState:
         """Arms a fault of the application that runs, or of the next one."""
         if self.spec.recording is not None:
             raise self._no_faults()

@@ -86,7 +86,7 @@ class _Armed:
 
 
 @dataclass(frozen=True, slots=True)
-class Crash:
+class AppCrash:
     """A fault of the application, as it is armed."""
 
     fault: Fault
@@ -103,7 +103,7 @@ class Crash:
 
 @dataclass(slots=True)
 class _ArmedCrash:
-    crash: Crash
+    crash: AppCrash
     skip: int = field(init=False)
     """Starts that still go well."""
     left: int | None = field(init=False)
@@ -136,7 +136,7 @@ class _ApplicationRun:
 class Faults:
     """The faults armed on one board, and those that have struck it."""
 
-    def __init__(self, crashes: Iterable[Crash] = ()) -> None:
+    def __init__(self, crashes: Iterable[AppCrash] = ()) -> None:
         self._armed: list[_Armed] = []
         self._crashes = [_ArmedCrash(crash) for crash in crashes]
         self._run: _ApplicationRun | None = None
@@ -165,7 +165,7 @@ class Faults:
         """
         self._armed.append(_Armed(fault, after, any_transfer, times, address))
 
-    def arm_crash(self, crash: Crash) -> None:
+    def arm_crash(self, crash: AppCrash) -> None:
         """The application that runs, or starts next, is the first to which that happens."""
         armed = _ArmedCrash(crash)
         self._crashes.append(armed)

@@ -20,7 +20,7 @@ from flashdeckd.virtual.classic import ClassicBootloader, ClassicSettings, Libra
 from flashdeckd.virtual.control import Attribute, UsbFunction
 from flashdeckd.virtual.dapboot import DapbootBootloader, DapbootSettings
 from flashdeckd.virtual.dfuse import STATUS_FIRMWARE, DfuseBootloader, DfuseSettings, Early, Leave, Manner
-from flashdeckd.virtual.faults import Crash
+from flashdeckd.virtual.faults import AppCrash
 from flashdeckd.virtual.flash_file import kept
 from flashdeckd.virtual.identity import DFUSE, Functional, Identity, app_settings, dfu_settings
 from flashdeckd.virtual.nor import FlashLayout, NorFlash, Overwrite
@@ -314,7 +314,7 @@ class BoardSpec(BenchBoardKeys):
     """The words of its application on its serial port and its UART."""
     boot_says: tuple[Saying, ...] = ()
     """The words of its bootloader on the UART."""
-    crashes: tuple[Crash, ...] = ()
+    crashes: tuple[AppCrash, ...] = ()
     """The faults of its application."""
     recording: Recording | None = None
     """The recording to replay instead of a model's bootloader; None: it has a bootloader."""

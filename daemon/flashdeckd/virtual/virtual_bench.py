@@ -12,7 +12,7 @@ from flashdeck.names import did_you_mean, select_one
 from flashdeckd.virtual.backend import VirtualBackend
 from flashdeckd.virtual.bench_file import LATEST, MAX_TIMES, read_specs
 from flashdeckd.virtual.board import VirtualBoard
-from flashdeckd.virtual.faults import OF_APPLICATION, ON_MEDIA, Crash, Fault
+from flashdeckd.virtual.faults import OF_APPLICATION, ON_MEDIA, AppCrash, Fault
 from flashdeckd.virtual.hotplug import VirtualHotplug
 from flashdeckd.virtual.serial_ports import VirtualSerialPorts
 from flashdeckd.virtual.spec import BoardSpec
@@ -93,7 +93,7 @@ class VirtualBench:
         if not 0 <= delay <= LATEST:
             raise RequestError(f"a fault after {delay:g} s cannot be", hint=f"from 0 to {LATEST:g} s")
         if fault in OF_APPLICATION:
-            return board.crash(Crash(Fault(fault), delay, after - 1, times))
+            return board.crash(AppCrash(Fault(fault), delay, after - 1, times))
         if delay:
             known = ", ".join(sorted(OF_APPLICATION))
             raise RequestError(f"the fault {fault} has no delay", hint=f"those that have one: {known}")

@@ -8,7 +8,7 @@ import pytest
 
 from flashdeck.errors import ConfigError
 from flashdeckd.virtual.bench_file import LATEST, MAX_TIMES, read_specs
-from flashdeckd.virtual.faults import Crash, Fault
+from flashdeckd.virtual.faults import AppCrash, Fault
 from flashdeckd.virtual.nor import fill
 from flashdeckd.virtual.spec import BoardSpec, Model, Start, Timing
 from flashdeckd.virtual.virtual_bench import load_bench
@@ -101,7 +101,7 @@ def test_every_key(tmp_path: Path) -> None:
     assert (one.says, two.waits_for_dtr) == ((), True)
     assert two.says == (Saying(b"boot\r\n"), Saying(b"\0\xff", 1, 2), Saying(every=0, image="demo ", where=b"demo 1"))
     assert (two.keeps_unread, two.uart, two.boot_says) == (True, tmp_path / "two.tty", (Saying(b"loader\n"),))
-    assert two.crashes == (Crash(Fault.APP_RESET), Crash(Fault.APP_HANG, 1, 2, 3, b"demo 2"))
+    assert two.crashes == (AppCrash(Fault.APP_RESET), AppCrash(Fault.APP_HANG, 1, 2, 3, b"demo 2"))
     assert (one.keeps_unread, one.uart, one.boot_says, one.crashes) == (False, None, (), ())
 
 

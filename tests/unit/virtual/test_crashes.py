@@ -13,7 +13,7 @@ from flashdeckd.virtual.application import AppPort
 from flashdeckd.virtual.bench_file import LATEST
 from flashdeckd.virtual.board import Attachment, VirtualBoard
 from flashdeckd.virtual.control import Cdc, Setup
-from flashdeckd.virtual.faults import SHORTEST_RUN, Crash, Fault, Faults
+from flashdeckd.virtual.faults import SHORTEST_RUN, AppCrash, Fault, Faults
 from flashdeckd.virtual.spec import BoardSpec, Content, Start
 from flashdeckd.virtual.virtual_bench import VirtualBench
 from flashdeckd.virtual.voice import Saying
@@ -71,7 +71,7 @@ class Stage:
 
 @pytest.fixture
 def stage(monkeypatch: pytest.MonkeyPatch) -> Callable[..., Stage]:
-    def staged(*crashes: Crash, **keys: object) -> Stage:
+    def staged(*crashes: AppCrash, **keys: object) -> Stage:
         spec = BoardSpec(
             name="one", contents=(Content(0x08020000, IMAGE),), serial_port=AppPort.PLAIN, says=SAYS, crashes=crashes
         )
@@ -87,7 +87,7 @@ def with_uart(**keys: object) -> dict[str, object]:
 def test_an_application_that_vanishes_says_what_was_due_by_then_and_is_off_the_bus(
     stage: Callable[..., Stage],
 ) -> None:
-    it = stage(Crash(Fault.APP_VANISH, after=2.5), **with_uart())
+    it = stage(AppCrash(Fault.APP_VANISH, after=2.5), **with_uart())
     assert it.board.changes_at() == 102.5
     assert it.at(2.4).heard() == b"boot ok\ntick\ntick\n"
     assert it.at(2.5).board.connection() is None
@@ -100,7 +100,7 @@ def test_an_application_that_vanishes_says_what_was_due_by_then_and_is_off_the_b
 
 
 def test_an_application_that_hangs_is_still_there_and_has_its_last_words(stage: Callable[..., Stage]) -> None:
-    it = stage(Crash(Fault.APP_HANG, after=1.0))
+    it = stage(AppCrash(Fault.APP_HANG, after=1.0))
     connection = it.connection
     assert it.answers()
     assert not it.at(5).answers()
@@ -111,7 +111,7 @@ def test_an_application_that_hangs_is_still_there_and_has_its_last_words(stage: 
 
 
 def test_a_boot_loop_shows_itself_anew_each_time_with_its_first_lines(stage: Callable[..., Stage]) -> None:
-    it = stage(Crash(Fault.APP_RESET, after=1.5), **with_uart())
+    it = stage(AppCrash(Fault.APP_RESET, after=1.5), **with_uart())
     addresses: list[int] = []
     for loop in range(3):
         addresses.append(it.at(loop * 1.5).connection.address)
@@ -122,7 +122,7 @@ def test_a_boot_loop_shows_itself_anew_each_time_with_its_first_lines(stage: Cal
 
 
 def test_a_loop_that_nobody_looks_at_goes_on_from_where_it_is_seen_again(stage: Callable[..., Stage]) -> None:
-    it = stage(Crash(Fault.APP_RESET))
+    it = stage(AppCrash(Fault.APP_RESET))
     it.at(1000)
     assert it.board.connection() is not None
     assert it.board.state().starts == 2, "a loop of the shortest runs costs one look one start"
@@ -130,7 +130,7 @@ def test_a_loop_that_nobody_looks_at_goes_on_from_where_it_is_seen_again(stage: 
 
 
 def test_a_restart_that_the_bus_does_not_see_is_seen_by_its_words(stage: Callable[..., Stage]) -> None:
-    it = stage(Crash(Fault.APP_RESTART, after=1.5, times=1), waits_for_dtr=True, **with_uart())
+    it = stage(AppCrash(Fault.APP_RESTART, after=1.5, times=1), waits_for_dtr=True, **with_uart())
     connection = it.connection
     it.board.transfer(connection, RAISE_DTR, b"", 1)
     assert it.at(1.4).heard() == b"boot ok\ntick\n"
@@ -142,13 +142,13 @@ def test_a_restart_that_the_bus_does_not_see_is_seen_by_its_words(stage: Callabl
 
 
 def test_a_board_without_usb_restarts_on_its_uart_alone(stage: Callable[..., Stage]) -> None:
-    it = stage(Crash(Fault.APP_RESET, after=1.5, times=1), app=None, serial_port=AppPort.NONE, **with_uart())
+    it = stage(AppCrash(Fault.APP_RESET, after=1.5, times=1), app=None, serial_port=AppPort.NONE, **with_uart())
     assert it.at(3).board.connection() is None
     assert it.heard(on_uart=True) == b"loader 2\nboot ok\ntick\nloader 2\nboot ok\n"
 
 
 def test_a_watchdog_resets_what_hangs(stage: Callable[..., Stage]) -> None:
-    it = stage(Crash(Fault.APP_RESET, after=3.0, times=1), Crash(Fault.APP_HANG, after=1.2, times=1))
+    it = stage(AppCrash(Fault.APP_RESET, after=3.0, times=1), AppCrash(Fault.APP_HANG, after=1.2, times=1))
     assert it.at(2.9).heard() == b"boot ok\ntick\n"
     assert not it.answers()
     assert it.at(3).answers()
@@ -160,7 +160,7 @@ def test_a_watchdog_resets_what_hangs(stage: Callable[..., Stage]) -> None:
 def test_it_happens_in_chosen_starts(
     stage: Callable[..., Stage], skip: int, times: int | None, well: list[int]
 ) -> None:
-    it = stage(Crash(Fault.APP_HANG, after=1.0, skip=skip, times=times))
+    it = stage(AppCrash(Fault.APP_HANG, after=1.0, skip=skip, times=times))
     seen: list[int] = []
     for start in range(1, 5):
         seen += [start] if it.at(start * 10).answers() else []
@@ -170,19 +170,19 @@ def test_it_happens_in_chosen_starts(
 
 
 def test_it_happens_to_certain_images_alone(stage: Callable[..., Stage]) -> None:
-    it = stage(Crash(Fault.APP_HANG, where=b"demo 1.0.0"), Crash(Fault.APP_VANISH, where=b"demo 2"))
+    it = stage(AppCrash(Fault.APP_HANG, where=b"demo 1.0.0"), AppCrash(Fault.APP_VANISH, where=b"demo 2"))
     assert not it.at(1).answers()
-    other = stage(Crash(Fault.APP_VANISH, where=b"demo 2"))
+    other = stage(AppCrash(Fault.APP_VANISH, where=b"demo 2"))
     assert other.at(1).answers()
 
 
 def test_a_hand_crashes_what_runs_at_once_and_what_starts_later_in_its_time(stage: Callable[..., Stage]) -> None:
     it = stage()
-    it.at(10).board.crash(Crash(Fault.APP_HANG, times=1))
+    it.at(10).board.crash(AppCrash(Fault.APP_HANG, times=1))
     assert it.changes, "whoever waits for the next change has to look when that is now"
     assert not it.answers()
     it.board.press()
-    it.board.crash(Crash(Fault.APP_VANISH, after=2.0, times=1))
+    it.board.crash(AppCrash(Fault.APP_VANISH, after=2.0, times=1))
     assert it.connection.is_dfu
     it.board.unplug()
     it.board.plug()
@@ -192,7 +192,7 @@ def test_a_hand_crashes_what_runs_at_once_and_what_starts_later_in_its_time(stag
 
 def test_what_nobody_read_is_in_the_port_of_the_next_start_where_it_is_kept(stage: Callable[..., Stage]) -> None:
     for keeps, old in ((True, b"boot ok\ntick\n"), (False, b"")):
-        it = stage(Crash(Fault.APP_RESET, after=1.5, times=1), keeps_unread=keeps)
+        it = stage(AppCrash(Fault.APP_RESET, after=1.5, times=1), keeps_unread=keeps)
         assert it.at(1.6).heard() == old + b"boot ok\n"
         it.board.unplug()
         it.board.plug()
@@ -245,7 +245,7 @@ def test_a_bench_refuses_what_no_fault_can_have() -> None:
 
 
 def test_a_fault_of_an_application_may_be_taken_back() -> None:
-    faults = Faults([Crash(Fault.APP_HANG)])
+    faults = Faults([AppCrash(Fault.APP_HANG)])
     faults.on_start(0.0, b"")
     assert (faults.armed, faults.due) == (1, SHORTEST_RUN)
     faults.disarm()
@@ -253,6 +253,6 @@ def test_a_fault_of_an_application_may_be_taken_back() -> None:
 
 
 def test_nothing_is_due_while_the_bootloader_runs(stage: Callable[..., Stage]) -> None:
-    it = stage(Crash(Fault.APP_HANG, after=1.0), start=Start.DFU)
+    it = stage(AppCrash(Fault.APP_HANG, after=1.0), start=Start.DFU)
     assert it.board.changes_at() is None
     assert it.at(5).connection.is_dfu

@@ -25,7 +25,7 @@ from flashdeckd.usb.descriptors import dfu_version, interfaces
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
 from flashdeckd.virtual import serial_ports
 from flashdeckd.virtual.application import AppPort
-from flashdeckd.virtual.faults import Crash, Fault
+from flashdeckd.virtual.faults import AppCrash, Fault
 from flashdeckd.virtual.serial_ports import FETCHED_A_LOOK
 from flashdeckd.virtual.spec import BoardSpec, Content, Timing
 from flashdeckd.virtual.virtual_bench import VirtualBench
@@ -304,7 +304,7 @@ async def test_what_it_says_before_it_is_enumerated_is_in_the_port_that_comes_th
 
 async def test_a_crash_is_seen_at_its_time_by_whoever_follows_the_bus() -> None:
     """Nobody looks at a port here, or asks the board: only the bus is waited for."""
-    async with followed(replace(board(AppPort.NONE), crashes=(Crash(Fault.APP_RESET, after=0.1, times=1),))) as seen:
+    async with followed(replace(board(AppPort.NONE), crashes=(AppCrash(Fault.APP_RESET, after=0.1, times=1),))) as seen:
         await seen.until(lambda: bool(seen.devices))
         first = seen.device.address
         await seen.until(lambda: bool(seen.devices) and seen.device.address != first)
@@ -342,7 +342,7 @@ async def test_a_uart_stays_over_restarts_and_power_and_keeps_what_nobody_read(t
 
 async def test_an_application_without_usb_says_its_words_on_the_uart(tmp_path: Path) -> None:
     link = tmp_path / "one.tty"
-    crash = Crash(Fault.APP_RESET, after=0.05, times=1)
+    crash = AppCrash(Fault.APP_RESET, after=0.05, times=1)
     async with followed(with_uart(link, Saying(b"app\n"), app=None, crashes=(crash,))) as seen:
         await seen.until(link.exists)
         with listening(link) as heard:
