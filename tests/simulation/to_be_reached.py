@@ -279,6 +279,18 @@ TO_BE_REACHED: Final = (
         ),
     ),
     Reason(
+        "a board goes back by itself after a crash, crashes again, or must not, as it is held, taken, disarmed or "
+        "flashed by hand",
+        (
+            "jobs/book.py:JobBook.go_back",
+            "jobs/book.py:JobBook.record_all",
+            "jobs/what_ran.py:*",
+            "requests/going_back_itself.py:*",
+            "requests/queueing.py:note_gone_back",
+            "state/journal.py:Journal.save_jobs",
+        ),
+    ),
+    Reason(
         "an application is lost, or its port, between its word and the end of `stays`, as its time is over, or as its "
         "port is opened; or what comes to light of it cannot be recorded",
         (
@@ -288,8 +300,10 @@ TO_BE_REACHED: Final = (
             "consoles/console_reader.py:ConsoleReader._come",
             "consoles/console_reader.py:ConsoleReader._lose",
             "consoles/console_reader.py:ConsoleReader._open",
+            "consoles/console_reader.py:ConsoleReader._tell_watch_of_trouble",
             "consoles/console_reader.py:_close_late",
             "consoles/consoles.py:Consoles._note",
+            "consoles/deaf_times.py:*",
             "consoles/line_joiner.py:*",
             "consoles/start_judge.py:*",
             "consoles/start_watch.py:*",

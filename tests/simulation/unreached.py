@@ -194,7 +194,6 @@ _OTHER_PROGRAMS: Final = (
         "the report of a crash with functions and lines, which persons read: the images of the world are no programs, "
         "and no ELF file lies beside them",
         (
-            "boards/bench.py:Bench._programs_of",
             "boards/running_programs.py:*",
             "crashes/*:*",
             "images/elf.py:code",
@@ -203,7 +202,7 @@ _OTHER_PROGRAMS: Final = (
     ),
     Reason(
         "what applications say as the file of a bench has it, or by hand: the world chooses their words itself",
-        ("virtual/voice.py:*",),
+        ("virtual/speech.py:*", "virtual/voice.py:*"),
         ("unit/virtual",),
     ),
     Reason(
@@ -221,6 +220,7 @@ _OTHER_PROGRAMS: Final = (
             "virtual/nor.py:NorFlash.load",
             "virtual/nor.py:NorFlash.whole",
             "virtual/nor.py:fill",
+            "host/files.py:make_link",
             "virtual/serial_ports.py:*",
             "virtual/spec.py:*",
             "virtual/virtual_bench.py:*",
