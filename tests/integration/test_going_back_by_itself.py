@@ -16,6 +16,8 @@ from flashdeck.value import Value
 from flashdeck.verdict import Verdict
 from rig import PARTITION2, Rig, board, firmware, prepare, running, sha256
 
+pytestmark = pytest.mark.long
+
 BY_PORT = '[boards.left]\nprofile = "product"\nport = "1-1"\n'
 SAYS = 'says = [{ image = "flashdeck-test " }, { image = "flashdeck-part " }]\n'
 GOOD, BETTER = firmware("1.0.0"), firmware("1.0.1")

@@ -18,6 +18,8 @@ from flashdeck.model import Disposition, JobState, Snapshot
 from flashdeck_tui.store import Store
 from rig import APP1, WAIT_SECONDS, Rig, begun, board, firmware, prepare, running
 
+pytestmark = pytest.mark.long
+
 LEFT = '[boards.left]\nprofile = "product"\nserial = "A1"\n'
 RIGHT = '[boards.right]\nprofile = "product"\nserial = "B2"\n'
 SLOW = board("left", 1, serial="A1", timing="real", erase_time=0.02, word_time=0.0001)

@@ -16,6 +16,8 @@ from flashdeck.job_state import Queued, Waiting
 from flashdeck.model import Snapshot
 from rig import WAIT_SECONDS, Rig, board, firmware, prepare, running
 
+pytestmark = pytest.mark.long
+
 LEFT = '[boards.left]\nprofile = "product"\nserial = "TEST00000001"\n'
 
 

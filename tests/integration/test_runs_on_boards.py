@@ -23,6 +23,8 @@ from job_states import is_writing
 from junit_file import read_junit
 from rig import APP1, WAIT_SECONDS, Rig, board, firmware, prepare, running
 
+pytestmark = pytest.mark.long
+
 FLASHDECK = str(Path(sys.executable).with_name("flashdeck"))
 ON_APP = '[profiles.product.console]\nport = "app"\n'
 SAYS = '{ image = "flashdeck-test " }'
@@ -200,7 +202,6 @@ async def test_a_console_that_another_program_has_ends_it_with_13(root: Path) ->
         assert await rig.partition_of("left", len(GOOD)) == GOOD, "nothing was flashed"
 
 
-@pytest.mark.long
 async def test_a_console_that_is_released_meanwhile_ends_it_with_13(root: Path) -> None:
     async with talking(root) as rig:
         process = await begun(rig, "run", "app1", "good.bin", "--until", "NEVER", "--timeout", "5")
@@ -321,7 +322,6 @@ async def test_ctrl_c_gives_the_board_back_and_says_what_becomes_of_the_job(root
         assert any(isinstance(job.status, Cancelled) for job in snapshot.jobs)
 
 
-@pytest.mark.long
 async def test_in_a_take_it_uses_the_lease_that_is_there(root: Path) -> None:
     async with talking(root, "left", "right") as rig:
         words = (FLASHDECK, "--socket", str(rig.socket), "run", "app1", "good.bin", *UNTIL, "--board")

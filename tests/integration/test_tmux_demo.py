@@ -12,6 +12,8 @@ import pytest
 from leftovers import left_behind, processes_with
 from tmux_terminal import LOOK_AGAIN, PATIENCE, PROMPT, Terminal
 
+pytestmark = pytest.mark.long
+
 BOARDS = ("classic", "noread", "usbx")
 BUILD = re.compile(r"(?m)^ (make -C (\S+) app1|sh (\S+)/prebuilt\.sh) *$")
 """The line of the screen that says how to build."""
@@ -131,7 +133,6 @@ def test_closing_the_terminal_ends_demo_and_daemon(place: Path, shell: Terminal,
         time.sleep(LOOK_AGAIN)
 
 
-@pytest.mark.long
 def test_ctrl_z_stops_the_demo_its_daemon_goes_on_and_fg_brings_it_back(place: Path, shell: Terminal) -> None:
     shell.run(f"{SETTINGS}; flashdeck demo; echo status $?; {SETTINGS}")
     started(shell)

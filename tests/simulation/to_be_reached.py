@@ -279,7 +279,7 @@ TO_BE_REACHED: Final = (
         ),
     ),
     Reason(
-        "a board goes back by itself after a crash, crashes again, or must not, as it is held, taken, disarmed or "
+        "a board goes back by itself after a crash, crashes again, or must not, as it is on hold, taken, disarmed or "
         "flashed by hand",
         (
             "jobs/book.py:JobBook.go_back",
