@@ -24,6 +24,7 @@ from flashdeck.model import (
     Trouble,
 )
 from flashdeck.problems import KEPT_OPEN_HINT
+from flashdeck.verdict import Judgement, Verdict
 from flashdeck.words.contents import contents_state
 from flashdeck.words.tone import Phrase, Tone
 from flashdeck_tui.cli import words
@@ -55,6 +56,9 @@ from tui_scene import (
     partitions,
     running,
 )
+
+CRASHED = Judgement(verdict=Verdict.CRASHED, reason="HardFault", lines=("HardFault at 0x0",))
+"""The verdict on an image that does not run."""
 
 
 def now_of(store: Store, name: str) -> Phrase:
@@ -107,6 +111,7 @@ def bench_of(app1: Any, **fields: Any) -> Store:
             "app1 did not start: look at the board, or flash another build",
             Tone.BAD,
         ),
+        (bench_of(contents(verdict=CRASHED)), "does not run: HardFault (HardFault at 0x0) (app1)", Tone.BAD),
         (bench_of(contents(uncertain=True)), "uncertain: f reflashes (app1)", Tone.WAIT),
         (
             bench_of(
@@ -475,3 +480,13 @@ def test_what_was_erased_by_hand_is_called_erased_and_not_flashed() -> None:
     assert said[0] == "app1: erased 2 min ago; newest build is 1.0.2"
     said = [line.text for line in details(store, Selection(board="left", partition="app1"), NOW, KEYS)]
     assert "; erased 2 min ago by job 1" in said[0]
+
+
+def test_an_image_that_does_not_run_has_its_sign_and_no_advice_to_flash_it_again() -> None:
+    store = bench_of(contents(verdict=CRASHED))
+    assert version_of(store, "left") == "1.0.2 !"
+    told = " ".join(phrase.text for phrase in details(store, Selection(board="left"), NOW, KEYS))
+    assert "crashed: HardFault (HardFault at 0x0); its console tells more" in told
+    assert "reflashes" not in told
+    runs = bench_of(contents(verified=Verified.NO, verdict=Judgement(verdict=Verdict.RUNS)))
+    assert version_of(runs, "left") == "1.0.2 ok"

@@ -6,6 +6,7 @@ from flashdeck.job_state import Running
 from flashdeck.model import ArtifactState, BoardState, Contents, Disposition, PartitionState, Presence
 from flashdeck.problems import KEPT_OPEN_HINT
 from flashdeck.text import format_size
+from flashdeck.verdict import does_not_run
 from flashdeck.words.boards import armed_text, hold_text, lease_text, where_word
 from flashdeck.words.consoles import console_word
 from flashdeck.words.contents import BEING_FLASHED, contents_flaw, contents_name, contents_state, contents_text
@@ -115,7 +116,8 @@ def _flaws(store: Store, board: BoardState, keys: KeyNames) -> Iterator[Phrase]:
         job = store.active_job(Selection(board=board.name, partition=partition.name))
         if contents is not None and job is None and contents_flaw(contents, plain=bool(partition.alternate)):
             told = contents_text(contents, plain=bool(partition.alternate))
-            yield Phrase(f"{short_name(partition.name)}: {told.text}; {keys['flash']} reflashes", told.tone)
+            what_to_do = "its console tells more" if does_not_run(contents.verdict) else f"{keys['flash']} reflashes"
+            yield Phrase(f"{short_name(partition.name)}: {told.text}; {what_to_do}", told.tone)
         if partition.trouble:
             yield Phrase(f"{short_name(partition.name)}: build refused: {whole_text(partition.trouble)}", Tone.BAD)
         if partition.kept_open:
