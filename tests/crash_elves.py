@@ -15,7 +15,7 @@ ORIGIN: Final = 0x08020000
 IN_SYSTICK: Final = 0x080202B0
 """An instruction of `systick_handler`."""
 BEHIND_MAIN: Final = 0x080202A1
-"""Where `main` would return to, in `reset_handler`, with the Thumb bit."""
+"""The place that `main` would return to, in `reset_handler`, with the Thumb bit."""
 SYSTICK: Final = 0x080202A8
 """The first instruction of `systick_handler`."""
 

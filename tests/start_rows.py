@@ -18,7 +18,7 @@ A, P, U = Wiring.APP, Wiring.PATH, Wiring.ALONE
 
 
 class StartKind(StrEnum):
-    """What is peculiar to the order of events."""
+    """The thing that is peculiar to an order of events."""
 
     BEFORE_WAIT = "line before `wait`"
     BEFORE_OPEN = "line before the port is opened"
@@ -161,7 +161,7 @@ class StartRow:
     on: tuple[ConsoleSetup, ...]
     """Configurations with which it is as it is said."""
     old: tuple[StartDeed, ...] = ()
-    """What the old application does, while it runs."""
+    """The acts of the old application, while it runs."""
     loader: str = ""
     """Words of the bootloader, or of whoever speaks on that port, before the leave."""
     over_mark: str = ""
@@ -173,16 +173,16 @@ class StartRow:
     is_held: bool = False
     """True: another program opens the port first."""
     running: tuple[StartDeed, ...] = ()
-    """What the new application does."""
+    """The acts of the new application."""
     judged: tuple[StartDeed, ...] = ()
-    """What it does once there is a verdict."""
+    """Its acts once there is a verdict."""
     has_version: bool = True
     """False: nobody can know the version of the image."""
     waits_late: bool = False
     """True: `wait` is asked once there is a verdict."""
     answer: Verdict
     shown: Verdict | None = None
-    """What is shown in the end; None for the answer."""
+    """The verdict that is shown in the end; None for the answer."""
 
 
 def at(wirings: tuple[Wiring, ...], *, within: float = LONG, stays: float = 0.0) -> tuple[ConsoleSetup, ...]:

@@ -30,12 +30,12 @@ FAILURES: Final = {
     Verdict.SILENT: ErrorKind.SILENT,
     Verdict.ANOTHER_BUILD: ErrorKind.ANOTHER_BUILD,
 }
-"""What `wait` answers; nothing is wrong with all others."""
+"""The answers of `wait`; nothing is wrong with all others."""
 
 
 @dataclass(frozen=True, slots=True)
 class JudgedStart:
-    """What came of a start."""
+    """The outcome of a start."""
 
     row: StartRow
     board: str
@@ -52,7 +52,7 @@ class JudgedStart:
 
     @property
     def mistakes(self) -> Iterator[str]:
-        """What is wrong with it."""
+        """All that is wrong with it."""
         where = f"{self.row.kind.value}, {ROWS.index(self.row)}, on {self.board}"
         wanted = self.row.answer
         answer = self.answer.verdict if self.answer is not None else None

@@ -113,7 +113,7 @@ KINDS: Final[Mapping[str, tuple[int, Callable[[Random, str, Signs], Sequence[Say
     "a flood": (1, _flood),
     "its version again and again": (2, _loop),
 }
-"""What applications say, and how often each comes beside the others."""
+"""The kinds of speeches, and how often each comes beside the others."""
 
 
 def _lines(sayings: Sequence[Saying], at: float) -> Iterator[Said]:

@@ -6,7 +6,7 @@ from flashdeck.config import Board
 from flashdeck.errors import FlashdeckError
 from flashdeck.model import LogLevel
 from flashdeck.verdict import Judgement, does_not_run
-from flashdeck.words.verdicts import judgement_text
+from flashdeck.words.verdicts import judgement_story
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.state.hub import Hub
 
@@ -21,8 +21,7 @@ class LaterVerdicts:
     async def note(self, board: Board, judgement: Judgement, before: Judgement) -> None:
         """Let `judgement` take the place of the verdict `before` in all that it was given for; the log says so."""
         level = LogLevel.WARNING if does_not_run(judgement) else LogLevel.INFO
-        said = f" ({'; '.join(judgement.lines)})" if judgement.lines else ""
-        self._hub.log(f"{judgement_text(judgement)}{said}", level=level, board=board.name)
+        self._hub.log(judgement_story(judgement), level=level, board=board.name)
         for name in board.profile.partitions:
             contents = self._book.contents(board.name, name)
             if contents is None or contents.verdict is not before:

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping
 from flashdeck.errors import FlashdeckError
 from flashdeck.verdict import Judgement, Verdict
 from flashdeckd.consoles.console_reader import ConsoleReader
+from flashdeckd.consoles.start_judge import StartJudge
 
 
 class BoardHearing:
@@ -27,28 +28,30 @@ class BoardHearing:
     @property
     def is_under_way(self) -> bool:
         """See the base."""
-        reader = self._readers.get(self._name)
-        return self._unheard is not None or (reader is not None and reader.watch.judge is not None)
+        return self._unheard is not None or self._judge is not None
 
     @property
     def is_seen(self) -> bool:
         """See the base."""
-        reader = self._readers.get(self._name)
-        return reader is not None and reader.watch.judge is not None and reader.watch.judge.is_seen
+        judge = self._judge
+        return judge is not None and judge.is_seen
 
     @property
     def verdict(self) -> Judgement | None:
         """See the base."""
-        reader = self._readers.get(self._name)
-        judge = reader.watch.judge if reader is not None else None
+        judge = self._judge
         return judge.verdict if judge is not None else self._unheard
 
     @property
     def shown(self) -> Judgement | None:
         """See the base."""
-        reader = self._readers.get(self._name)
-        judge = reader.watch.judge if reader is not None else None
+        judge = self._judge
         return judge.shown if judge is not None else self._unheard
+
+    @property
+    def _judge(self) -> StartJudge | None:
+        reader = self._readers.get(self._name)
+        return reader.watch.judge if reader is not None else None
 
     async def drain(self) -> None:
         """See the base."""

@@ -43,10 +43,9 @@ def verdict_failure(judgement: Judgement, *, board: str, partition: str, image: 
     `partition` is "" where a board was only started again, and `image` where it was named already.
     """
     what = f"{partition} has {image or 'the image'}, and " if partition else ""
-    said = f" ({'; '.join(judgement.lines)})" if judgement.lines else ""
     return Failure(
         kind=KINDS[judgement.verdict],
-        message=f"board {board}: {what}{judgement_text(judgement)}{said}",
+        message=f"board {board}: {what}{judgement_story(judgement)}",
         hint=f"`flashdeck console {board} --since leave` shows what it said",
     )
 
@@ -57,3 +56,9 @@ def judgement_text(judgement: Judgement) -> str:
     if judgement.verdict is Verdict.RUNS and judgement.after is not None:
         word = f"{word}, {format_duration(judgement.after)} after the leave"
     return f"{word}: {judgement.reason}" if judgement.reason else word
+
+
+def judgement_story(judgement: Judgement) -> str:
+    """Return a verdict with its reason, and the lines that decided it."""
+    said = f" ({'; '.join(judgement.lines)})" if judgement.lines else ""
+    return f"{judgement_text(judgement)}{said}"
