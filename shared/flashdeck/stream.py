@@ -2,7 +2,8 @@
 
 import asyncio
 import contextlib
-import errno
+import socket
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +13,10 @@ from flashdeck.text import clean
 from flashdeck.whereabouts import START_HINT
 
 HELLO_TIMEOUT = 10.0
-"""Seconds that a daemon on this machine has to answer the first call."""
+"""Seconds that a daemon on this machine has to take a connection, and again to answer its first call."""
+
+FULL_PAUSE = 0.02
+"""Seconds until a daemon is asked again whose queue of connections is full."""
 
 
 class Stream(Protocol):
@@ -63,7 +67,11 @@ class SocketStream:
         """Connect to the socket at `path`; raises ConnectionFailedError of kind `unreachable` or `no-permission`."""
         shown = clean(str(path))
         try:
-            reader, writer = await asyncio.open_unix_connection(path, limit=limit)
+            reader, writer = await asyncio.open_unix_connection(sock=await connected_socket(path), limit=limit)
+        except BlockingIOError as error:
+            raise ConnectionFailedError(
+                f"the daemon at {shown} is busy: too many clients connect at once", hint="try again"
+            ) from error
         except PermissionError as error:
             raise ConnectionFailedError(
                 f"no permission to connect to {shown}",
@@ -92,10 +100,30 @@ class SocketStream:
             await self.writer.wait_closed()
 
 
+async def connected_socket(path: Path) -> socket.socket:
+    """Return a socket that is connected to the one at `path`. Raises OSError; BlockingIOError where it stays full.
+
+    A Unix socket that does not block answers EAGAIN where the other one's queue of connections is full. asyncio takes
+    that for a connection under way, and it never comes.
+    """
+    connecting = socket.socket(socket.AF_UNIX)
+    try:
+        connecting.settimeout(0)
+        latest = time.monotonic() + HELLO_TIMEOUT
+        while True:
+            try:
+                connecting.connect(str(path))
+            except BlockingIOError:
+                if time.monotonic() > latest:
+                    raise
+                await asyncio.sleep(FULL_PAUSE)
+            else:
+                return connecting
+    except BaseException:
+        connecting.close()
+        raise
+
+
 def broken(where: str, error: OSError) -> ConnectionFailedError:
     """Return the error of a stream that has ended with one."""
-    if error.errno in (errno.ENOTCONN, errno.EINVAL):  # a write, a read of what asyncio calls open where it was EAGAIN
-        return ConnectionFailedError(
-            f"the daemon at {where} is busy: too many clients connect at once", hint="try again"
-        )
     return ConnectionFailedError(f"the connection to {where} broke: {error}", hint=START_HINT)

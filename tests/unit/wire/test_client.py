@@ -7,7 +7,7 @@ import json
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ from flashdeck.model import Event, Snapshot
 from flashdeck.value import Value
 from flashdeckd.server.server import Server
 from flashdeckd.state.hub import Hub
+from idle_loop import until_nothing_is_ready
 from unit.wire.peer import board, is_there, job, make_hub
 
 
@@ -215,7 +216,7 @@ async def test_a_closed_door_is_no_permission(path: Path, monkeypatch: pytest.Mo
     async def refuse(*_args: object, **_kwargs: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(asyncio, "open_unix_connection", refuse)
+    monkeypatch.setattr(stream, "connected_socket", refuse)
     with pytest.raises(ConnectionFailedError, match=str(path)) as caught:
         await Client.connect(path, client="test")
     assert caught.value.kind is ErrorKind.NO_PERMISSION
@@ -488,7 +489,9 @@ def test_the_client_loads_nothing_beyond_msgspec_and_the_standard_library() -> N
     assert set(loaded.stdout.split()) <= allowed
 
 
-async def test_where_too_many_connect_at_once_the_daemon_is_busy_and_not_to_be_started(path: Path) -> None:
+@contextlib.contextmanager
+def full(path: Path) -> Generator[socket.socket]:
+    """A socket whose queue of connections is full."""
     with socket.socket(socket.AF_UNIX) as listener, contextlib.ExitStack() as waiting:
         listener.bind(str(path))
         listener.listen(0)
@@ -497,8 +500,30 @@ async def test_where_too_many_connect_at_once_the_daemon_is_busy_and_not_to_be_s
                 client = waiting.enter_context(socket.socket(socket.AF_UNIX))
                 client.settimeout(0)
                 client.connect(str(path))
-        with pytest.raises(ConnectionFailedError, match="busy: too many clients connect at once"):
-            await Client.connect(path, client="test")
+        yield listener
+
+
+async def test_where_too_many_connect_at_once_the_daemon_is_busy_and_not_to_be_started(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stream, "HELLO_TIMEOUT", 2 * stream.FULL_PAUSE)
+    with full(path), pytest.raises(ConnectionFailedError, match="busy: too many clients connect at once"):
+        await Client.connect(path, client="test")
+
+
+async def test_whoever_comes_while_others_wait_gets_in_once_they_are_taken(path: Path) -> None:
+    with full(path) as listener, contextlib.ExitStack() as taken:
+        opening = asyncio.create_task(stream.SocketStream.open(path, limit=rpc.MAX_LINE))
+        await until_nothing_is_ready()
+        assert not opening.done()
+        while not opening.done():
+            listener.settimeout(0)
+            with contextlib.suppress(BlockingIOError):
+                taken.enter_context(listener.accept()[0])
+            await asyncio.sleep(0)
+        opened = await opening
+        opened.writer.close()
+        await opened.closed()
 
 
 async def test_whoever_is_turned_away_at_once_hears_why(tmp_path: Path) -> None:

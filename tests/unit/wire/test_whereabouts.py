@@ -1,13 +1,13 @@
 """A daemon is found at each place of ours; where it is at none of them, all are named, and what to do."""
 
-import asyncio
 import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from flashdeck import paths
+from flashdeck import paths, stream
 from flashdeck.errors import ConnectionFailedError
 from flashdeck.stream import START_HINT
 from flashdeck.whereabouts import LONGEST_LOCK, Whereabouts
@@ -140,13 +140,13 @@ async def test_one_that_may_not_be_used_is_told_where_no_other_is_there(
     root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     where = Whereabouts.of(environ=environ(root))
-    real = asyncio.open_unix_connection
+    real = stream.connected_socket
 
-    async def denied(path: Path, **keys: int) -> object:
+    async def denied(path: Path) -> socket.socket:
         if path == where.places[0]:
             raise PermissionError
-        return await real(path, **keys)
+        return await real(path)
 
-    monkeypatch.setattr(asyncio, "open_unix_connection", denied)
+    monkeypatch.setattr(stream, "connected_socket", denied)
     with pytest.raises(ConnectionFailedError, match="no permission"):
         await where.connect(client="test")
