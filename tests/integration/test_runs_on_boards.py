@@ -21,7 +21,7 @@ from flashdeck.job_state import Cancelled, Canceller, Done, Running, WaitFor, Wa
 from flashdeck.model import JobState, Snapshot
 from job_states import is_writing
 from junit_file import read_junit
-from rig import APP1, WAIT_SECONDS, Rig, board, firmware, prepare, running
+from rig import APP1, SLOW, WAIT_SECONDS, Rig, board, firmware, prepare, running
 
 pytestmark = pytest.mark.long
 
@@ -30,6 +30,8 @@ ON_APP = '[profiles.product.console]\nport = "app"\n'
 SAYS = '{ image = "flashdeck-test " }'
 SAYS_MORE = SAYS + ', { after = "20ms", text = "adc 512\\r\\n" }'
 SAYS_PROMPT = SAYS + ', { after = "20ms", text = "> " }'
+LARGE = 100_000
+"""Bytes of an image whose flash takes its time on a slow board: a command ends in the middle of it."""
 GOOD, BAD = firmware("PASS 1"), firmware("FAIL and PASS")
 UNTIL = ("--until", "PASS", "--timeout", str(WAIT_SECONDS))
 
@@ -286,8 +288,8 @@ async def test_a_run_that_is_killed_gives_its_board_back_and_leaves_no_job_that_
 
 
 async def test_a_run_that_is_killed_while_it_flashes_lets_the_flash_go_on(root: Path) -> None:
-    (root / "large.bin").write_bytes(large := firmware("PASS 2", size=60_000))
-    async with talking(root, timing="real") as rig:
+    (root / "large.bin").write_bytes(large := firmware("PASS 2", size=LARGE))
+    async with talking(root, **SLOW) as rig:
         process = await begun(rig, "run", "app1", "large.bin", *UNTIL)
         await rig.until(any_job(is_writing))
         process.kill()
@@ -299,8 +301,8 @@ async def test_a_run_that_is_killed_while_it_flashes_lets_the_flash_go_on(root: 
 
 
 async def test_ctrl_c_gives_the_board_back_and_says_what_becomes_of_the_job(root: Path) -> None:
-    (root / "large.bin").write_bytes(large := firmware("PASS 2", size=60_000))
-    async with talking(root, timing="real") as rig:
+    (root / "large.bin").write_bytes(large := firmware("PASS 2", size=LARGE))
+    async with talking(root, **SLOW) as rig:
         process = await begun(rig, "run", "app1", "large.bin", *UNTIL)
         await rig.until(any_job(is_writing))
         process.send_signal(signal.SIGINT)
