@@ -67,6 +67,11 @@ class Ended:
     def json(self) -> Any:
         return json.loads(self.out)
 
+    @property
+    def lines(self) -> list[str]:
+        """The lines that are not empty: see `console_entries.said`."""
+        return [line for line in self.out.splitlines() if line]
+
 
 async def begun(rig: Rig, *words: str) -> asyncio.subprocess.Process:
     return await asyncio.create_subprocess_exec(
@@ -106,7 +111,7 @@ def waits_for_board(job: JobState) -> bool:
 async def test_it_ends_with_0_at_the_line_and_the_board_is_free_then(root: Path) -> None:
     async with talking(root) as rig:
         done = await run(rig, "app1", "good.bin", "--board", "left", *UNTIL)
-        assert (done.code, done.out) == (0, "flashdeck-test PASS 1\n"), done.err
+        assert (done.code, done.lines) == (0, ["flashdeck-test PASS 1"]), done.err
         assert "passed after" in done.err
         assert is_free(await rig.client.call(api.GetStatus()))
         assert await rig.partition_of("left", len(GOOD)) == GOOD
@@ -131,7 +136,7 @@ async def test_an_image_that_is_there_already_is_started_anew_and_no_older_line_
 async def test_a_line_of_fail_counts_before_one_of_until(root: Path) -> None:
     async with talking(root) as rig:
         done = await run(rig, "app1", "bad.bin", *UNTIL, "--fail", "HardFault", "--fail", "FAIL", "--junit", "r.xml")
-        assert (done.code, done.out) == (14, "flashdeck-test FAIL and PASS\n")
+        assert (done.code, done.lines) == (14, ["flashdeck-test FAIL and PASS"])
         assert "it said \"flashdeck-test FAIL and PASS\", which is a failure ('FAIL')" in done.err
         suites = read_junit(root / "r.xml")
         assert (suites.tag, suites.get("tests"), suites.get("failures"), suites.get("errors")) == (
@@ -237,7 +242,7 @@ async def test_two_boards_at_once_of_which_one_fails(root: Path) -> None:
         await rig.client.call(hangs)
         done = await run(rig, "app1", "good.bin", "--board", "*", *UNTIL, "--junit", "r.xml")
         assert done.code == 10, done.err
-        lines = done.out.splitlines()
+        lines = done.lines
         assert lines[0] == "left: flashdeck-test PASS 1"
         table = [line.split() for line in lines if line.startswith(("BOARD", "left ", "right "))]
         assert [row[:3] for row in table] == [
