@@ -40,7 +40,7 @@ def console(on_crash: str = '"rollback"', *, within: str = "30s", stays: str = "
 
 
 def put_down(root: Path, profile: str, *, enter: str = '"detach"', **port: str) -> None:
-    bench = board("left", start="dfu", **(port or {"serial_port": "plain"})) + SAYS
+    bench = board("left", 1, start="dfu", **(port or {"serial_port": "plain"})) + SAYS
     prepare(root, boards=BY_PORT, bench=bench, profile=profile, enter=enter)
 
 
