@@ -1,6 +1,6 @@
 """For all tests: searches by hypothesis have no deadline, because a loaded machine is no fault of the code.
 
-What a storm has counted is shown at the end of a run.
+What a storm has counted is shown at the end of a run. Signals mean what they mean, also where the tests run by nohup.
 """
 
 from collections.abc import Iterator
@@ -9,10 +9,12 @@ import pytest
 from hypothesis import settings
 
 import forked_daemons
+from inherited_signals import heard_again
 from storm_tally import SHOWN
 
 settings.register_profile("flashdeck", deadline=None)
 settings.load_profile("flashdeck")
+heard_again()
 
 
 @pytest.fixture(scope="session", autouse=True)

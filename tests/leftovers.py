@@ -1,6 +1,7 @@
-"""What a program that was to clean up after itself has left: files in its temporary directory, and processes."""
+"""What a program that was to clean up after itself has left, and what one has open: read of the kernel."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 
@@ -16,6 +17,15 @@ def processes_with(variable: str, value: str) -> list[str]:
     return [
         _read(process / "comm").strip() for process in _processes() if wanted in f"\0{_read(process / 'environ')}\0"
     ]
+
+
+def open_files(pid: int) -> list[str]:
+    """The names of the files that a process has open; it may close some of them meanwhile."""
+    found: list[str] = []
+    for link in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            found.append(str(link.readlink()))
+    return found
 
 
 def _processes() -> list[Path]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from console_entries import said
 from flashdeck import api
 from flashdeck.console_kinds import ConsoleCondition, ConsoleKind
 from flashdeck.errors import ErrorKind, RemoteError
@@ -42,10 +43,6 @@ async def read(rig: Rig, *, until: str, since_leave: bool = True) -> list[Consol
         if any(until in entry.text for entry in found):
             return found
     raise AssertionError([entry.text for entry in found])
-
-
-def said(entries: list[ConsoleEntry]) -> list[str]:
-    return [entry.text for entry in entries if entry.kind is ConsoleKind.LINE]
 
 
 async def test_each_flash_is_followed_by_what_the_new_image_says(tmp_path: Path) -> None:

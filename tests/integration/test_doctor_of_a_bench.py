@@ -11,7 +11,7 @@ from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.job_state import Done, Running
 from flashdeck.model import Presence
 from job_states import phase_of
-from rig import WAIT_SECONDS, Rig, firmware, prepare, running
+from rig import SLOW, WAIT_SECONDS, Rig, firmware, prepare, running
 
 FIRST = firmware("1.0.0")
 LEFT = '[boards.left]\nprofile = "product"\nserial = "TEST00000001"\n'
@@ -35,8 +35,10 @@ def bench_board(
     port: int = 1,
     timing: str = "none",
     start: str = "dfu",
+    **times: float,
 ) -> str:
-    return BENCH.format(name=name, model=model, serial=serial, port=port, timing=timing, start=start)
+    lines = "".join(f"{name} = {seconds}\n" for name, seconds in times.items())
+    return BENCH.format(name=name, model=model, serial=serial, port=port, timing=timing, start=start) + lines
 
 
 async def examine(rig: Rig, *boards: str) -> Diagnosis:
@@ -72,9 +74,10 @@ async def test_after_a_flash_it_knows_what_the_flash_has_proved(root: Path) -> N
 
 
 async def test_a_board_whose_job_runs_is_not_disturbed(root: Path) -> None:
-    prepare(root, boards=LEFT, bench=bench_board(timing="real"), profile="leave = false\n")
+    bench = bench_board(timing="real", erase_time=SLOW["erase_time"], word_time=SLOW["word_time"])
+    prepare(root, boards=LEFT, bench=bench, profile="leave = false\n")
     async with running(root) as rig:
-        image = firmware("1.0.0", size=390_000)
+        image = firmware("1.0.0", size=60_000)
         sha256 = (await rig.client.upload("a.bin", image)).sha256
         await rig.client.call(api.Flash(partition="app1", sha256=sha256))
         await rig.until(

@@ -4,7 +4,7 @@ import asyncio
 import os
 import re
 import signal
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 
 import rig as rigs
 from forked_daemons import ForkedProcess, forks_for
+from leftovers import open_files
 from rig import LOOK_AGAIN, WAIT_SECONDS, Rig, board, firmware, prepare, start
 
 LEFT = '[boards.left]\nprofile = "product"\nserial = "TEST00000001"\n'
@@ -53,16 +54,10 @@ def seen(rig: Rig) -> dict[str, object]:
         "terminal": (process / "stat").read_text().rpartition(")")[2].split()[TERMINAL],
         "limits": (process / "limits").read_text(),
         "status": [line for line in (process / "status").read_text().splitlines() if line.startswith(STATUS)],
-        "open": sorted(without_numbers(name, rig.root) for name in open_files(process)),
+        "open": sorted(without_numbers(name, rig.root) for name in open_files(pid)),
         "libraries": {name for name in mapped if "lib-dynload" not in name},  # Python's own, each where it is imported
         "child": (rig.root / "said").read_text().replace(str(rig.root), "ROOT"),
     }
-
-
-def open_files(process: Path) -> Iterator[str]:
-    for link in (process / "fd").iterdir():
-        with suppress(FileNotFoundError):  # it was closed meanwhile
-            yield str(link.readlink())
 
 
 def without_numbers(text: str, root: Path) -> str:
@@ -85,19 +80,21 @@ async def test_nobody_can_tell_which_is_which(root: Path, monkeypatch: pytest.Mo
             running.push_async_callback(rig.stop)
             await works(rig)
             both.append(rig)
-        forked, other = both
-        await until_at_rest(forked, other)
-        assert seen(forked) == seen(other)
-        assert "HOME=/set/before/it/starts" in str(seen(forked)["child"])
+        forked, other = await at_rest(*both)
+        assert forked == other
+        assert "HOME=/set/before/it/starts" in str(forked["child"])
         assert [await rig.stop(signal.SIGTERM) for rig in both] == [0, 0]
 
 
-async def until_at_rest(one: Rig, other: Rig) -> None:
-    """Wait until nothing can be seen of what only one of them is doing, as a file that it has open for a moment."""
+async def at_rest(one: Rig, other: Rig) -> tuple[dict[str, object], dict[str, object]]:
+    """Return both once nothing is seen of what only one of them is doing, as a file that it has open for a moment."""
+    both = seen(one), seen(other)
     with suppress(TimeoutError):
         async with asyncio.timeout(WAIT_SECONDS):
-            while seen(one) != seen(other):  # noqa: ASYNC110 - nobody tells of that
-                await asyncio.sleep(LOOK_AGAIN)
+            while both[0] != both[1]:
+                await asyncio.sleep(LOOK_AGAIN)  # nobody tells of that
+                both = seen(one), seen(other)
+    return both
 
 
 async def test_it_is_killed_like_any_other(root: Path) -> None:

@@ -63,7 +63,7 @@ async def see_a_flash(browser: Browser, rig: Rig, it: Served) -> None:
     page = await browser.open(it.url)
     await page.until(lambda shown: "left" in shown and "read-only" in shown)
     (screen,) = await it.until_screens(1)
-    data = firmware("1.0.1", size=100_000)
+    data = firmware("1.0.1", size=200_000)  # a browser on a busy machine draws seldom
     rig.build(data)
     await page.until(lambda shown: "%" in shown)  # while it runs
     await rig.wait(data=data)

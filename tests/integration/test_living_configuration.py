@@ -16,14 +16,14 @@ from flashdeck.errors import ErrorKind, RemoteError
 from flashdeck.job_state import Cancelled, Done, Failed, Phase, Running, Waiting, Written
 from flashdeck.model import Disposition, JobState, Snapshot
 from flashdeck_tui.store import Store
-from rig import APP1, WAIT_SECONDS, Rig, begun, board, firmware, prepare, running
+from rig import APP1, SLOW, WAIT_SECONDS, Rig, begun, board, firmware, prepare, running
 
 pytestmark = pytest.mark.long
 
 LEFT = '[boards.left]\nprofile = "product"\nserial = "A1"\n'
 RIGHT = '[boards.right]\nprofile = "product"\nserial = "B2"\n'
-SLOW = board("left", 1, serial="A1", timing="real", erase_time=0.02, word_time=0.0001)
-"""With images of hundreds of kilobytes: there is time to do something in the middle of a flash."""
+SLOW_LEFT = board("left", 1, serial="A1", **SLOW)
+"""With images of tens of kilobytes, and of hundreds where it is not waited for their end."""
 BENCH = board("left", 1, serial="A1") + board("right", 2, serial="B2")
 APP1_TABLE = '[profiles.product.partitions.app1]\naddress = 0x08020000\nsize = "384K"\n'
 
@@ -161,7 +161,7 @@ async def test_a_reply_means_done(root: Path) -> None:
 async def test_a_removed_boards_job_ends_at_its_next_safe_point_and_its_queue_with_the_reason(
     root: Path,
 ) -> None:
-    prepare(root, boards=LEFT + RIGHT, bench=SLOW)
+    prepare(root, boards=LEFT + RIGHT, bench=SLOW_LEFT)
     async with running(root) as rig:
         await rig.client.call(api.Hold(boards=("right",), reason="mine"))
         rig.build(firmware("1.0.0", size=300_000))
@@ -183,10 +183,10 @@ async def test_a_removed_boards_job_ends_at_its_next_safe_point_and_its_queue_wi
 
 
 async def test_a_board_that_is_renamed_while_it_is_flashed_keeps_all_that_it_had(root: Path) -> None:
-    prepare(root, boards=LEFT, bench=SLOW)
+    prepare(root, boards=LEFT, bench=SLOW_LEFT)
     async with running(root) as rig:
         await rig.client.call(api.Disarm(boards=("left",)))
-        rig.build(firmware("1.0.0", size=200_000))
+        rig.build(firmware("1.0.0", size=60_000))
         rig.build(firmware("1.0.0", base=0x08080000), name="APP2.bin")
         await until(rig, lambda seen: len(seen.artifacts) == 2)
         for partition in ("app1", "partition2"):
@@ -455,7 +455,7 @@ async def test_a_settle_time_that_changes_while_a_file_is_being_written_counts_f
 @pytest.mark.parametrize(("phase", "name"), [("erase", "left"), ("write", "left"), ("write", "renamed")])
 async def test_protected_that_is_added_while_a_job_runs_there_stops_it(root: Path, phase: str, name: str) -> None:
     """`name` is the one that the board has in the same new configuration."""
-    prepare(root, boards=LEFT, bench=SLOW)
+    prepare(root, boards=LEFT, bench=SLOW_LEFT)
     async with running(root) as rig:
         data = firmware("1.0.0", size=380_000)
         rig.build(data)
@@ -545,7 +545,7 @@ async def test_auto_and_guards_take_effect_at_once(root: Path) -> None:
 
 
 async def test_a_job_on_a_partition_that_is_removed_ends_and_one_that_waits_says_why(root: Path) -> None:
-    prepare(root, boards=LEFT, bench=SLOW)
+    prepare(root, boards=LEFT, bench=SLOW_LEFT)
     async with running(root) as rig:
         rig.build(firmware("1.0.0", size=300_000))
         wait = asyncio.ensure_future(rig.waited(api.Wait(partition="app1", timeout=WAIT_SECONDS)))
@@ -589,9 +589,9 @@ async def test_boards_toml_that_is_edited_by_hand_counts(root: Path) -> None:
 
 
 async def test_a_job_that_runs_ends_under_the_configuration_that_it_began_with(root: Path) -> None:
-    prepare(root, boards=LEFT, bench=SLOW)
+    prepare(root, boards=LEFT, bench=SLOW_LEFT)
     async with running(root) as rig:
-        data = firmware("1.0.0", size=300_000)
+        data = firmware("1.0.0", size=80_000)
         rig.build(data)
         job = await is_writing(rig)
         edit(rig, MOVED)

@@ -10,7 +10,7 @@ from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.job_state import Cancelled, Done, Failed, Verified, Waiting
 from flashdeck.model import JobState, Presence, Snapshot
 from job_states import is_writing
-from rig import APP1, PARTITION2, Rig, firmware, running, sha256
+from rig import APP1, PARTITION2, SLOW, Rig, firmware, running, sha256
 
 CONFIG = """
 [profiles.gadget]
@@ -51,6 +51,7 @@ serial = "GADGET000001"
 runtime = true
 port = 1
 timing = "{timing}"
+word_time = {word_time}
 attach_time = 0.01
 attributes = {attributes}
 """
@@ -75,7 +76,8 @@ SMALL = firmware("1.0.0", size=5000, stack=0x20005000)
 async def rig(root: Path, request: pytest.FixtureRequest) -> AsyncIterator[Rig]:
     timing, attributes = getattr(request, "param", ("none", NOT_TOLERANT))
     (root / "config.toml").write_text(CONFIG)
-    (root / "bench.toml").write_text((GADGET + PILL).format(timing=timing, attributes=attributes))
+    keys = {"timing": timing, "word_time": SLOW["word_time"], "attributes": attributes}
+    (root / "bench.toml").write_text((GADGET + PILL).format(**keys))
     async with running(root) as rig:
         yield rig
 

@@ -67,7 +67,7 @@ def test_what_it_flashes_is_there_and_every_answer_has_a_type(standing: Standing
     assert [board.name for board in bench.boards("l*")] == ["left"]
     assert bench.devices() == ()
     assert {board.name for board in bench.status().boards} == {"left", "right"}
-    assert bench.history("left", partition="app1")[-1].id == row.job.id
+    assert row.job.id in [job.id for job in bench.history("left", partition="app1")]
     assert [name_of(job.status) for job in bench.jobs("left", statuses=["done"])][:1] == ["done"]
     (plan,) = bench.plan("app1", TWO, boards="left")
     assert plan.steps

@@ -21,7 +21,7 @@ from flashdeck.job_state import Cancelled, Canceller, Done, Running, WaitFor, Wa
 from flashdeck.model import JobState, Snapshot
 from job_states import is_writing
 from junit_file import read_junit
-from rig import APP1, WAIT_SECONDS, Rig, board, firmware, prepare, running
+from rig import APP1, SLOW, WAIT_SECONDS, Rig, board, firmware, prepare, running
 
 pytestmark = pytest.mark.long
 
@@ -30,6 +30,8 @@ ON_APP = '[profiles.product.console]\nport = "app"\n'
 SAYS = '{ image = "flashdeck-test " }'
 SAYS_MORE = SAYS + ', { after = "20ms", text = "adc 512\\r\\n" }'
 SAYS_PROMPT = SAYS + ', { after = "20ms", text = "> " }'
+LARGE = 100_000
+"""Bytes of an image whose flash takes its time on a slow board: a command ends in the middle of it."""
 GOOD, BAD = firmware("PASS 1"), firmware("FAIL and PASS")
 UNTIL = ("--until", "PASS", "--timeout", str(WAIT_SECONDS))
 
@@ -64,6 +66,11 @@ class Ended:
     @property
     def json(self) -> Any:
         return json.loads(self.out)
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines that are not empty: see `console_entries.said`."""
+        return [line for line in self.out.splitlines() if line]
 
 
 async def begun(rig: Rig, *words: str) -> asyncio.subprocess.Process:
@@ -104,7 +111,7 @@ def waits_for_board(job: JobState) -> bool:
 async def test_it_ends_with_0_at_the_line_and_the_board_is_free_then(root: Path) -> None:
     async with talking(root) as rig:
         done = await run(rig, "app1", "good.bin", "--board", "left", *UNTIL)
-        assert (done.code, done.out) == (0, "flashdeck-test PASS 1\n"), done.err
+        assert (done.code, done.lines) == (0, ["flashdeck-test PASS 1"]), done.err
         assert "passed after" in done.err
         assert is_free(await rig.client.call(api.GetStatus()))
         assert await rig.partition_of("left", len(GOOD)) == GOOD
@@ -129,7 +136,7 @@ async def test_an_image_that_is_there_already_is_started_anew_and_no_older_line_
 async def test_a_line_of_fail_counts_before_one_of_until(root: Path) -> None:
     async with talking(root) as rig:
         done = await run(rig, "app1", "bad.bin", *UNTIL, "--fail", "HardFault", "--fail", "FAIL", "--junit", "r.xml")
-        assert (done.code, done.out) == (14, "flashdeck-test FAIL and PASS\n")
+        assert (done.code, done.lines) == (14, ["flashdeck-test FAIL and PASS"])
         assert "it said \"flashdeck-test FAIL and PASS\", which is a failure ('FAIL')" in done.err
         suites = read_junit(root / "r.xml")
         assert (suites.tag, suites.get("tests"), suites.get("failures"), suites.get("errors")) == (
@@ -235,7 +242,7 @@ async def test_two_boards_at_once_of_which_one_fails(root: Path) -> None:
         await rig.client.call(hangs)
         done = await run(rig, "app1", "good.bin", "--board", "*", *UNTIL, "--junit", "r.xml")
         assert done.code == 10, done.err
-        lines = done.out.splitlines()
+        lines = done.lines
         assert lines[0] == "left: flashdeck-test PASS 1"
         table = [line.split() for line in lines if line.startswith(("BOARD", "left ", "right "))]
         assert [row[:3] for row in table] == [
@@ -286,8 +293,8 @@ async def test_a_run_that_is_killed_gives_its_board_back_and_leaves_no_job_that_
 
 
 async def test_a_run_that_is_killed_while_it_flashes_lets_the_flash_go_on(root: Path) -> None:
-    (root / "large.bin").write_bytes(large := firmware("PASS 2", size=60_000))
-    async with talking(root, timing="real") as rig:
+    (root / "large.bin").write_bytes(large := firmware("PASS 2", size=LARGE))
+    async with talking(root, **SLOW) as rig:
         process = await begun(rig, "run", "app1", "large.bin", *UNTIL)
         await rig.until(any_job(is_writing))
         process.kill()
@@ -299,8 +306,8 @@ async def test_a_run_that_is_killed_while_it_flashes_lets_the_flash_go_on(root: 
 
 
 async def test_ctrl_c_gives_the_board_back_and_says_what_becomes_of_the_job(root: Path) -> None:
-    (root / "large.bin").write_bytes(large := firmware("PASS 2", size=60_000))
-    async with talking(root, timing="real") as rig:
+    (root / "large.bin").write_bytes(large := firmware("PASS 2", size=LARGE))
+    async with talking(root, **SLOW) as rig:
         process = await begun(rig, "run", "app1", "large.bin", *UNTIL)
         await rig.until(any_job(is_writing))
         process.send_signal(signal.SIGINT)

@@ -16,8 +16,8 @@ INTO_THE_BACKGROUND = 'bg; while jobs >~/jobs; grep -q Running ~/jobs; do sleep 
 """A screen that the shell does not know to be stopped again could stop itself right after an `fg`."""
 
 
-def suspended(shell: Terminal) -> None:
-    assert "Stopped" in shell.until_given_back()
+def suspended(shell: Terminal, title: str | None = None) -> None:
+    assert "Stopped" in shell.until_given_back(title)
 
 
 def back(shell: Terminal) -> None:
@@ -41,8 +41,7 @@ def test_ctrl_z_gives_the_terminal_back_and_fg_brings_the_screen_back(shell: Ter
     shell.until(lambda _: shell.fact("pane_title") == "flashdeck: not connected", what="the title")
     for turn in ("1st", "2nd", "3rd"):  # each time anew
         shell.press("C-z")
-        suspended(shell)
-        assert shell.fact("pane_title") == title
+        suspended(shell, title)
         shell.run(f"{INTO_THE_BACKGROUND} {turn}")  # where a screen stops again, and draws nothing
         shell.until(f"has stopped {turn}")
         shell.until_given_back(title)

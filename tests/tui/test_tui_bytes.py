@@ -13,7 +13,7 @@ from textual.widgets import Input
 import screen_in_steps
 from flashdeck_tui.settings import FRAMES_OVER_SSH
 from flashdeck_tui.store import Selection
-from pseudo_terminal import OnTerminal
+from pseudo_terminal import PATIENCE, OnTerminal
 from screen_in_steps import BEGIN, END, FLASH_SECONDS
 from tui_scene import make_app
 
@@ -87,8 +87,12 @@ def test_over_ssh_a_held_key_makes_few_pictures_a_second() -> None:
     for _ in range(200):
         app.types(b"\x0c")  # Ctrl-L draws all of it anew
         app.reads(0.01)
+    while app.seen.count(SYNC, before) < 2:
+        seen = len(app.seen)
+        app.reads(PATIENCE)
+        assert len(app.seen) > seen, "it draws, sooner or later"
     seconds = time.monotonic() - began
-    assert 2 <= app.seen.count(SYNC, before) <= FRAMES_OVER_SSH * seconds + 2
+    assert app.seen.count(SYNC, before) <= FRAMES_OVER_SSH * seconds + 2
     app.process.send_signal(signal.SIGTERM)
     app.until(b"\x1b[?1049l")
     assert app.ended() == 128 + signal.SIGTERM

@@ -22,6 +22,8 @@ from needed_tools import need
 
 SECONDS = 60.0
 """Bounds a broken test, and the patience of completion: a busy machine is no silent daemon."""
+PATIENT = f"from flashdeck_tui.tab_key import live_words; live_words.PATIENCE = {SECONDS}"
+"""Code that gives completion that patience, by a module that every answer with names imports."""
 MOST_TIMES = 3
 """Times the cost of importing click that one answer may cost."""
 TRIES = 5
@@ -48,8 +50,7 @@ def home(tmp_path: Path) -> Path:
     """A directory with the program `flashdeck` in `bin`, and a file to complete."""
     (tmp_path / "bin").mkdir()
     program = tmp_path / "bin" / "flashdeck"
-    patient = f"from flashdeck_tui.tab_key import live_words; live_words.PATIENCE = {SECONDS}"
-    code = f"import sys; {patient}; from flashdeck_tui.cli import main; sys.exit(main())"
+    code = f"import sys; {PATIENT}; from flashdeck_tui.cli import main; sys.exit(main())"
     program.write_text(f"#!/bin/sh\nexec '{sys.executable}' -c '{code}' \"$@\"\n")
     program.chmod(0o755)
     (tmp_path / "firmware.hex").touch()
@@ -224,7 +225,7 @@ def asking(asked: CannedDaemon) -> Iterator[Callable[[str], list[str]]]:
     with pytest.MonkeyPatch.context() as patch:
         for name, value in more.items():
             patch.setenv(name, value)
-        main = "from flashdeck_tui.cli import main; code = main(); "
+        main = f"{PATIENT}; from flashdeck_tui.cli import main; code = main(); "
         yield lambda after: [sys.executable, "-c", main + after]
 
 

@@ -17,7 +17,7 @@ class FakeSysfs:
         self._addresses = 0
 
     def plug(self, path: str, **attributes: str) -> Path:
-        """Adds a DFU device and all above it."""
+        """Adds a DFU device and all above it; whoever lists devices meanwhile sees it once it is whole."""
         directory = self.root / "devices"
         for name in path.split("/"):
             directory /= name
@@ -33,9 +33,10 @@ class FakeSysfs:
             "serial": "336E36833233",
             "product": "DFU in FS Mode",
         }
-        for name, value in (defaults | attributes).items():
-            (directory / name).write_bytes(value.encode() + b"\n")
         (directory / "descriptors").write_bytes(DEVICE + DFU_INTERFACE)
+        known = defaults | attributes
+        for name in sorted(known, key="idVendor".__eq__):  # that one last: `devices` finds it by that
+            (directory / name).write_bytes(known[name].encode() + b"\n")
         return directory
 
     def name_interface(self, directory: Path, name: str | bytes, number: int = 0, configuration: int = 1) -> None:

@@ -119,10 +119,19 @@ async def test_a_silent_client_is_closed(hub: Hub, path: Path) -> None:
         assert await client.at_end()
 
 
-async def test_the_time_for_hello_does_not_end_a_greeted_connection(hub: Hub, path: Path) -> None:
-    async with Server(hub, {}, hello_timeout=0.2).listening(path), peer(path) as client:
+async def test_the_time_for_hello_does_not_end_a_greeted_connection(
+    hub: Hub, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loop, passed = asyncio.get_running_loop(), 0.0
+    real = loop.time
+    monkeypatch.setattr(loop, "time", lambda: real() + passed)
+    async with Server(hub, {}, hello_timeout=ENDLESS).listening(path), peer(path) as client:
         async with peer(path, hello=False) as silent:
-            assert await silent.at_end()  # connected later, so the other one's time is over as well
+            ended = asyncio.create_task(silent.at_end())
+            while not ended.done():
+                passed += ENDLESS  # for whoever is connected by now, so for the other one as well
+                await asyncio.sleep(0)
+            assert await ended
         assert await status(client, 1)
 
 
