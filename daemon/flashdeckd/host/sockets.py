@@ -57,7 +57,14 @@ def loopback_listener(address: str, port: int) -> socket.socket:
     No simulation has one: none of its configurations asks for a port.
     """
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    listener = socket.create_server((address, port), family=family, backlog=LOOPBACK_BACKLOG)
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that end are no listener
+        listener.bind((address, port))
+        listener.listen(LOOPBACK_BACKLOG)
+    except OSError:
+        listener.close()
+        raise
     listener.settimeout(0)  # asyncio wants it non-blocking
     return listener
 

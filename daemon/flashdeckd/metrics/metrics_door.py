@@ -52,7 +52,9 @@ class MetricsDoor:
         """Return whether a request is answered."""
         fields = list(fields)
         if self.at is not None and not self._is_shown(fields):
-            return Declined(HTTPStatus.UNAUTHORIZED, "show the token of the state directory, as Authorization: Bearer TOKEN")
+            return Declined(
+                HTTPStatus.UNAUTHORIZED, "show the token of the state directory, as Authorization: Bearer TOKEN"
+            )
         if self.at is not None and _values(fields, b"host") not in ([each] for each in self._hosts(self.at)):
             # A name that somebody has made to mean this machine is none of these.
             return Declined(HTTPStatus.MISDIRECTED_REQUEST, f"ask {self.at.authority}, and no other name")

@@ -54,8 +54,8 @@ class MetricsServer:
         """Answer until cancelled; then all connections are closed."""
         try:
             while True:
-                await sockets.readable(self._listener)
                 try:
+                    await sockets.readable(self._listener)
                     client, _ = self._listener.accept()
                 except (BlockingIOError, ConnectionAbortedError):
                     continue  # it left again
