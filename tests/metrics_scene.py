@@ -53,7 +53,7 @@ class ServedPage:
 
     async def until_nobody_is_served(self) -> None:
         assert self.server is not None
-        await asyncio.wait(tuple(self.server._open))
+        await asyncio.wait(tuple(self.server.served))
 
     def page(self, accept: str) -> tuple[bytes, str]:
         self.accepted.append(accept)

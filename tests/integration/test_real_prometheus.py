@@ -125,7 +125,7 @@ class Prometheus:
         async with asyncio.timeout(WAIT_SECONDS):
             while True:
                 try:
-                    targets = (await self.get("targets"))["activeTargets"]
+                    targets: list[Any] = (await self.get("targets"))["activeTargets"]
                 except OSError:  # it does not listen yet
                     targets = []
                 if targets and all(each["health"] == "up" for each in targets):

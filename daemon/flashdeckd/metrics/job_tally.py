@@ -32,14 +32,14 @@ _BEFORE: Final = frozenset((Phase.DETACH, Phase.OPEN))
 """Phases in which nothing of the board's flash was looked at: who waits there for a hand is not interrupted."""
 
 
-class Place(NamedTuple):
+class CountedPlace(NamedTuple):
     """A partition of a board; "" where a job is for the whole board."""
 
     board: str
     partition: str
 
 
-class Ended(NamedTuple):
+class CountedEnd(NamedTuple):
     """The jobs that are counted together: those of one place, kind and end."""
 
     board: str
@@ -48,21 +48,21 @@ class Ended(NamedTuple):
     result: str
 
 
-class Judged(NamedTuple):
+class CountedVerdict(NamedTuple):
     """The starts that are counted together."""
 
     board: str
     verdict: str
 
 
-class Timed(NamedTuple):
+class CountedTime(NamedTuple):
     """The times that are counted together."""
 
     profile: str
     phase: str
 
 
-_OfBoard = Ended | Judged | Place
+_OfBoard = CountedEnd | CountedVerdict | CountedPlace
 
 
 @dataclass(slots=True)
@@ -85,12 +85,12 @@ class JobTally:
 
     def __init__(self, jobs: Iterable[JobState]) -> None:
         """`jobs` are those that there are: what they did so far is not counted, but for when the last one was done."""
-        self.ended: Counter[Ended] = Counter()
-        self.verdicts: Counter[Judged] = Counter()
-        self.interruptions: Counter[Place] = Counter()
-        self.work: dict[Place, FlashWork] = {}
-        self.times: dict[Timed, Spread] = {}
-        self.last_done: dict[Place, float] = {}
+        self.ended: Counter[CountedEnd] = Counter()
+        self.verdicts: Counter[CountedVerdict] = Counter()
+        self.interruptions: Counter[CountedPlace] = Counter()
+        self.work: dict[CountedPlace, FlashWork] = {}
+        self.times: dict[CountedTime, Spread] = {}
+        self.last_done: dict[CountedPlace, float] = {}
         """The end of the newest flash that was done; epoch seconds."""
         self._under_way: dict[int, JobState] = {}
         for job in jobs:
@@ -104,7 +104,7 @@ class JobTally:
         before = self._under_way.get(job.id)
         if before is None and job.is_settled:
             return  # it had ended before: what is told of it now, as of its hook, is no second end
-        place = Place(job.board, job.partition)
+        place = CountedPlace(job.board, job.partition)
         if before is not None and _is_interrupted(before, job):
             self.interruptions[place] += 1
         more = job.work.minus(before.work if before is not None else NO_WORK)
@@ -114,12 +114,12 @@ class JobTally:
             self._under_way[job.id] = job
             return
         self._under_way.pop(job.id, None)
-        self.ended[Ended(job.board, job.partition, job.kind.value, name_of(job.status))] += 1
+        self.ended[CountedEnd(job.board, job.partition, job.kind.value, name_of(job.status))] += 1
         if (judgement := judgement_of(job.status)) is not None:
-            self.verdicts[Judged(job.board, judgement.verdict.value)] += 1
+            self.verdicts[CountedVerdict(job.board, judgement.verdict.value)] += 1
         for phase in Phase:
             if seconds := job.times.of(phase):
-                self.times.setdefault(Timed(profile, phase.value), Spread()).add(seconds)
+                self.times.setdefault(CountedTime(profile, phase.value), Spread()).add(seconds)
         self._note_done(job)
 
     def forget_all_but(self, boards: Collection[str], profiles: Collection[str]) -> None:
@@ -131,7 +131,7 @@ class JobTally:
 
     def _note_done(self, job: JobState) -> None:
         if job.kind is JobKind.FLASH and isinstance(job.status, Done) and job.finished_at is not None:
-            place = Place(job.board, job.partition)
+            place = CountedPlace(job.board, job.partition)
             self.last_done[place] = max(job.finished_at, self.last_done.get(place, 0.0))
 
 

@@ -14,7 +14,7 @@ from typing import Final
 from flashdeck.job_state import SETTLED, STATUSES, FlashWork, JobKind, Unknown, name_of
 from flashdeck.model import BoardState, DaemonState, JobState, PartitionState, Presence, Trouble
 from flashdeck.problems import ProblemKind, condition, jobs_by_board
-from flashdeckd.metrics.job_tally import NO_WORK, Ended, JobTally, Place, Spread
+from flashdeckd.metrics.job_tally import NO_WORK, CountedEnd, CountedPlace, JobTally, Spread
 
 Labels = tuple[str, ...]
 """The values of a metric's labels, in their order."""
@@ -59,9 +59,9 @@ class Watched:
                     yield board, partition
 
     @property
-    def places(self) -> Iterator[Place]:
+    def places(self) -> Iterator[CountedPlace]:
         """The same, by name."""
-        return (Place(board.name, partition.name) for board, partition in self.partitions)
+        return (CountedPlace(board.name, partition.name) for board, partition in self.partitions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class MetricDescription:
 def _ended(watched: Watched) -> Iterator[tuple[Labels, float]]:
     """Yield also the ends that no flash has come to yet: an alert has to see the step from 0 to 1."""
     none = {
-        Ended(place.board, place.partition, JobKind.FLASH.value, result): 0
+        CountedEnd(place.board, place.partition, JobKind.FLASH.value, result): 0
         for place in watched.places
         for result in _RESULTS
     }

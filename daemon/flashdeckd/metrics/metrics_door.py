@@ -1,4 +1,4 @@
-"""Who may have the numbers, of a request as values. Pure.
+"""Decides who may have the numbers, by a request as values. Pure.
 
 On the loopback every user of the machine can connect, and every page in a browser here can make it do so. The uid at
 the other end, which the kernel knows, would not do: Prometheus mostly runs as a user of its own, and what forwards a

@@ -30,7 +30,6 @@ LONGEST_REQUEST: Final = 16 * 1024
 """Bytes of a request up to its empty line."""
 REFUSED_SECONDS: Final = 1.0
 """Seconds until connections are accepted again when the system refused to."""
-_PIECE: Final = 4096
 
 _log = logging.getLogger(__name__)
 
@@ -46,8 +45,8 @@ class MetricsServer:
         self._listener = listener
         self._door = door
         self._page = page
-        self._open: dict[asyncio.Task[None], None] = {}
-        """In the order in which they came."""
+        self.served: dict[asyncio.Task[None], None] = {}
+        """Connections, in the order in which they came."""
         self._seldom = Seldom(_log)
 
     async def run(self) -> None:
@@ -67,23 +66,23 @@ class MetricsServer:
                 await asyncio.sleep(PACE_SECONDS)
         finally:
             self._listener.close()
-            for task in tuple(self._open):
+            for task in tuple(self.served):
                 task.cancel()
-            await asyncio.gather(*self._open, return_exceptions=True)
+            await asyncio.gather(*self.served, return_exceptions=True)
 
     def _begin(self, client: socket.socket) -> None:
         if self._door.at is None and (uid := sockets.peer_of(client).uid) not in (0, processes.own_uid()):
             self._seldom.warn("uid", f"metrics: closed a connection from uid {uid}")
             client.close()
             return
-        if len(self._open) >= MOST_CONNECTIONS:
-            next(iter(self._open)).cancel()
+        if len(self.served) >= MOST_CONNECTIONS:
+            next(iter(self.served)).cancel()
         task = asyncio.create_task(self._serve(client), name="metrics connection")
-        self._open[task] = None
+        self.served[task] = None
         task.add_done_callback(self._end)
 
     def _end(self, task: asyncio.Task[None]) -> None:
-        self._open.pop(task, None)
+        self.served.pop(task, None)
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("metrics: a request could not be answered", exc_info=error)
 
@@ -139,4 +138,4 @@ async def _asked(connection: h11.Connection, client: socket.socket) -> h11.Reque
             return event
         if event is not h11.NEED_DATA:
             raise ConnectionError
-        connection.receive_data(await loop.sock_recv(client, _PIECE))
+        connection.receive_data(await loop.sock_recv(client, LONGEST_REQUEST))

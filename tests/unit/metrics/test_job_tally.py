@@ -6,10 +6,18 @@ from msgspec.structs import replace
 from flashdeck.job_state import FlashWork, JobKind, JobResult, JobStatus, Phase, PhaseTimes, Running, WaitFor, Waiting
 from flashdeck.model import JobState, Origin
 from flashdeck.verdict import Judgement, Verdict
-from flashdeckd.metrics.job_tally import BUCKETS, Ended, JobTally, Judged, Place, Spread, Timed
+from flashdeckd.metrics.job_tally import (
+    BUCKETS,
+    CountedEnd,
+    CountedPlace,
+    CountedTime,
+    CountedVerdict,
+    JobTally,
+    Spread,
+)
 from job_states import BLOCKED, CANCELLED, DONE, FAILED, QUEUED, RESULT, RUNNING, SUPERSEDED, WAITING, WRITTEN
 
-APP1 = Place("left", "app1")
+APP1 = CountedPlace("left", "app1")
 
 
 def job(
@@ -43,7 +51,7 @@ def heard(*states: JobState, before: tuple[JobState, ...] = ()) -> JobTally:
 def test_each_end_counts_once(status: JobStatus, result: str) -> None:
     ended = job(1, status)
     tally = heard(job(1), job(1, RUNNING), ended, replace(ended, undecided=True), ended)
-    assert tally.ended == {Ended("left", "app1", "flash", result): 1}
+    assert tally.ended == {CountedEnd("left", "app1", "flash", result): 1}
 
 
 def test_what_had_ended_before_is_not_counted_but_for_when_it_was_done() -> None:
@@ -54,7 +62,7 @@ def test_what_had_ended_before_is_not_counted_but_for_when_it_was_done() -> None
 
 def test_jobs_may_be_told_of_in_any_order() -> None:
     tally = heard(job(6), job(5), job(5, DONE), job(6, DONE))
-    assert tally.ended[Ended("left", "app1", "flash", "done")] == 2
+    assert tally.ended[CountedEnd("left", "app1", "flash", "done")] == 2
     assert tally.last_done == {APP1: 56.0}
 
 
@@ -62,7 +70,7 @@ def test_a_job_that_is_no_flash_is_no_success() -> None:
     erase = replace(job(1), kind=JobKind.ERASE)
     tally = heard(erase, replace(erase, status=DONE))
     assert tally.last_done == {}
-    assert tally.ended == {Ended("left", "app1", "erase", "done"): 1}
+    assert tally.ended == {CountedEnd("left", "app1", "erase", "done"): 1}
 
 
 def test_work_counts_as_it_is_done_also_of_attempts_that_were_cut_short() -> None:
@@ -104,7 +112,7 @@ def test_who_waits_for_a_hand_is_not_interrupted(phase: Phase) -> None:
 def test_times_are_counted_by_phase_and_profile_once_a_job_has_ended() -> None:
     times = PhaseTimes(erase=2.0, write=0.1)
     tally = heard(job(1), job(1, RUNNING, times=times), job(1, DONE, times=times))
-    assert set(tally.times) == {Timed("product", "erase"), Timed("product", "write")}
+    assert set(tally.times) == {CountedTime("product", "erase"), CountedTime("product", "write")}
     assert tally.times["product", "erase"].total == 2.0  # pyright: ignore[reportArgumentType] - a name is its values
 
 
@@ -121,7 +129,7 @@ def test_a_time_counts_in_the_bucket_that_it_does_not_exceed(seconds: float, buc
 def test_verdicts_are_counted() -> None:
     result: JobResult = replace(RESULT, verdict=Judgement(verdict=Verdict.CRASHED))
     crashed = replace(FAILED, result=result)
-    assert heard(job(1), job(1, crashed), job(1, crashed)).verdicts == {Judged("left", "crashed"): 1}
+    assert heard(job(1), job(1, crashed), job(1, crashed)).verdicts == {CountedVerdict("left", "crashed"): 1}
 
 
 def test_boards_and_profiles_that_are_gone_are_forgotten() -> None:

@@ -1,11 +1,13 @@
 """The metrics as one list: named as Prometheus wants it, few in number whatever happens, and as the manual has them."""
 
 import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
-from prometheus_client.openmetrics.parser import text_string_to_metric_families as parsed_openmetrics
+from prometheus_client.core import Metric
+from prometheus_client.openmetrics import parser as openmetrics_parser
 from prometheus_client.parser import text_string_to_metric_families as parsed_text
 
 from flashdeck.job_state import SETTLED, STATUSES
@@ -20,6 +22,8 @@ from set_clock import set_clock
 
 ROOT = Path(__file__).resolve().parents[3]
 BOUNDED = {"board", "partition", "profile", "kind", "result", "phase", "verdict", "state", "part", "version"}
+parsed_openmetrics: Callable[[str], Iterable[Metric]] = getattr(openmetrics_parser, parsed_text.__name__)
+"""The same for the newer format; it has no types of its own."""
 SECRETS = ("aa" * 32, "SERIAL-1", "/home/ann", "1-4.2")
 """What is no label: a hash, a serial, a path, a port."""
 
