@@ -116,7 +116,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --upgrade -c constraints.txt \
 	  pip hatchling editables hatch-fancy-pypi-readme setuptools
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation \
-	  -e '.[daemon,tui,web,console]' --group dev
+	  -e '.[daemon,tui,web,console,metrics]' --group dev
 	@touch $@
 
 clean:

@@ -34,6 +34,7 @@ from flashdeckd.images.spool import Spool
 from flashdeckd.jobs.hooks import HookRunner
 from flashdeckd.jobs.restart import queue_again
 from flashdeckd.jobs.spooling import Spooling
+from flashdeckd.metrics.metrics_endpoint import MetricsEndpoint
 from flashdeckd.requests.by_build import BuildRequests, rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.requests.following_consoles import ConsoleRequests
@@ -174,7 +175,7 @@ async def serve(
         )
         await bench.hold_unknown(ledger)
         await queue_again(bench.book, begun.config, begun.changes.elsewhere)
-        stack.push_async_callback(HookRunner(hub, bench.book, health, lambda: bench.config.hooks).close)
+        _tell_others(stack, bench, hub, health, options)
         enrolment = Enrolment(bench, hub, backend, board_file_path(main_file), mark, health=health)
         notes = FileNotes()
         spooling = Spooling(
@@ -258,6 +259,13 @@ async def serve(
             manager=manager,
             supervision=supervision,
         )
+
+
+def _tell_others(stack: AsyncExitStack, bench: Bench, hub: Hub, health: Health, options: Options) -> None:
+    """Let hooks and Prometheus hear of what happens, where the configuration wants that."""
+    stack.push_async_callback(HookRunner(hub, bench.book, health, lambda: bench.config.hooks).close)
+    metrics = MetricsEndpoint(hub, health, options.state_dir, lambda: bench.config.metrics.listen)
+    stack.push_async_callback(metrics.close)
 
 
 async def _hub(stack: AsyncExitStack, options: Options) -> tuple[Hub, Health, KeptLog]:

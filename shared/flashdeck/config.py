@@ -18,6 +18,7 @@ from flashdeck.config_screen import ScreenTable
 from flashdeck.errors import FlashdeckError
 from flashdeck.geometry import Geometry, Range
 from flashdeck.line_patterns import LONGEST_PATTERN, LinePattern, can_be_checked
+from flashdeck.loopback import ListenAt, listen_at
 from flashdeck.patterns import MAX_PATTERN, Pattern, parse_pattern
 from flashdeck.ssh_destination import LONGEST_DESTINATION, PATTERN, checked_destination
 from flashdeck.text import MAX_PATH, clean
@@ -152,6 +153,7 @@ def _console_pattern(value: object, _folder: Path) -> str:
     return text
 
 
+_LISTEN = {"type": "string", "minLength": 1, "maxLength": MAX_PATH}
 _DESTINATION = {"type": "string", "maxLength": LONGEST_DESTINATION, "pattern": f"^({PATTERN})$"}
 _ALTERNATE = [{"type": "integer", "minimum": 0, "maximum": _MAX_ALTERNATE}, {"type": "string", "minLength": 1}]
 _CONSOLE_PATTERN = {"type": "string", "minLength": 1, "maxLength": LONGEST_PATTERN}
@@ -166,6 +168,7 @@ Settle = Annotated[float, spelled(duration(0.001, 600))]
 ConsolePattern = Annotated[str, spelled(Spelling(_console_pattern, _CONSOLE_PATTERN))]
 Within = Annotated[float, spelled(duration(0.001, 600))]
 Stays = Annotated[float, spelled(duration(0, 600))]
+Listen = Annotated[ListenAt, spelled(Spelling(listen_at, _LISTEN, str))]
 Destination = Annotated[str, spelled(Spelling(_destination, _DESTINATION))]
 
 
@@ -709,6 +712,25 @@ class Hooks(Table):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Metrics(Table):
+    """The numbers of the daemon, for Prometheus; only in the main file."""
+
+    listen: Annotated[
+        Listen | None,
+        key(
+            'The place where Prometheus asks: a port of this machine, as "127.0.0.1:9820", which is answered with the '
+            "token of the state directory alone; or the path of a Unix socket, for your own user alone."
+        ),
+    ] = None
+    """None: nowhere."""
+
+    def mistakes(self) -> Iterator[Mistake]:
+        """Yield that the table says nothing."""
+        if self.place.path and not self.place.mentions("listen"):
+            yield self.place.mistake("listen", "is missing", 'name a place, as listen = "127.0.0.1:9820"')
+
+
+@dataclass(frozen=True, kw_only=True)
 class Host(Table):
     """Another machine whose boards `flashdeck --host NAME` reaches, over ssh."""
 
@@ -766,6 +788,8 @@ class Config:
     included_hooks: Mapping[str, Hooks] = field(default_factory=dict[str, Hooks])
     """By its path: those that an included file has."""
     daemon: DaemonKeys = DaemonKeys()
+    metrics: Metrics = Metrics()
+    """The numbers for Prometheus."""
     hosts: Mapping[str, Host] = field(default_factory=dict[str, Host])
     """Other machines, by their names; nothing of them matters to the daemon."""
     screen: ScreenTable = field(default=ScreenTable())

@@ -11,7 +11,7 @@ from itertools import combinations
 from pathlib import Path
 from typing import TypeVar
 
-from flashdeck.config import Board, Config, Hooks, Host, Profile, UsbId
+from flashdeck.config import Board, Config, Hooks, Host, Metrics, Profile, UsbId
 from flashdeck.config_record import RECORD_NAME, ConfigRecord, record_from
 from flashdeck.config_screen import ScreenTable
 from flashdeck.config_tables import AdoptedTable, BoardFileTable, BoardTable, ConfigTable, DaemonTable, ProfileTable
@@ -184,6 +184,7 @@ def _checked(files: Sequence[ConfigTable], board_file: Path | None, mistakes: Mi
         hooks=hooks,
         included_hooks={str(file.place.file): file.hooks for file in files[1:] if file.hooks != Hooks()},
         daemon=daemon.resolved(),
+        metrics=files[0].metrics if files else Metrics(),
         hosts=tables.hosts,
         screen=files[0].tui if files else ScreenTable(),
     )
@@ -240,7 +241,7 @@ class _Files:
         values, place = read_values(path) if parsed is None else parsed
         real = os.path.realpath(path)
         top = self.tables[real] = read_table(ConfigTable, values, place, self.mistakes)
-        for name in ("daemon", "tui"):
+        for name in ("daemon", "metrics", "tui"):
             if including and name in values:
                 problem = "only the main file may have this table"
                 self.mistakes.append(top.place.mistake(name, problem, "move it there"))

@@ -23,6 +23,7 @@ from flashdeck.config import (
     Guard,
     Hooks,
     Host,
+    Metrics,
     Partition,
     PartitionKeys,
     PartitionKind,
@@ -431,6 +432,9 @@ class ConfigTable(Table):
     daemon: Annotated[DaemonTable, key("The daemon itself; only in the main file.")] = field(default=DaemonTable())
     hooks: Annotated[Hooks, key("Commands that run when a job has ended; each in one file only.")] = field(
         default=Hooks()
+    )
+    metrics: Annotated[Metrics, key("Numbers of the daemon for Prometheus; only in the main file.")] = field(
+        default=Metrics()
     )
     tui: Annotated[ScreenTable, key("The screen; only in the main file.")] = field(default=ScreenTable())
     profiles: Annotated[dict[Name, ProfileTable], key("Facts about boards of one product, by a name of yours.")] = (

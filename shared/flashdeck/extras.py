@@ -17,6 +17,7 @@ class Extra(StrEnum):
     TUI = "tui"
     WEB = "web"
     CONSOLE = "console"
+    METRICS = "metrics"
 
 
 LIBRARIES: Mapping[Extra, Mapping[str, str]] = MappingProxyType(
@@ -31,6 +32,7 @@ LIBRARIES: Mapping[Extra, Mapping[str, str]] = MappingProxyType(
         Extra.TUI: {"textual": "textual"},
         Extra.WEB: {"textual": "textual", "textual-serve": "textual_serve", "aiohttp": "aiohttp"},
         Extra.CONSOLE: {"pyserial": "serial", "google-re2": "re2", "pyelftools": "elftools"},
+        Extra.METRICS: {"prometheus-client": "prometheus_client", "h11": "h11"},
     }
 )
 """The packages that each cannot do without, and the modules that they are imported as.

@@ -173,6 +173,33 @@ class PhaseTimes(Value, frozen=True, kw_only=True):
         return replace(self, **{name: more}) if name in self.__struct_fields__ else self
 
 
+class FlashWork(Value, frozen=True, kw_only=True):
+    """The work of a job on the flash of its board, over all its attempts, also those that were cut short."""
+
+    sectors_erased: int = 0
+    """Erases of a sector that the board has confirmed; a sector may be erased more than once."""
+    bytes_written: int = 0
+    """Bytes that it was given and has confirmed, filling included."""
+    bytes_read: int = 0
+    """Bytes that were read to be compared, verified or kept."""
+
+    def plus(self, more: "FlashWork") -> "FlashWork":
+        """Return the sum."""
+        return FlashWork(
+            sectors_erased=self.sectors_erased + more.sectors_erased,
+            bytes_written=self.bytes_written + more.bytes_written,
+            bytes_read=self.bytes_read + more.bytes_read,
+        )
+
+    def minus(self, less: "FlashWork") -> "FlashWork":
+        """Return the difference."""
+        return FlashWork(
+            sectors_erased=self.sectors_erased - less.sectors_erased,
+            bytes_written=self.bytes_written - less.bytes_written,
+            bytes_read=self.bytes_read - less.bytes_read,
+        )
+
+
 class HookRun(Value, frozen=True, kw_only=True):
     """The run of a command that the configuration names for the end of a job."""
 

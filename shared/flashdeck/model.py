@@ -13,6 +13,7 @@ from flashdeck.flash_map import FlashMap
 from flashdeck.job_state import (
     Failed,
     Failure,
+    FlashWork,
     HookRun,
     JobKind,
     JobResult,
@@ -329,6 +330,8 @@ class JobState(Value, frozen=True, kw_only=True):
     the order of the configuration."""
     times: PhaseTimes = PhaseTimes()
     """The time that each phase has taken."""
+    work: FlashWork = FlashWork()
+    """All that its attempts have erased, written and read."""
     hook: HookRun | None = None
     """The command that ran once the job had ended; None where none has, or it has not ended yet."""
     note: str = ""

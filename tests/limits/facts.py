@@ -92,7 +92,7 @@ FACTS: Final[Mapping[str, tuple[str, ...]]] = {
         "flashdeckd.images.version:_N*",
     ),
     "ports of TCP, and packets as Textual's driver has them": (
-        "flashdeck_tui.browser.door:_HTTP_PORT",
+        "flashdeck.loopback:_*_PORT",
         "flashdeck_tui.browser.packets:HEADER",
         "flashdeck_tui.cli.commands.serve:*_PORT",
     ),

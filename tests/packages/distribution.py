@@ -31,7 +31,7 @@ def build_all(workshop: Workshop) -> None:
     for name in _PROGRAMS:
         (workshop.programs / name).symlink_to(Path(sys.executable).with_name(name))
     words = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(workshop.wheels)]
-    run([*words, f"{workshop.wheel}[daemon,tui,web,console]", "pip", *BUILD_WITH], cwd=workshop.root)
+    run([*words, f"{workshop.wheel}[daemon,tui,web,console,metrics]", "pip", *BUILD_WITH], cwd=workshop.root)
     for wheel in workshop.wheels.glob("flashdeck-*"):
         wheel.unlink()
 

@@ -1,13 +1,14 @@
 """The book of all jobs and of the contents of every partition: one copy in memory, in the journal and at the hub."""
 
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from msgspec.structs import replace
 
 from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
 from flashdeck.job_state import (
     LOOKS,
+    FlashWork,
     HookRun,
     JobKind,
     JobStatus,
@@ -32,6 +33,7 @@ from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Journal, Ledger
 
 T = TypeVar("T")
+NO_WORK: Final = FlashWork()
 KEPT_JOBS = 500
 """Ended jobs that are kept in memory, those that ended last."""
 
@@ -303,9 +305,11 @@ class JobBook:
         if job_id in self._jobs:
             await self._put(replace(self._jobs[job_id], hook=hook))
 
-    def spend(self, job_id: int, times: PhaseTimes) -> None:
-        """Add to the time that a job has taken; it is recorded with the next state of the job."""
+    def spend(self, job_id: int, times: PhaseTimes, work: FlashWork = NO_WORK) -> None:
+        """Add to the time that a job has taken, and to its work; they are recorded with the next state of the job."""
         job = self._jobs[job_id]
+        if work != NO_WORK:
+            job = replace(job, work=job.work.plus(work))
         for phase in Phase:
             if seconds := times.of(phase):
                 job = replace(job, times=job.times.plus(phase, seconds))

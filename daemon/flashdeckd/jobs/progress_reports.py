@@ -2,10 +2,11 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import Final
 
 from msgspec.structs import replace
 
-from flashdeck.job_state import Phase, PhaseTimes, Running, TimeClaim
+from flashdeck.job_state import FlashWork, Phase, PhaseTimes, Running, TimeClaim
 from flashdeck.model import JobState
 from flashdeckd.host import clock
 from flashdeckd.jobs.book import JobBook
@@ -15,6 +16,9 @@ PROGRESS_SECONDS = 0.1
 """Progress of one phase is passed on at most this often."""
 PULSE_SECONDS = 1.0
 """Seconds at least between two reports that the board answers, while it makes no progress."""
+
+READS: Final = frozenset((Phase.COMPARE, Phase.VERIFY, Phase.READ))
+"""The phases whose progress is bytes that were read."""
 
 
 class ProgressReports:
@@ -37,11 +41,17 @@ class ProgressReports:
         self._status = Running(phase=Phase.OPEN, since=clock.now(), answered_at=pulse.answered_at)
         self._last = 0.0
         self._times = PhaseTimes()
+        self._work = FlashWork()
+        """The work that was not passed on yet."""
+        self._reached: dict[Phase, int] = {}
+        """The progress of each phase that was counted as work."""
         self._reported_at = clock.monotonic()
 
     def progress(self, phase: Phase, done: int, total: int) -> None:
         """Passes progress on, not more often than anybody can see."""
         self._count(phase)  # a report ends a piece of work
+        if phase in READS:
+            self._add(FlashWork(bytes_read=self._further(phase, done)))
         now = clock.monotonic()
         is_new = phase is not self._status.phase
         if is_new:
@@ -71,8 +81,7 @@ class ProgressReports:
         Called in the event loop, once the work has ended.
         """
         self._count(self._status.phase)
-        self._book.spend(self._job.id, self._times)
-        self._times = PhaseTimes()
+        self._book.spend(self._job.id, *self._taken())
 
     def check(self) -> None:
         """Raises ParkedError when the job is to end here."""
@@ -80,8 +89,21 @@ class ProgressReports:
 
     def _tell_times(self) -> None:
         """Add what was counted so far to the job's times: whoever looks sees each phase once it is over."""
-        times, self._times = self._times, PhaseTimes()
-        self._loop.call_soon_threadsafe(self._book.spend, self._job.id, times)
+        self._loop.call_soon_threadsafe(self._book.spend, self._job.id, *self._taken())
+
+    def _taken(self) -> tuple[PhaseTimes, FlashWork]:
+        """Return the times and the work that were not passed on yet; they are by now."""
+        taken = self._times, self._work
+        self._times, self._work = PhaseTimes(), FlashWork()
+        return taken
+
+    def _add(self, work: FlashWork) -> None:
+        self._work = self._work.plus(work)
+
+    def _further(self, phase: Phase, done: int) -> int:
+        """Return how many bytes a phase has come further; one that begins anew counts from 0."""
+        before, self._reached[phase] = self._reached.get(phase, 0), done
+        return done - before if done >= before else done
 
     def _count(self, phase: Phase) -> None:
         now = clock.monotonic()

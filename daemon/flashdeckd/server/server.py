@@ -147,7 +147,7 @@ class Server:
         spare = sockets.stream()
         try:
             while True:
-                await _readable(listener)
+                await sockets.readable(listener)
                 try:
                     client, _ = listener.accept()
                 except (BlockingIOError, ConnectionAbortedError):
@@ -338,14 +338,3 @@ class Server:
 
 def _unreachable(message: str, hint: str) -> FlashdeckError:
     return FlashdeckError(message, hint=hint, kind=ErrorKind.UNREACHABLE)
-
-
-async def _readable(listener: socket.socket) -> None:
-    """Returns when a connection waits; unlike `loop.sock_accept`, being cancelled cannot lose one."""
-    loop = asyncio.get_running_loop()
-    ready = asyncio.Event()
-    loop.add_reader(listener, ready.set)
-    try:
-        await ready.wait()
-    finally:
-        loop.remove_reader(listener)

@@ -4,7 +4,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from flashdeck_tui.browser.door import Admitted, Door, TurnedAway, loopback, named_with_port
+from flashdeck.loopback import loopback, named_with_port
+from flashdeck_tui.browser.door import Admitted, Door, TurnedAway
 
 TOKEN = "s3cret-T0ken_of-the-test"  # noqa: S105 - that of the test
 DOOR = Door("127.0.0.1", 8123, TOKEN)

@@ -19,6 +19,7 @@ from flashdeck.job_state import (
     DeviceWork,
     Done,
     Failed,
+    FlashWork,
     HookRun,
     JobKind,
     JobStatus,
@@ -207,8 +208,10 @@ class Shown:
     def __init__(self) -> None:
         self.told: list[Running] = []
         self.times = PhaseTimes()
+        self.work = FlashWork()
 
-    def spend(self, _: int, times: PhaseTimes) -> None:
+    def spend(self, _: int, times: PhaseTimes, work: FlashWork) -> None:
+        self.work = self.work.plus(work)
         for phase in Phase:
             self.times = self.times.plus(phase, times.of(phase))
 
@@ -456,3 +459,18 @@ def test_a_claim_is_passed_on_at_once_until_there_is_progress_or_an_answer() -> 
     pulse.answered_at += PULSE_SECONDS
     report.show_pulse()
     assert book.told[-1].claim is None
+
+
+def test_what_is_read_is_counted_by_how_far_a_phase_has_come_also_where_it_begins_anew() -> None:
+    book = Shown()
+    report = reports(book, Pulse())
+    for phase, done in (
+        (Phase.COMPARE, 4),
+        (Phase.COMPARE, 10),
+        (Phase.WRITE, 7),
+        (Phase.VERIFY, 3),
+        (Phase.VERIFY, 2),
+    ):
+        report.progress(phase, done, 10)
+    report.end()
+    assert book.work == FlashWork(bytes_read=10 + 3 + 2)

@@ -48,6 +48,10 @@ PAST_HOST = {
     ("signal", "builds/lease.py"): "the kernel says by SIGIO that a lease is wanted back",
     ("signal", "signals.py"): "the signals that end the daemon",
     ("socket", "diagnosis/machine/stale_sockets.py"): "asks whether anybody listens; not in a simulation",
+    (
+        "socket",
+        "metrics/metrics_server.py",
+    ): "the type of a socket, and that an answer ends; no simulation serves numbers",
     ("socket", "server/endpoint.py"): "the type of a socket; it is made in the room",
     ("socket", "server/server.py"): "the same",
     ("socket", "signals.py"): "wakes the event loop",

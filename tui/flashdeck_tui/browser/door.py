@@ -6,11 +6,11 @@ must still name the address that was printed, and come from the page that is the
 """
 
 import hmac
-import ipaddress
 import re
 from dataclasses import dataclass
 from typing import Final
 
+from flashdeck.loopback import named_with_port
 from flashdeck.text import clean
 
 LONGEST_HEAD: Final = 32 * 1024
@@ -18,8 +18,6 @@ LONGEST_HEAD: Final = 32 * 1024
 SCREEN_PATH: Final = "/screen"
 """The path of the connection that carries a screen."""
 END_OF_HEAD: Final = b"\r\n\r\n"
-_HTTP_PORT: Final = 80
-"""The one that an address does not name."""
 _REQUEST: Final = re.compile(rb"GET /([0-9A-Za-z_-]+)(/[0-9A-Za-z._/-]*)(\?[!-~]*)? HTTP/1\.1")
 """A path is written in one way: what the web server would decode, or cut off, is none of the paths here."""
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
@@ -99,25 +97,6 @@ class Door:
             return TurnedAway(f"it comes from {_shown(origins)}, and not from the page here")
         kept = [line for line, (name, _) in zip(lines, fields, strict=True) if name in _NEEDED]
         return Admitted(b"\r\n".join((b"GET %s%s HTTP/1.1" % (path, query), *kept)) + END_OF_HEAD)
-
-
-def named_with_port(address: str, port: int) -> str:
-    """Return an address and a port as the part of a URL that they are."""
-    host = f"[{address}]" if ":" in address else address
-    return host if port == _HTTP_PORT else f"{host}:{port}"
-
-
-def loopback(text: str) -> str | None:
-    """Return the address of the loopback that somebody typed, in its usual form; None where it is another one."""
-    if text == "localhost":
-        return "127.0.0.1"
-    try:
-        address = ipaddress.ip_address(text)
-    except ValueError:
-        return None
-    # Not by `is_loopback` alone: it depends on Python's release for addresses of IPv4 in IPv6.
-    is_ours = address.is_loopback and (address.version == 4 or str(address) == "::1")  # noqa: PLR2004 - IPv4
-    return str(address) if is_ours else None
 
 
 def _field(line: bytes) -> tuple[bytes, bytes]:

@@ -10,9 +10,10 @@ import click
 from flashdeck import own_python
 from flashdeck.errors import RequestError
 from flashdeck.extras import Extra, explained
+from flashdeck.loopback import loopback
 from flashdeck.taking import own_user
 from flashdeck.text import clean
-from flashdeck_tui.browser.door import Door, loopback
+from flashdeck_tui.browser.door import Door
 from flashdeck_tui.cli import options
 from flashdeck_tui.cli.answers import Served
 from flashdeck_tui.cli.connect import address, is_read_only
