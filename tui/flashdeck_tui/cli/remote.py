@@ -1,6 +1,7 @@
 """The machines that a command line names with `--host`, before or behind the command."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final, cast
 
@@ -121,6 +122,16 @@ def only_host(context: click.Context) -> str:
             hint="run it once for each --host",
         )
     return next(iter(hosts), "")
+
+
+@contextmanager
+def speaking_as(host: str) -> Generator[None]:
+    """Let what is said in a block be about one of several machines; about the only one, where `host` is ""."""
+    token = speaking_for.set(host)
+    try:
+        yield
+    finally:
+        speaking_for.reset(token)
 
 
 def command_words(context: click.Context | None, words: str) -> str:
