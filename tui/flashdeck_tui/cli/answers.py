@@ -125,6 +125,8 @@ class FollowedLine(Value, frozen=True, kw_only=True):
 
     build: ArtifactState | None = None
     job: JobState | None = None
+    host: str = ""
+    """The machine, where `--host` names several."""
 
 
 class LogLineOfMany(Value, frozen=True, kw_only=True):
