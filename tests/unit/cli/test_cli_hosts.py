@@ -232,7 +232,7 @@ def test_rows_and_words_go_by_the_same_names(daemon: CannedDaemon, far: Cli) -> 
 def test_a_board_of_a_machine_that_is_not_asked_is_none(daemon: CannedDaemon, far: Cli, hosts: tuple[str, ...]) -> None:
     run = far("hold", "elsewhere/left", *hosts)
     assert run.code == ExitCode.NOT_FOUND
-    assert "'elsewhere/left' is a board of a machine that is not asked" in run.err
+    assert "'elsewhere/left' is on a machine that is not asked" in run.err
     assert ("asked: bench" if hosts else "--host HOST") in run.err
     assert daemon.called(api.Hold) == []
 

@@ -35,6 +35,7 @@ from flashdeck_tui.cli.remote import (
     failed_hosts,
     named_hosts,
     only_host,
+    speaking_as,
     speaking_for,
 )
 from flashdeck_tui.pauses import FIRST_PAUSE, LONGEST_PAUSE_FAR
@@ -216,7 +217,9 @@ async def sessions(
             if not has_worked and not await is_tried_at_first():
                 raise
             if error.message != told:
-                say(f"{error.message}; trying again")
+                host = speaking_for.get()
+                with speaking_as(""):  # it may name itself
+                    say(f"{with_host(host, error) if host else error.message}; trying again")
             told = error.message
         await asyncio.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE_FAR)

@@ -72,6 +72,11 @@ def note_boards(context: click.Context, patterns: tuple[str, ...]) -> None:
     context.meta[_BOARDS] = patterns
 
 
+def note_job(context: click.Context, host: str, number: int) -> None:
+    """Note the machine of the job that the command line names: the others are not asked."""
+    note_boards(context, (f"{host}/{number}",))
+
+
 def asked_hosts(context: click.Context) -> tuple[str, ...]:
     """Return the machines that are asked; raises RequestError where a board of another one is named."""
     patterns: tuple[str, ...] = context.meta.get(_BOARDS, ())
@@ -119,7 +124,7 @@ def only_host(context: click.Context) -> str:
     if len(hosts) > 1:
         raise RequestError(
             f"'{context.command_path}' works with one machine at a time, and {few(list(hosts))} are named",
-            hint="run it once for each --host",
+            hint=_one_of_them(context, hosts),
         )
     return next(iter(hosts), "")
 
@@ -132,6 +137,13 @@ def speaking_as(host: str) -> Generator[None]:
         yield
     finally:
         speaking_for.reset(token)
+
+
+def _one_of_them(context: click.Context, hosts: Sequence[str]) -> str:
+    """Return how such a command is typed for one of several machines."""
+    if any(parameter.name == "job" for parameter in context.command.params):
+        return f"name the job as it is listed: {hosts[0]}/{context.params.get('job', 'JOB')}"
+    return "run it once for each --host"
 
 
 def command_words(context: click.Context | None, words: str) -> str:
