@@ -34,9 +34,17 @@ failed_hosts: ContextVar[tuple[HostFailure, ...]] = ContextVar("failed_hosts", d
 
 def _remember(context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> None:
     hosts = tuple(dict.fromkeys((*named_hosts(context), *value)))
-    if not context.resilient_parsing:
+    if value and not context.resilient_parsing:
+        _check(value)
+        hosts = _members(hosts)
         _check(hosts)
     context.meta[_KEY] = hosts
+
+
+def _members(hosts: Sequence[str]) -> tuple[str, ...]:
+    from flashdeck.hosts import members  # noqa: PLC0415 - the configuration is read only where it is needed
+
+    return members(hosts)
 
 
 def _check(hosts: Sequence[str]) -> None:
@@ -58,7 +66,7 @@ def host_option() -> click.Option:
         metavar="USER@BOX",
         expose_value=False,
         callback=_remember,
-        help="The boards of that machine, over ssh (repeatable); also a name from [hosts].",
+        help="The boards of that machine, over ssh (repeatable); also a name from [hosts], and of a group there.",
     )
 
 
