@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from flashdeck import api
 from flashdeck.board_run import RunOutcome, RunResult
+from flashdeck.diagnosis import BoardReport, Diagnosis, Finding
 from flashdeck.model import BoardState, DeviceState, JobState, LogLine
 from flashdeck.outcome import BoardResult, Outcome
 from flashdeck_tui.cli.answers import History
@@ -96,6 +97,19 @@ def history(answers: Answers[History], *, limit: int | None = None) -> History:
     )
 
 
+def diagnoses(answers: Answers[Diagnosis]) -> Diagnosis:
+    """Return what was found on all machines; a trouble of an installation names its machine where it says what is seen.
+
+    The first error counts that kept a machine from looking at any board.
+    """
+    return Diagnosis(
+        installation=each(answers, lambda reply: reply.installation, _mark_finding),
+        boards=each(answers, lambda reply: reply.boards, _mark_report),
+        devices=each(answers, lambda reply: reply.devices, mark_device),
+        failure=next((reply.failure for _, reply in answers if reply.failure is not None), None),
+    )
+
+
 def log_lines(answers: Answers[Sequence[LogLine]], *, limit: int) -> Sequence[LogLine]:
     """Return the newest lines of all, by their times; what is about no board is about the machine."""
     lines = sorted(each(answers, lambda reply: reply, mark_line), key=lambda line: line.time)
@@ -105,6 +119,14 @@ def log_lines(answers: Answers[Sequence[LogLine]], *, limit: int) -> Sequence[Lo
 def mark_line(host: str, line: LogLine) -> LogLine:
     """Return a line of the log of such a machine."""
     return replace(line, board=f"{host}/{line.board}" if line.board else host)
+
+
+def _mark_finding(host: str, finding: Finding) -> Finding:
+    return replace(finding, seen=f"{host}: {finding.seen}")
+
+
+def _mark_report(host: str, report: BoardReport) -> BoardReport:
+    return replace(report, board=f"{host}/{report.board}")
 
 
 def _mark_note(host: str, note: str) -> str:
