@@ -732,7 +732,7 @@ class Metrics(Table):
 
 @dataclass(frozen=True, kw_only=True)
 class Host(Table):
-    """Another machine whose boards `flashdeck --host NAME` reaches, over ssh."""
+    """Another machine whose boards `flashdeck --host NAME` reaches, over ssh; or several of them under one name."""
 
     ssh: Annotated[
         Destination, key("The goal of ssh: user@box, or a host of ~/.ssh/config. Default: the name of this table.")
@@ -742,9 +742,25 @@ class Host(Table):
         Meta(max_length=MAX_WORDS),
         key("flashdeck on that machine, with its path where ssh does not find it: program and arguments."),
     ] = ("flashdeck",)
+    hosts: Annotated[
+        tuple[Annotated[str, Meta(min_length=1, max_length=MAX_PATH)], ...],
+        Meta(max_length=MAX_WORDS),
+        key(
+            "Instead of both: this name means several machines at once. Names from [hosts] and of ssh, and globs of "
+            "names from [hosts]."
+        ),
+    ] = ()
+
+    def meaningless(self) -> Iterator[Mistake]:
+        """Yield what only one machine has."""
+        if self.hosts:
+            for name in ("ssh", "command"):
+                yield self.place.mistake(name, "means nothing beside hosts", "each of those machines has its own")
 
     def mistakes(self) -> Iterator[Mistake]:
-        """Yield that the command names no program."""
+        """Yield that the command names no program, or that there are no machines."""
+        if "hosts" in self.place.given and not self.hosts:
+            yield self.place.mistake("hosts", "is empty", 'name the machines, as ["bench", "rack-*"]')
         if "command" not in self.place.given:
             return
         if not self.command:

@@ -96,11 +96,12 @@ class HostRecord(Value, frozen=True, kw_only=True):
 
     ssh: str = ""
     command: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
 
     @property
     def words(self) -> str:
         """Its keys as a file has them, in one line."""
-        values = (("ssh", self.ssh), ("command", list(self.command)))
+        values = (("ssh", self.ssh), ("command", list(self.command)), ("hosts", list(self.hosts)))
         return ", ".join(f"{key} = {literal(value)}" for key, value in values if value)
 
 
@@ -161,7 +162,10 @@ def hooks_record(hooks: Hooks) -> dict[str, tuple[str, ...]]:
 
 def hosts_record(hosts: Mapping[str, Host]) -> dict[str, HostRecord]:
     """Return what is kept of other machines."""
-    return {name: HostRecord(ssh=host.ssh, command=host.command) for name, host in hosts.items()}
+    return {
+        name: HostRecord(hosts=host.hosts) if host.hosts else HostRecord(ssh=host.ssh, command=host.command)
+        for name, host in hosts.items()
+    }
 
 
 def _board_record(board: Board, profile: ProfileRecord) -> BoardRecord:

@@ -202,7 +202,7 @@ def _keep_hosts(hosts: dict[str, Host], own: Mapping[str, Host], confirmed: Mapp
         if stands is None:
             del hosts[name]
         else:
-            hosts[name] = replace(own[name], ssh=stands.ssh, command=stands.command)
+            hosts[name] = replace(own[name], ssh=stands.ssh, command=stands.command, hosts=stands.hosts)
         instead = "it is no host" if stands is None else f"{stands.words} stands"
         what = f"{said.words} is not confirmed; until then {instead}"
         yield _told(own[name].place.lines, ("hosts", name), "", what)

@@ -90,6 +90,9 @@ class SshStream:
     reader: asyncio.StreamReader
     writer: asyncio.StreamWriter
     _process: Process
+    _says: asyncio.StreamReader
+    _heard: asyncio.StreamWriter
+    """Both of its stderr, which a program that it has started, as a jump, may have longer than it."""
     _said: bytearray = field(default_factory=bytearray)
     _listening: "asyncio.Task[None] | None" = None
 
@@ -102,14 +105,16 @@ class SshStream:
         """
         argv = host.argv
         ours, theirs = socket.socketpair()
+        heard, said = socket.socketpair()
         try:
-            with theirs:
-                process = await _started(argv, theirs, asks=host.asks)
+            with theirs, said:
+                process = await _started(argv, theirs, said, asks=host.asks)
         except OSError as error:
             ours.close()
+            heard.close()
             raise not_startable(error) from error
         reader, writer = await asyncio.open_unix_connection(sock=ours, limit=rpc.MAX_LINE)
-        stream = cls(host, reader, writer, process)
+        stream = cls(host, reader, writer, process, *await asyncio.open_unix_connection(sock=heard))
         stream._listening = asyncio.create_task(stream._listen(), name=f"stderr of ssh to {host.name}")
         return stream
 
@@ -145,9 +150,9 @@ class SshStream:
                     signal_it()
                 await self._exits(END_SECONDS)
         if self._listening is not None:
-            # A program that ssh has started, as a jump, may still have its stderr: nobody waits for that.
-            await asyncio.wait((self._listening,), timeout=PART_SECONDS)
+            await asyncio.wait((self._listening,), timeout=PART_SECONDS)  # nobody waits longer for a jump
             self._listening.cancel()
+        self._heard.close()
 
     async def _exits(self, seconds: float) -> None:
         if self._process.returncode is None:
@@ -156,20 +161,19 @@ class SshStream:
                     await self._process.wait()
 
     async def _listen(self) -> None:
-        assert self._process.stderr is not None  # noqa: S101 - it was started with a pipe there
-        while data := await self._process.stderr.read(KEPT):
+        while data := await self._says.read(KEPT):
             self._said += data
             del self._said[:-KEPT]
 
 
-async def _started(argv: Sequence[str], stream: socket.socket, *, asks: bool) -> Process:
-    both = stream.fileno()
+async def _started(argv: Sequence[str], stream: socket.socket, said: socket.socket, *, asks: bool) -> Process:
+    both, errors = stream.fileno(), said.fileno()
     if not asks:  # no terminal is needed: it gets a session of its own, where no Ctrl-C of ours comes
         return await asyncio.create_subprocess_exec(
-            *argv, stdin=both, stdout=both, stderr=asyncio.subprocess.PIPE, start_new_session=True
+            *argv, stdin=both, stdout=both, stderr=errors, start_new_session=True
         )
     return await asyncio.create_subprocess_exec(
-        *argv, stdin=both, stdout=both, stderr=asyncio.subprocess.PIPE, preexec_fn=_not_interrupted
+        *argv, stdin=both, stdout=both, stderr=errors, preexec_fn=_not_interrupted
     )
 
 

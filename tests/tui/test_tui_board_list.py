@@ -160,6 +160,21 @@ def test_groups_have_heads_with_counts_and_can_be_closed() -> None:
     assert closed.next_grouping().folded == frozenset()
 
 
+def test_a_host_has_a_head_also_before_anything_was_seen_of_it_and_says_that_it_is_away() -> None:
+    fleet = two_hosts(b_is_away=True)
+    coming = FakeLink(Store())
+    coming.state = LinkState(LinkStatus.CONNECTING)
+    fleet = Fleet((*fleet.hosts, FleetHost("box-c", coming.store, cast("Link", coming))))
+    listing = Arrangement(grouping=Grouping.HOST)
+    assert [row.cells[0].text for row in table_of(fleet, listing).rows if row.is_head] == [
+        "▼ host box-a, 4 boards: 1 on hold, 3 current",
+        "▼ host box-b is away, 3 boards: 1 on hold, 2 current",
+        "▼ host box-c is connecting, 0 boards",
+    ]
+    filtered = table_of(fleet, altered(listing, wanted="box-b"))
+    assert [row.cells[0].text[:22] for row in filtered.rows if row.is_head] == ["▼ host box-b is away, "]
+
+
 def test_groups_by_state_stand_worst_first() -> None:
     found = groups_of(fleet_of(store_of(bench(24))), Arrangement(grouping=Grouping.STATE))
     assert [group.name for group in found][:3] == ["failed", "blocked", "on hold"]

@@ -485,7 +485,8 @@ class AppContext:
             self.app.push_screen(JobScreen(self.host, job, self.app.clock, self.keys))
             return
         lines = details(self.store, self.selection, self.now, self.keys)
-        self.app.push_screen(DetailsScreen(title_of(self.store, self.selection), lines, self.keys))
+        title = title_of(self.store, self.selection, partial(self.fleet.shown_name, self.host))
+        self.app.push_screen(DetailsScreen(title, lines, self.keys))
 
     def show_help(self) -> None:
         """Opens the help."""

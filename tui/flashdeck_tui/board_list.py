@@ -102,6 +102,8 @@ class Group:
 
     name: str
     boards: tuple[ListedBoard, ...]
+    link: LinkStatus = LinkStatus.CONNECTED
+    """The connection to them, where they are those of one host."""
 
 
 def boards_of(fleet: Fleet) -> list[ListedBoard]:
@@ -125,18 +127,25 @@ def groups_of(fleet: Fleet, listing: Arrangement, kept: Sequence[Selection] = ()
         chosen.sort(key=lambda each: places.get(each.place, len(places)))
     if listing.grouping is Grouping.NONE:
         return [Group("", tuple(chosen))] if chosen else []
+    if listing.grouping is Grouping.HOST:
+        return list(_by_host(fleet, chosen, with_empty=len(fleet.hosts) > 1 and not listing.wanted))
     found: dict[str, list[ListedBoard]] = {}
     for each in chosen:
         found.setdefault(_group_name(each, listing.grouping), []).append(each)
     names = list(found)
     if listing.grouping is Grouping.STATE:
         names.sort(key=lambda name: min(each.health.condition.rank for each in found[name]))
-    elif listing.grouping is Grouping.HOST:
-        hosts = [host.name for host in fleet]
-        names.sort(key=lambda name: hosts.index(found[name][0].host.name))
     else:
         names.sort(key=_natural)
     return [Group(name, tuple(found[name])) for name in names]
+
+
+def _by_host(fleet: Fleet, chosen: Sequence[ListedBoard], *, with_empty: bool) -> Iterator[Group]:
+    """Yield the hosts in their order; `with_empty` also those of which nothing was seen yet."""
+    for host in fleet:
+        mine = tuple(each for each in chosen if each.host is host)
+        if mine or with_empty:
+            yield Group(_host_name(host), mine, host.link.state.status)
 
 
 def matches(each: ListedBoard, wanted: str) -> bool:
@@ -238,10 +247,12 @@ def _group_name(each: ListedBoard, grouping: Grouping) -> str:
     match grouping:
         case Grouping.PROFILE:
             return f"profile {clean(each.board.profile)}"
-        case Grouping.HOST:
-            return f"host {clean(each.host.name)}" if each.host.name else "this machine"
         case _:
             return condition_word(each.health.condition).text
+
+
+def _host_name(host: FleetHost) -> str:
+    return f"host {clean(host.name)}" if host.name else "this machine"
 
 
 def _versions(board: BoardState) -> Iterator[str]:

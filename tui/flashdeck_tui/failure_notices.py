@@ -33,7 +33,7 @@ class FailureNotices:
             if host.store.daemon is None:
                 continue
             failed = {
-                (host.name, job.id, job.finished_at or 0.0): job
+                (host.name, job.id, job.finished_at or 0.0): fleet.shown_job(host, job)
                 for job in host.store.jobs.values()
                 if isinstance(job.status, Failed)
             }

@@ -4,6 +4,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from msgspec.structs import replace
+
+from flashdeck.model import JobState
 from flashdeck_tui.link import Link
 from flashdeck_tui.store import Selection, Store
 
@@ -34,6 +37,10 @@ class Fleet:
     def shown_name(self, host: FleetHost, board: str) -> str:
         """Return a board's name on the screen: with that of its host, where there are several."""
         return f"{host.name}/{board}" if len(self.hosts) > 1 and host.name else board
+
+    def shown_job(self, host: FleetHost, job: JobState) -> JobState:
+        """Return a job for what is said of it: its board has the name that it has on the screen."""
+        return replace(job, board=self.shown_name(host, job.board))
 
     @property
     def revision(self) -> int:

@@ -26,6 +26,7 @@ from flashdeck_tui.cli import followed as followed_module
 from flashdeck_tui.cli.commands import follow
 from flashdeck_tui.cli.commands.follow import LONGEST_SETTLE, SHORTEST_SETTLE
 from flashdeck_tui.cli.followed import END_SECONDS, LONGEST_LINE, FollowedFile, followed
+from flashdeck_tui.cli.newest_build import NewestBuild
 
 DATA = bytes(range(256)) * 3000
 
@@ -172,7 +173,8 @@ class AtOnce:
         finally:
             self.waiting -= 1
 
-    next = __anext__
+    async def after(self, _number: int) -> Any:
+        return await anext(self)
 
 
 async def test_builds_and_changes_are_each_waited_for_once() -> None:
@@ -185,7 +187,7 @@ async def test_builds_and_changes_are_each_waited_for_once() -> None:
     pushing = follow._Pushing("app1", (), "ann@box:/fw/APP1.bin", as_jsonl=False)  # pyright: ignore[reportPrivateUsage] - its loop
     with click.Context(click.Command("follow")):
         async with asyncio.TaskGroup() as group:
-            task = group.create_task(pushing.push_all(client, cast("FollowedFile", builds)))
+            task = group.create_task(pushing.push_all(client, cast("NewestBuild", builds)))
             for number in range(5):
                 changes.given.put_nowait(Event(seq=number, job=job(number)))
                 await changes.given.join()

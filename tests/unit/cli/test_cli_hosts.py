@@ -17,6 +17,7 @@ from canned_daemon import CannedDaemon, board, job
 from cli_run import Cli
 from flashdeck import api
 from flashdeck.errors import ConnectionFailedError, ErrorKind, ExitCode, FlashdeckError, RequestError
+from flashdeck.hosts import find_host, members
 from flashdeck.job_state import Failure
 from flashdeck.model import DeviceState, LogLevel, LogLine
 from flashdeck.outcome import BoardResult, Outcome
@@ -25,6 +26,7 @@ from flashdeck_tui.cli.answers import History
 from flashdeck_tui.cli.connect import NEVER_AGAIN, Again, sessions
 from flashdeck_tui.cli.group import CommandGroup
 from flashdeck_tui.cli.host_boards import boards_there, machines_meant
+from flashdeck_tui.cli.live_options import MOST_JOBS
 from flashdeck_tui.cli.remote import LOCAL, MOST_HOSTS
 from flashdeck_tui.cli.root import COMMANDS, root
 from flashdeck_tui.pauses import FIRST_PAUSE, LONGEST_PAUSE_FAR
@@ -42,6 +44,10 @@ command = ["{sys.executable}", "-c", "{CONNECT}"]
 command = ["{sys.executable}", "-c", "{CONNECT}"]
 [hosts.off]
 command = ["flashdeck-is-not-here"]
+[hosts.all]
+hosts = ["lab", "b*", "off"]
+[hosts.none]
+hosts = ["x*"]
 """
 
 
@@ -110,7 +116,6 @@ def test_a_socket_of_this_machine_is_none_of_another(far: Cli) -> None:
         ("read", "app1", "a.bin"),
         ("take", "left", "--", "true"),
         ("adopt", "1-4"),
-        ("logs", "-f"),
         ("console", "left"),
     ],
 )
@@ -232,7 +237,7 @@ def test_rows_and_words_go_by_the_same_names(daemon: CannedDaemon, far: Cli) -> 
 def test_a_board_of_a_machine_that_is_not_asked_is_none(daemon: CannedDaemon, far: Cli, hosts: tuple[str, ...]) -> None:
     run = far("hold", "elsewhere/left", *hosts)
     assert run.code == ExitCode.NOT_FOUND
-    assert "'elsewhere/left' is a board of a machine that is not asked" in run.err
+    assert "'elsewhere/left' is on a machine that is not asked" in run.err
     assert ("asked: bench" if hosts else "--host HOST") in run.err
     assert daemon.called(api.Hold) == []
 
@@ -248,6 +253,67 @@ def test_no_machine_is_ever_asked_for_all_boards_where_some_are_named(
     with suppress(RequestError):
         assert all(boards_there(host, patterns) for host in machines_meant(tuple(hosts), patterns))
     assert machines_meant(tuple(hosts), ()) == tuple(hosts)
+
+
+# Groups of machines
+
+
+def test_a_group_is_one_name_for_several_machines(daemon: CannedDaemon, far: Cli) -> None:
+    daemon.answers[api.GetBoards] = api.BoardList(boards=(board(),), devices=())
+    run = far("boards", "--host", "all", "--host", "lab", "--json")
+    assert [each["name"] for each in run.json["boards"]] == ["bench/left", "lab/left"], "each once, as in [hosts]"
+    assert [each["host"] for each in run.json["failed_hosts"]] == ["off"]
+
+
+def test_what_a_group_is_not_is_said(far: Cli) -> None:
+    run = far("boards", "--host", "none")
+    assert run.code == ExitCode.USAGE
+    assert "[hosts.none] means no machine" in run.err
+    assert members(("nobody", "ann@box")) == ("nobody", "ann@box")
+    with pytest.raises(RequestError, match="group of machines") as caught:
+        find_host("all")
+    assert "lab, b*, off" in caught.value.hint
+
+
+# Jobs as HOST/JOB
+
+
+@pytest.mark.parametrize(
+    ("asks", "words"),
+    [(api.Cancel, ("cancel",)), (api.Retry, ("retry",)), (api.MoveJob, ("move", "up"))],
+    ids=["cancel", "retry", "move"],
+)
+def test_a_job_of_one_of_several_machines_is_typed_as_it_is_printed(
+    daemon: CannedDaemon, far: Cli, asks: type[api.Params[Any]], words: tuple[str, ...]
+) -> None:
+    daemon.answers[api.GetJobs] = api.JobList(jobs=(job(7),), notes=())
+    listed = far("jobs", "--host", "bench", "--host", "lab")
+    assert "lab/7" in listed.out.split()
+    daemon.answers[asks] = FlashdeckError("that was asked", kind=ErrorKind.OTHER)
+    name, *more = words
+    far("--host", "bench", "--host", "lab", name, "lab/7", *more)
+    assert [call.job for call in daemon.called(asks)] == [7]
+    run = far("--host", "bench", "--host", "lab", name, "7", *more)
+    assert run.code == ExitCode.USAGE
+    assert "name the job as it is listed: bench/7" in run.err
+    for wrong in ("lab/0", f"lab/{MOST_JOBS + 1}", "lab/x", "/"):
+        assert far("--host", "lab", name, wrong, *more).code == ExitCode.USAGE
+    assert len(daemon.called(asks)) == 1
+
+
+def test_a_limit_counts_over_all_machines(daemon: CannedDaemon, far: Cli) -> None:
+    daemon.answers[api.GetJobs] = api.JobList(jobs=(job(2), job(1)), notes=())
+    daemon.answers[api.GetHistory] = api.HistoryPage(jobs=(job(2), job(1)))
+    line = LogLine(id=1, time=1.0, level=LogLevel.INFO, text="t")
+    daemon.answers[api.GetLogs] = api.LogPage(lines=(line, line), next=1)
+    both = ("--host", "bench", "--host", "lab", "-n", "3")
+    assert len(far("jobs", *both, "--json").json["jobs"]) == 3
+    assert len(far("history", *both, "--json").json["jobs"]) == 3
+    lines = far("history", *both, "--jsonl").jsonl
+    assert {each["job"]["board"] for each in lines} == {"bench/left", "lab/left"}
+    assert len(lines) == 3
+    assert len(far("logs", *both, "--jsonl").jsonl) == 3
+    assert far("logs", *both[:-1], "0").out == ""
 
 
 # Machines that fail
@@ -325,7 +391,7 @@ def test_answers_of_several_machines_become_one() -> None:
     )
     assert (history.since, history.kept, len(history.jobs)) == (5.0, 7, 2)
     lines = [LogLine(id=1, time=time, level=LogLevel.INFO, text="t", board=name) for time, name in ((2, "x"), (1, ""))]
-    assert [each.board for each in many_hosts.log_lines([("a", lines)])] == ["a", "a/x"]
+    assert [each.board for each in many_hosts.log_lines([("a", lines)], limit=9)] == ["a", "a/x"]
     plan = api.BoardPlan(board="left", partition="app1", sha256="")
     assert many_hosts.plans([("a", api.PlanList(plans=(plan,)))]).plans[0].board == "a/left"
 

@@ -401,6 +401,8 @@ MISTAKES = [
     ("[hosts.lab]\ncommand = []", "[hosts.lab] command: is empty", "name the program"),
     ('[hosts.lab]\ncommand = ["-c", "flashdeck"]', "[hosts.lab] command: -c is no program", "the program first"),
     ("[hosts.lab]\nport = 22", "[hosts.lab] port: unknown key", ""),
+    ("[hosts.lab]\nhosts = []", "[hosts.lab] hosts: is empty", '["bench", "rack-*"]'),
+    ('[hosts.lab]\nssh = "b"\nhosts = ["a"]', "[hosts.lab] ssh: means nothing beside hosts", "each of those machines"),
     ('[tui]\ntheme = "drak"', '[tui] theme: "drak" is not a value it may have', 'use "dark" or "light"'),
     ("[tui]\nkeyz = {}", "[tui] keyz: unknown key", "did you mean keys?"),
     ('[tui]\nnotify = "osc"', '[tui] notify: "osc" is not a value it may have', '"osc9"'),
@@ -863,9 +865,11 @@ def test_an_empty_configuration_says_that_there_is_no_file() -> None:
 
 def test_other_machines_survive_being_shown(main: Path) -> None:
     text = '[hosts.bench]\nssh = "ann@bench"\ncommand = ["~/bin/flashdeck", "--socket", "/s"]\n[hosts.lab]\n'
+    text += '[hosts.both]\nhosts = ["bench", "la?"]\n'
     config = read(main, text)
     assert config.hosts["bench"] == Host(ssh="ann@bench", command=("~/bin/flashdeck", "--socket", "/s"))
     assert config.hosts["lab"] == Host()
+    assert config.hosts["both"] == Host(hosts=("bench", "la?"))
     assert shown_again(config, main).hosts == config.hosts
 
 

@@ -272,6 +272,17 @@ def test_the_machine_that_was_confirmed_last_stands_and_the_main_files_machines_
     assert (config.hosts.keys(), unconfirmed) == ({"lab"}, ())
 
 
+def test_a_group_of_machines_counts_like_a_machine_once_it_is_confirmed(project: Project) -> None:
+    project.write(PROJECT + '[hosts.lab]\nhosts = ["bench"]\n')
+    config, (told,) = project.look()
+    assert config.hosts == {}
+    assert told.lines[0].endswith('[hosts.lab] hosts = ["bench"] is not confirmed; until then it is no host')
+    project.record = project.confirmed()
+    project.change('["bench"]', '["mallory"]')
+    config, _ = project.look()
+    assert {name: host.hosts for name, host in config.hosts.items()} == {"lab": ("bench",)}
+
+
 def test_a_file_of_nothing_but_machines_is_confirmed_like_any_other(project: Project) -> None:
     more = project.root / "hosts.toml"
     more.write_text(HOST)

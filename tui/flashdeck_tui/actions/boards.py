@@ -88,7 +88,7 @@ def _remember_hold(context: Context, host: FleetHost, held: Mapping[str, BoardHo
                 return f"{name} has blocked jobs or faults, which a release would let go, too: use {key} for that."
         return ""
 
-    names = few(held)
+    names = few([context.fleet.shown_name(host, name) for name in held])
     context.remember(
         Undo(
             deed=f"hold {names}",
@@ -102,7 +102,7 @@ def _remember_hold(context: Context, host: FleetHost, held: Mapping[str, BoardHo
 
 def _hold_why_not(target: Target) -> str | None:
     board = target.board
-    return f"{board.name} is already {hold_text(board)}." if board.hold is not None else None
+    return f"{target.shown} is already {hold_text(board)}." if board.hold is not None else None
 
 
 async def _release(context: Context) -> None:
@@ -123,7 +123,7 @@ def _remember_release(context: Context, host: FleetHost, held: Mapping[str, Boar
 
     reasons = {name: hold.reason for name, hold in held.items()}
     calls = [api.Hold(boards=tuple(map(literal, names)), reason=why) for why, names in _alike(reasons).items()]
-    names = few(held)
+    names = few([context.fleet.shown_name(host, name) for name in held])
     context.remember(
         Undo(deed=f"release {names}", done=f"On hold again: {names}.", why_not=why_not, calls=tuple(calls)), host=host
     )
@@ -145,7 +145,7 @@ def _release_why_not(target: Target) -> str | None:
     board, store = target.board, target.host.store
     if board.hold or board.doubts or any(isinstance(job.status, Blocked) for job in store.jobs_at(board.name)):
         return None
-    return f"{board.name} is {hold_text(board)}."
+    return f"{target.shown} is {hold_text(board)}."
 
 
 async def _arm(context: Context) -> None:
@@ -156,7 +156,7 @@ async def _arm(context: Context) -> None:
 
 def _arm_why_not(target: Target) -> str | None:
     board = target.board
-    return f"{board.name} is already {armed_text(board)}." if board.armed and not board.once else None
+    return f"{target.shown} is already {armed_text(board)}." if board.armed and not board.once else None
 
 
 async def _arm_once(context: Context) -> None:
@@ -166,7 +166,7 @@ async def _arm_once(context: Context) -> None:
 
 
 def _arm_once_why_not(target: Target) -> str | None:
-    return f"{target.name} is already {armed_text(target.board)}." if target.board.once else None
+    return f"{target.shown} is already {armed_text(target.board)}." if target.board.once else None
 
 
 async def _disarm(context: Context) -> None:
@@ -176,7 +176,7 @@ async def _disarm(context: Context) -> None:
 
 
 def _disarm_why_not(target: Target) -> str | None:
-    return None if target.board.armed else f"{target.name} is already {armed_text(target.board)}."
+    return None if target.board.armed else f"{target.shown} is already {armed_text(target.board)}."
 
 
 def _armed(
@@ -207,12 +207,13 @@ def _remember_arming(
         _arming_call(tuple(map(literal, names)), armed=armed, once=once)
         for (armed, once), names in _alike(before).items()
     ]
+    shown = {context.fleet.shown_name(host, name): was for name, was in before.items()}
     told = "; ".join(
-        f"{few(names)} {arming_text(armed=armed, once=once)}" for (armed, once), names in _alike(before).items()
+        f"{few(names)} {arming_text(armed=armed, once=once)}" for (armed, once), names in _alike(shown).items()
     )
     deed = "disarm" if not after[0] else "arm once" if after[1] else "arm"
     context.remember(
-        Undo(deed=f"{deed} {few(before)}", done=f"As before: {told}.", why_not=why_not, calls=tuple(calls)),
+        Undo(deed=f"{deed} {few(shown)}", done=f"As before: {told}.", why_not=why_not, calls=tuple(calls)),
         host=host,
     )
 
@@ -268,8 +269,8 @@ def _take_why_not(context: Context) -> str | None:
 def _not_free(target: Target) -> str | None:
     board = target.board
     if board.hold is not None:
-        return f"{board.name} is {hold_text(board)}: release it first."
-    return f"{board.name} is {lease_text(board.lease)}." if board.lease is not None else None
+        return f"{target.shown} is {hold_text(board)}: release it first."
+    return f"{target.shown} is {lease_text(board.lease)}." if board.lease is not None else None
 
 
 async def _reset(context: Context) -> None:
@@ -297,10 +298,10 @@ def _incomplete(board: BoardState) -> list[str]:
 def _reset_why_not(target: Target) -> str | None:
     board = target.board
     if board.hold is not None:
-        return f"{board.name} is {hold_text(board)}: release it first."
+        return f"{target.shown} is {hold_text(board)}: release it first."
     if board.presence is not Presence.DFU:
         where = board.away or f"it is {where_word(board).text}"
-        return f"{board.name} is not in DFU mode: {where}."
+        return f"{target.shown} is not in DFU mode: {where}."
     return None
 
 

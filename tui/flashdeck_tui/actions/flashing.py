@@ -167,16 +167,17 @@ async def _flash(context: Context) -> None:
 def _tell_jobs(context: Context, partition: str, answers: Answers[api.JobList], verb: str = "") -> None:
     """Say which jobs were queued, and what the daemon remarks on them."""
     jobs = [job for _, reply in answers.given for job in reply.jobs]
+    boards = [context.fleet.shown_name(host, job.board) for host, reply in answers.given for job in reply.jobs]
     notes = [note for _, reply in answers.given for note in reply.notes]
     if len(jobs) == 1:
         (job,) = jobs
         image = image_name(job.version, job.sha256) if job.sha256 else ""
         what = verb or f"{image} into"
-        text = f"Job {job.id}: {what} {partition} of {job.board}."
+        text = f"Job {job.id}: {what} {partition} of {boards[0]}."
     else:
         images = list(dict.fromkeys(image_name(job.version, job.sha256) for job in jobs if job.sha256))
         what = verb or f"{few(images)} into"
-        text = f"{counted(len(jobs), 'job')}: {what} {partition} of {few([job.board for job in jobs])}."
+        text = f"{counted(len(jobs), 'job')}: {what} {partition} of {few(boards)}."
     tell(context, text, answers, notes)
 
 

@@ -40,11 +40,15 @@ def _places(context: Context) -> list[tuple[FleetHost, Selection]]:
 
 async def _cancel(context: Context) -> None:
     jobs = _cancellable(context)
-    running = [job for _, job in jobs if isinstance(job.status, Running)]
-    if running and not await context.confirm(*_cancel_question([job for _, job in jobs], running)):
+    shown = [context.fleet.shown_job(host, job) for host, job in jobs]
+    running = [job for job in shown if isinstance(job.status, Running)]
+    if running and not await context.confirm(*_cancel_question(shown, running)):
         return
     answers = await gathered(
-        [(host, _about(job), context.call(api.Cancel(job=job.id), host=host)) for host, job in jobs]
+        [
+            (host, _about(context.fleet.shown_job(host, job)), context.call(api.Cancel(job=job.id), host=host))
+            for host, job in jobs
+        ]
     )
     _tell_jobs(context, answers)
 
@@ -80,7 +84,7 @@ def _cancel_why_not(context: Context) -> str | None:
 
 
 def _tell_jobs(context: Context, answers: Answers[JobState]) -> None:
-    jobs = [job for _, job in answers.given]
+    jobs = [context.fleet.shown_job(host, job) for host, job in answers.given]
     if len(jobs) == 1:
         (job,) = jobs
         tell(context, f"Job {job.id} ({_place(job)}): {job.text}.", answers)
@@ -95,7 +99,10 @@ def _tell_jobs(context: Context, answers: Answers[JobState]) -> None:
 async def _retry(context: Context) -> None:
     jobs = _retriable(context)
     answers = await gathered(
-        [(host, _about(job), context.call(api.Retry(job=job.id), host=host)) for host, job in jobs]
+        [
+            (host, _about(context.fleet.shown_job(host, job)), context.call(api.Retry(job=job.id), host=host))
+            for host, job in jobs
+        ]
     )
     _tell_jobs(context, answers)
 
@@ -154,7 +161,8 @@ class _Move:
         reply = await context.call(api.MoveJob(job=job.id, to=self._to), host=host)
         after = [each.id for each in reply.jobs]
         at = after.index(job.id) if job.id in after else 0
-        context.tell(f"Job {job.id} is number {at + 1} of {len(after)} in the queue of {clean(job.board)}.")
+        shown = context.fleet.shown_name(host, job.board)
+        context.tell(f"Job {job.id} is number {at + 1} of {len(after)} in the queue of {clean(shown)}.")
         if job.id in before and job.id in after:
             self._remember(context, host, job, steps=at - before.index(job.id), after=after)
 

@@ -169,7 +169,7 @@ def all_protected(context: Context) -> str | None:
 
 def _all_protected_on(target: Target) -> str | None:
     is_open = any(not partition.protected for partition in target.board.partitions)
-    return None if is_open else f"Every partition of {target.name} is protected."
+    return None if is_open else f"Every partition of {target.shown} is protected."
 
 
 async def choose_partition(context: Context, verb: str, boards: Sequence[Target]) -> str | None:

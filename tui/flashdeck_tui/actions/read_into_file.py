@@ -64,7 +64,7 @@ async def _read_how(context: Context, *, force: bool) -> None:
         asked = api.ReadPartition(partition=partition, boards=(literal(target.name),), force=force)
         (job,) = (await context.call(asked, host=target.host)).jobs
         if len(boards) == 1:
-            context.tell(f"Job {job.id}: read {partition} of {target.name} into {clean(str(each.file))}.")
+            context.tell(f"Job {job.id}: read {partition} of {target.shown} into {clean(str(each.file))}.")
         ended = await _end_of(context, target.host, job)
         async with one_by_one:
             data = await bytes_of(lambda piece: context.call(piece, host=target.host), ended.sha256, ended.size)
@@ -76,7 +76,7 @@ async def _read_how(context: Context, *, force: bool) -> None:
     answers = await gathered([(each.board.host, clean(each.board.shown), read(each)) for each in wanted])
     size = format_size(sum(read for _, read in answers.given))
     if len(boards) == 1:
-        tell(context, f"{size} of {partition} of {boards[0].name} are in {clean(str(wanted[0].file))}.", answers)
+        tell(context, f"{size} of {partition} of {boards[0].shown} are in {clean(str(wanted[0].file))}.", answers)
     else:
         files = [clean(each.file.name) for each in wanted]
         where = clean(str(wanted[0].file.parent))
@@ -93,7 +93,7 @@ async def _places(context: Context, partition: str, boards: Sequence[Target]) ->
     if len(boards) == 1:
         (target,) = boards
         example = f"path of a new file, as ~/{target.name}-{partition}.bin"
-        answer = await context.ask_path(f"Read {partition} of {target.name} into a file", example)
+        answer = await context.ask_path(f"Read {partition} of {target.shown} into a file", example)
         return None if answer is None else [_FileOfBoard(target, await asyncio.to_thread(_new_file, answer))]
     title = f"Read {partition} of {boards_text(boards)} into a directory"
     answer = await context.ask_path(title, f"its path; a file each, as {boards[0].name}-{partition}.bin")

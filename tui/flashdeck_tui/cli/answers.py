@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from msgspec import UNSET, UnsetType
 
-from flashdeck.api import BoardOutcome, UnconfirmedFile
+from flashdeck.api import BoardOutcome, ConfigReloaded, UnconfirmedFile
 from flashdeck.job_state import Failure
 from flashdeck.model import ArtifactState, ConsoleEntry, ConsoleState, DeviceState, JobState, LogLine, Snapshot
 from flashdeck.problems import Problem, ProblemKind
@@ -61,6 +61,13 @@ class StatusOfHosts(Value, frozen=True, kw_only=True):
     """The answer of `status` where `--host` names several machines."""
 
     hosts: Mapping[str, Status]
+    """That of each machine that answered, by its name."""
+
+
+class ReloadsOfHosts(Value, frozen=True, kw_only=True):
+    """The answer of `config reload` where `--host` names several machines."""
+
+    hosts: Mapping[str, ConfigReloaded]
     """That of each machine that answered, by its name."""
 
 
@@ -125,6 +132,8 @@ class FollowedLine(Value, frozen=True, kw_only=True):
 
     build: ArtifactState | None = None
     job: JobState | None = None
+    host: str = ""
+    """The machine, where `--host` names several."""
 
 
 class LogLineOfMany(Value, frozen=True, kw_only=True):

@@ -6,10 +6,11 @@ import os
 import shlex
 import sys
 import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Final, Generic, TypeVar
 
 import click
 import msgspec
@@ -23,6 +24,7 @@ from flashdeck.text import clean
 from flashdeck.value import Value
 from flashdeck.whereabouts import START_HINT, Address, Whereabouts, unnamed
 from flashdeck_tui.cli.answers import HostFailure, OtherDaemon
+from flashdeck_tui.cli.asked_together import AskedTogether, all_hints, with_host
 from flashdeck_tui.cli.global_options import is_virtual_wanted
 from flashdeck_tui.cli.output import complain, is_terminal, say, say_error
 from flashdeck_tui.cli.readers import Until, while_read
@@ -33,6 +35,7 @@ from flashdeck_tui.cli.remote import (
     failed_hosts,
     named_hosts,
     only_host,
+    speaking_as,
     speaking_for,
 )
 from flashdeck_tui.pauses import FIRST_PAUSE, LONGEST_PAUSE_FAR
@@ -50,9 +53,15 @@ class Again:
 
     deadline: float | None
     """By time.monotonic(); None for no limit."""
+    from_start: bool = False
+    """True if one of several machines may also be away at first, as long as another one is there."""
 
 
 NEVER_AGAIN: Final = Again(0.0)
+
+
+async def _is_given_up() -> bool:
+    return False
 
 
 def converse(
@@ -100,12 +109,12 @@ def converse_again(
     """Do the same with work that can be begun anew: a lost connection to another machine is made again.
 
     That is tried for at most so many seconds from the start on, without limit where there is none. A daemon of this
-    machine that ends, ends it.
+    machine that ends, ends it. Without such a limit one of several machines may also be away at first.
     """
     if not named_hosts(click.get_current_context()):
         return converse(work, until=until)
     deadline = None if patience is None else time.monotonic() + patience
-    return converse(work, join=join, again=Again(deadline), until=until)
+    return converse(work, join=join, again=Again(deadline, from_start=deadline is None), until=until)
 
 
 def ask(params: Params[R], *, virtual: bool = False, join: Join[R] | None = None) -> R:
@@ -181,15 +190,20 @@ def address(context: click.Context, host: str, *, virtual: bool = False, asks: b
     return find_host(host, virtual=virtual or is_virtual_wanted(context), asks=asks, read_only=is_read_only(context))
 
 
-async def sessions(where: Address, work: Work[T], again: Again) -> T:
-    """Do the work in one session, or begin it anew in another where the connection was lost and that is wanted."""
+async def sessions(
+    where: Address, work: Work[T], again: Again, *, is_tried_at_first: Callable[[], Awaitable[bool]] = _is_given_up
+) -> T:
+    """Do the work in one session, or begin it anew in another where the connection was lost and that is wanted.
+
+    `is_tried_at_first` is asked where there was none yet, whether it is to be tried again all the same.
+    """
     has_worked = False
 
     async def tracked(client: Client) -> T:
-        nonlocal has_worked, pause
-        if has_worked:
-            say("connected again")
-        has_worked, pause = True, FIRST_PAUSE
+        nonlocal has_worked, pause, told
+        if has_worked or told:
+            say("connected again" if has_worked else "connected")
+        has_worked, pause, told = True, FIRST_PAUSE, ""
         return await work(client)
 
     pause, told = FIRST_PAUSE, ""
@@ -198,10 +212,14 @@ async def sessions(where: Address, work: Work[T], again: Again) -> T:
             return await _session(where, tracked)
         except ConnectionFailedError as error:
             is_over = again.deadline is not None and time.monotonic() + pause >= again.deadline
-            if not has_worked or is_over or error.kind is not ErrorKind.UNREACHABLE:
+            if is_over or error.kind is not ErrorKind.UNREACHABLE:
+                raise
+            if not has_worked and not await is_tried_at_first():
                 raise
             if error.message != told:
-                say(f"{error.message}; trying again")
+                host = speaking_for.get()
+                with speaking_as(""):  # it may name itself
+                    say(f"{with_host(host, error) if host else error.message}; trying again")
             told = error.message
         await asyncio.sleep(pause)
         pause = min(2 * pause, LONGEST_PAUSE_FAR)
@@ -224,46 +242,73 @@ def _all_answers(
     again: Again = NEVER_AGAIN,
     until: Until = Until.DONE,
 ) -> list[tuple[str, T]]:
-    where = [(host, address(context, host, virtual=virtual)) for host in asked_hosts(context)]
-    return _answers(asyncio.run(_while_read(_on_all(where, work, again), until)))
+    where = addresses(context, virtual=virtual)
+    return asyncio.run(_while_read(on_all(where, work, again), until)).answers()
 
 
-async def _on_all(
-    where: Sequence[tuple[str, Address]], work: Work[T], again: Again
-) -> list[tuple[str, T | FlashdeckError]]:
-    async def on(host: str, there: Address) -> tuple[str, T | FlashdeckError]:
-        asked.set(host)
-        speaking_for.set(host)  # each runs in a task, and so a context, of its own
+def addresses(context: click.Context, *, virtual: bool = False) -> dict[str, Address]:
+    """Return the daemons that are asked, by their machines; that of this machine, "", where none is named."""
+    return {host: address(context, host, virtual=virtual) for host in asked_hosts(context) or ("",)}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcomes(Generic[T]):
+    """The answers of those machines that gave one, and the errors of the others."""
+
+    of: Mapping[str, T | FlashdeckError]
+    together: AskedTogether
+
+    def answers(self) -> list[tuple[str, T]]:
+        """Return the answers; why the other machines gave none is said, and kept as `failed_hosts`.
+
+        Raises FlashdeckError where none did.
+        """
+        answers = [(host, each) for host, each in self.of.items() if not isinstance(each, FlashdeckError)]
+        errors = [(host, each) for host, each in self.of.items() if isinstance(each, FlashdeckError)]
+        if errors and len(self.of) == 1:
+            raise errors[0][1]
+        failed_hosts.set(tuple(_failure(host, error) for host, error in errors))
+        if errors and not answers:
+            told = "; ".join(with_host(host, error) for host, error in errors)
+            raise FlashdeckError(told, hint=all_hints(errors), kind=errors[0][1].kind)
+        for host, error in errors:
+            if self.together.untold(host):
+                say_error(with_host(host, error), error.hint)
+        return answers
+
+
+async def on_all(where: Mapping[str, Address], work: Work[T], again: Again) -> Outcomes[T]:
+    """Do the work with all of them at once: what goes wrong with one keeps none of the others up."""
+    together = AskedTogether(where)
+
+    async def on(host: str, there: Address) -> T | FlashdeckError:
+        asked.set(host)  # each runs in a task, and so a context, of its own
+        if len(where) > 1:
+            speaking_for.set(host)
+
+        async def noted(client: Client) -> T:
+            together.reached(host)
+            return await work(client)
+
+        at_first = partial(together.is_worth_another_try, host) if again.from_start else _is_given_up
         try:
-            return host, await sessions(there, work, again)
+            return await sessions(there, noted, again, is_tried_at_first=at_first)
         except FlashdeckError as error:
-            return host, error
+            together.failed(host, error)
+            return error
 
-    return await asyncio.gather(*(asyncio.create_task(on(host, there)) for host, there in where))
-
-
-def _answers(outcomes: Sequence[tuple[str, T | FlashdeckError]]) -> list[tuple[str, T]]:
-    """Return the answers of those machines that gave one, and say why the others did not; raises where none did."""
-    answers = [(host, outcome) for host, outcome in outcomes if not isinstance(outcome, FlashdeckError)]
-    errors = [(host, outcome) for host, outcome in outcomes if isinstance(outcome, FlashdeckError)]
-    told = [(_with_host(host, error.message), error) for host, error in errors]
-    failed_hosts.set(tuple(_failure(host, error) for host, error in errors))
-    if errors and not answers:
-        hints = {error.hint for _, error in errors}
-        hint = hints.pop() if len(hints) == 1 else "ask each by itself: it says what to do"
-        raise FlashdeckError("; ".join(message for message, _ in told), hint=hint, kind=errors[0][1].kind)
-    for message, error in told:
-        say_error(message, error.hint)
-    return answers
+    telling = asyncio.create_task(together.tell_late()) if len(where) > 1 else None
+    try:
+        outcomes = await asyncio.gather(*(asyncio.create_task(on(host, there)) for host, there in where.items()))
+    finally:
+        if telling is not None:
+            telling.cancel()
+    return Outcomes(dict(zip(where, outcomes, strict=True)), together)
 
 
 def _failure(host: str, error: FlashdeckError) -> HostFailure:
     failure = Failure(kind=error.kind, message=error.message, hint=error.hint)
     return HostFailure(host=host, error=failure, code=error.exit_code)
-
-
-def _with_host(host: str, message: str) -> str:
-    return message if host in message else f"{host}: {message}"
 
 
 def _explicit_socket(context: click.Context) -> str | None:

@@ -1,4 +1,4 @@
-"""Boards of several machines, as they are typed and printed: HOST/BOARD, names or globs on both sides. Pure.
+"""Boards and jobs of several machines, as they are typed and printed: HOST/BOARD, names or globs on both sides. Pure.
 
 A BOARD alone means the boards of that name on each machine.
 """
@@ -19,7 +19,7 @@ def machines_meant(hosts: tuple[str, ...], patterns: Sequence[str]) -> tuple[str
         at, _ = _parts(pattern)
         if at and not any(is_meant(host, (at,)) for host in hosts):
             raise RequestError(
-                f"'{clean(pattern)}' is a board of a machine that is not asked",
+                f"'{clean(pattern)}' is on a machine that is not asked",
                 kind=ErrorKind.NO_SUCH_BOARD,
                 hint=f"asked: {few(hosts)}" if hosts else "name the machine, too: --host HOST",
             )

@@ -2,16 +2,18 @@
 
 import functools
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import click
 
 from flashdeck.names import required
 from flashdeck_tui.cli import live_names, options
 from flashdeck_tui.cli.live_names import Complete
-from flashdeck_tui.cli.remote import note_boards
+from flashdeck_tui.cli.remote import note_boards, note_job
 
 Command = Callable[..., Any]
+MOST_JOBS: Final = 2**63 - 1
+"""The number of a job at the most: as large as the daemon's journal (SQLite) may count."""
 
 
 def _noted(context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
@@ -89,6 +91,14 @@ partition_or_file = click.argument(
 """A partition; or, where no file follows, a file that says itself where it belongs."""
 
 
+def _job(context: click.Context, parameter: click.Parameter, value: str) -> int:
+    host, _, number = value.rpartition("/")
+    found = click.IntRange(1, MOST_JOBS).convert(number if host else value, parameter, context)  # pyright: ignore[reportArgumentType] - text is what it converts
+    if host:
+        note_job(context, host, found)
+    return found
+
+
 def job(complete: Complete) -> Callable[[Command], Command]:
-    """The number of a job; as large as the daemon's journal (SQLite) may count."""
-    return click.argument("job", type=click.IntRange(1, 2**63 - 1), shell_complete=complete)
+    """The number of a job; as it is printed for several machines, HOST/JOB, it counts there alone."""
+    return click.argument("job", callback=_job, shell_complete=complete)

@@ -8,6 +8,7 @@ from msgspec.structs import replace
 
 from flashdeck import api
 from flashdeck.board_run import RunOutcome, RunResult
+from flashdeck.diagnosis import BoardReport, Diagnosis, Finding
 from flashdeck.model import BoardState, DeviceState, JobState, LogLine
 from flashdeck.outcome import BoardResult, Outcome
 from flashdeck_tui.cli.answers import History
@@ -48,11 +49,11 @@ def boards(answers: Answers[api.BoardList]) -> api.BoardList:
     )
 
 
-def jobs(answers: Answers[api.JobList]) -> api.JobList:
-    """Return all jobs, the newest first."""
+def jobs(answers: Answers[api.JobList], *, limit: int | None = None) -> api.JobList:
+    """Return the newest jobs of all, the newest first; without a limit all of them."""
     found = each(answers, lambda reply: reply.jobs, mark_job)
     notes = each(answers, lambda reply: reply.notes, _mark_note)
-    return api.JobList(jobs=tuple(sorted(found, key=lambda job: job.at, reverse=True)), notes=notes)
+    return api.JobList(jobs=tuple(sorted(found, key=lambda job: job.at, reverse=True))[:limit], notes=notes)
 
 
 def plans(answers: Answers[api.PlanList]) -> api.PlanList:
@@ -82,20 +83,50 @@ def runs(answers: Answers[RunOutcome]) -> RunOutcome:
     )
 
 
-def history(answers: Answers[History]) -> History:
-    """Return the jobs of all, the newest first; they are complete from the time on from which each machine's are."""
+def history(answers: Answers[History], *, limit: int | None = None) -> History:
+    """Return the newest jobs of all, the newest first; without a limit all of them.
+
+    They are complete from the time on from which each machine's are.
+    """
     found = each(answers, lambda reply: reply.jobs, mark_job)
     since = [reply.since for _, reply in answers if reply.since is not None]
     return History(
-        jobs=tuple(sorted(found, key=lambda job: job.at, reverse=True)),
+        jobs=tuple(sorted(found, key=lambda job: job.at, reverse=True))[:limit],
         since=max(since, default=None),
         kept=min((reply.kept for _, reply in answers if reply.kept), default=0),
     )
 
 
-def log_lines(answers: Answers[Sequence[LogLine]]) -> Sequence[LogLine]:
-    """Return the lines of all by their times; what is about no board is about the machine."""
-    return sorted(each(answers, lambda reply: reply, _mark_line), key=lambda line: line.time)
+def diagnoses(answers: Answers[Diagnosis]) -> Diagnosis:
+    """Return what was found on all machines; a trouble of an installation names its machine where it says what is seen.
+
+    The first error counts that kept a machine from looking at any board.
+    """
+    return Diagnosis(
+        installation=each(answers, lambda reply: reply.installation, _mark_finding),
+        boards=each(answers, lambda reply: reply.boards, _mark_report),
+        devices=each(answers, lambda reply: reply.devices, mark_device),
+        failure=next((reply.failure for _, reply in answers if reply.failure is not None), None),
+    )
+
+
+def log_lines(answers: Answers[Sequence[LogLine]], *, limit: int) -> Sequence[LogLine]:
+    """Return the newest lines of all, by their times; what is about no board is about the machine."""
+    lines = sorted(each(answers, lambda reply: reply, mark_line), key=lambda line: line.time)
+    return lines[-limit:] if limit else []
+
+
+def mark_line(host: str, line: LogLine) -> LogLine:
+    """Return a line of the log of such a machine."""
+    return replace(line, board=f"{host}/{line.board}" if line.board else host)
+
+
+def _mark_finding(host: str, finding: Finding) -> Finding:
+    return replace(finding, seen=f"{host}: {finding.seen}")
+
+
+def _mark_report(host: str, report: BoardReport) -> BoardReport:
+    return replace(report, board=f"{host}/{report.board}")
 
 
 def _mark_note(host: str, note: str) -> str:
@@ -114,7 +145,3 @@ def _mark_run(host: str, result: RunResult) -> RunResult:
 def _mark_result(host: str, result: BoardResult) -> BoardResult:
     job = None if result.job is None else mark_job(host, result.job)
     return dataclasses.replace(result, board=f"{host}/{result.board}", job=job)
-
-
-def _mark_line(host: str, line: LogLine) -> LogLine:
-    return replace(line, board=f"{host}/{line.board}" if line.board else host)

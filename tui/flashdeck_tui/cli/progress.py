@@ -22,7 +22,7 @@ from flashdeck.words.jobs import (
 from flashdeck_tui.cell_width import cell_width, cut_at_end
 from flashdeck_tui.cli import words
 from flashdeck_tui.cli.output import Colour, is_terminal, one_line, paint, say, write_talk
-from flashdeck_tui.cli.remote import speaking_for
+from flashdeck_tui.cli.remote import prefixed, speaking_as, speaking_for
 from flashdeck_tui.terminal import size_of, takes_control_sequences
 
 LOOK_SECONDS: Final = 1.0
@@ -116,11 +116,11 @@ class Lines:
             self._told[place] = headline
             self._silent.discard(place)
             self._claims[place] = set()
-            say(f"{_label(job)}: {headline}")
+            _say_of(job, headline)
         claim = claim_text(job.status)
         if claim and claim not in self._claims[place]:
             self._claims[place].add(claim)
-            say(f"{_label(job)}: {headline}, {claim}")
+            _say_of(job, f"{headline}, {claim}")
 
     def note(self, line: str) -> None:
         """Say it."""
@@ -134,7 +134,7 @@ class Lines:
                 self._silent.discard(place)
             elif place not in self._silent:
                 self._silent.add(place)
-                say(f"{_label(job)}: {_headline(job)}, {standstill}")
+                _say_of(job, f"{_headline(job)}, {standstill}")
 
     def close(self) -> None:
         """Nothing is left to say."""
@@ -209,6 +209,13 @@ class Bars:
         line = _cut("  ".join(part for part in (head, bar, text) if part), width)
         colour = words.status(job).colour
         return paint(line, colour if colour is not Colour.FAINT else None, sys.stderr)
+
+
+def _say_of(job: JobState, text: str) -> None:
+    """Say it with the name that the board has among those of several machines."""
+    line = f"{prefixed(_label(job))}: {text}"
+    with speaking_as(""):
+        say(line)
 
 
 def _label(job: JobState) -> str:

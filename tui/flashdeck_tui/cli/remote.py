@@ -1,6 +1,7 @@
 """The machines that a command line names with `--host`, before or behind the command."""
 
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Final, cast
 
@@ -33,9 +34,17 @@ failed_hosts: ContextVar[tuple[HostFailure, ...]] = ContextVar("failed_hosts", d
 
 def _remember(context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> None:
     hosts = tuple(dict.fromkeys((*named_hosts(context), *value)))
-    if not context.resilient_parsing:
+    if value and not context.resilient_parsing:
+        _check(value)
+        hosts = _members(hosts)
         _check(hosts)
     context.meta[_KEY] = hosts
+
+
+def _members(hosts: Sequence[str]) -> tuple[str, ...]:
+    from flashdeck.hosts import members  # noqa: PLC0415 - the configuration is read only where it is needed
+
+    return members(hosts)
 
 
 def _check(hosts: Sequence[str]) -> None:
@@ -57,7 +66,7 @@ def host_option() -> click.Option:
         metavar="USER@BOX",
         expose_value=False,
         callback=_remember,
-        help="The boards of that machine, over ssh (repeatable); also a name from [hosts].",
+        help="The boards of that machine, over ssh (repeatable); also a name from [hosts], and of a group there.",
     )
 
 
@@ -69,6 +78,11 @@ def named_hosts(context: click.Context) -> tuple[str, ...]:
 def note_boards(context: click.Context, patterns: tuple[str, ...]) -> None:
     """Note the boards that the command line names: a machine of which none is meant is not asked."""
     context.meta[_BOARDS] = patterns
+
+
+def note_job(context: click.Context, host: str, number: int) -> None:
+    """Note the machine of the job that the command line names: the others are not asked."""
+    note_boards(context, (f"{host}/{number}",))
 
 
 def asked_hosts(context: click.Context) -> tuple[str, ...]:
@@ -118,9 +132,26 @@ def only_host(context: click.Context) -> str:
     if len(hosts) > 1:
         raise RequestError(
             f"'{context.command_path}' works with one machine at a time, and {few(list(hosts))} are named",
-            hint="run it once for each --host",
+            hint=_one_of_them(context, hosts),
         )
     return next(iter(hosts), "")
+
+
+@contextmanager
+def speaking_as(host: str) -> Generator[None]:
+    """Let what is said in a block be about one of several machines; about the only one, where `host` is ""."""
+    token = speaking_for.set(host)
+    try:
+        yield
+    finally:
+        speaking_for.reset(token)
+
+
+def _one_of_them(context: click.Context, hosts: Sequence[str]) -> str:
+    """Return how such a command is typed for one of several machines."""
+    if any(parameter.name == "job" for parameter in context.command.params):
+        return f"name the job as it is listed: {hosts[0]}/{context.params.get('job', 'JOB')}"
+    return "run it once for each --host"
 
 
 def command_words(context: click.Context | None, words: str) -> str:

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -256,7 +257,9 @@ class MainScreen(Screen[None]):
         self._share_out()
         room = self._details_height - _BORDER
         shown.show(lines if self._told <= room else shortened(lines, shown.size.width, room))
-        self._entitle(title_of(host.store, selection), self._map_of(host.store, selection))
+        self._entitle(
+            title_of(host.store, selection, partial(fleet.shown_name, host)), self._map_of(host.store, selection)
+        )
 
     def _follow_selection(self) -> None:
         """Lets the choice of a partition end with the selection of its board."""

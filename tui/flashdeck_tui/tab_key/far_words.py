@@ -11,7 +11,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager, suppre
 from typing import Final
 
 from flashdeck.errors import FlashdeckError
-from flashdeck.hosts import find_host
+from flashdeck.hosts import find_host, members
 from flashdeck_tui.tab_key.going_on import GoingOn, Word
 from flashdeck_tui.tab_key.live_words import ALWAYS_VIRTUAL, words_of
 
@@ -30,7 +30,10 @@ def names(asked: GoingOn, kinds: Sequence[str]) -> list[Word]:
 
     A machine that does not answer in time, or cannot be reached without asking anybody, has none.
     """
-    hosts = asked.hosts[:MOST_HOSTS]
+    try:
+        hosts = members(asked.hosts)[:MOST_HOSTS]
+    except (FlashdeckError, OSError, ValueError):
+        return []
     wanted = [kind for kind in kinds if len(hosts) == 1 or kind in _UNITED]
     found: list[Word] = []
     with ExitStack() as ways:
@@ -39,12 +42,16 @@ def names(asked: GoingOn, kinds: Sequence[str]) -> list[Word]:
         for host, connection in open_ways:
             with suppress(OSError, ValueError, LookupError, TypeError):
                 answered = words_of(connection, wanted, until)
-                found += [_named(host, word, kind, asked) for kind, words in answered.items() for word in words]
+                found += [
+                    _named(host, word, kind, asked, is_one_of_several=len(hosts) > 1)
+                    for kind, words in answered.items()
+                    for word in words
+                ]
     return [word for word in dict.fromkeys(found) if word.text.startswith(asked.begun)]
 
 
-def _named(host: str, word: Word, kind: str, asked: GoingOn) -> Word:
-    is_named = kind == "boards" and (len(asked.hosts) > 1 or asked.begun.startswith(f"{host}/"))
+def _named(host: str, word: Word, kind: str, asked: GoingOn, *, is_one_of_several: bool) -> Word:
+    is_named = kind == "boards" and (is_one_of_several or asked.begun.startswith(f"{host}/"))
     return Word(f"{host}/{word.text}", word.help) if is_named and _TYPED.fullmatch(host) else word
 
 

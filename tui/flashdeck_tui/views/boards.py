@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Final
 
 from rich.cells import cell_len
 
@@ -47,6 +48,10 @@ _MAP = 1
 """The place of the map among the columns."""
 WIDE = 110
 """Cells of a screen that has it."""
+
+
+_LINKS: Final = {LinkStatus.CONNECTED: "", LinkStatus.CONNECTING: " is connecting", LinkStatus.DISCONNECTED: " is away"}
+"""What the head of a host says of the connection to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,8 +186,9 @@ def _head(group: Group, listing: Arrangement, columns: int) -> Row:
     is_folded = group.name in listing.folded
     glyph = (MarkGlyph.FOLDED if is_folded else MarkGlyph.OPEN).value
     told = ", ".join(_conditions(group))
-    text = f"{glyph.symbol} {short_name(group.name)}, {counted(len(group.boards), 'board')}"
-    head = Phrase(f"{text}: {told}" if told else text, Tone.STRONG)
+    text = f"{glyph.symbol} {short_name(group.name)}{_LINKS[group.link]}, {counted(len(group.boards), 'board')}"
+    is_away = group.link is LinkStatus.DISCONNECTED
+    head = Phrase(f"{text}: {told}" if told else text, Tone.BAD if is_away else Tone.STRONG)
     return Row(Selection(group=group.name), (head, *[Phrase("")] * (columns - 1)), is_head=True)
 
 

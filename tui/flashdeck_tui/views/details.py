@@ -1,6 +1,6 @@
 """All about one thing, the most urgent first. Pure."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from flashdeck.job_state import Running
 from flashdeck.model import ArtifactState, BoardState, Contents, Disposition, PartitionState, Presence
@@ -73,16 +73,20 @@ def shortened(lines: Sequence[Phrase], width: int, height: int) -> list[Phrase]:
     return kept
 
 
-def title_of(store: Store, selection: Selection) -> str:
-    """Return a heading for the details."""
+def title_of(store: Store, selection: Selection, shown_name: Callable[[str], str] = str) -> str:
+    """Return a heading for the details; `shown_name` of a board is that on the screen."""
     job = store.jobs.get(selection.job)
     if job is not None:
-        return f"job {job.id}: " + (f"{short_name(job.partition)} of " if job.partition else "") + short_name(job.board)
+        return (
+            f"job {job.id}: "
+            + (f"{short_name(job.partition)} of " if job.partition else "")
+            + short_name(shown_name(job.board))
+        )
     if selection.device:
         return f"device at {short_name(selection.device)}"
     if selection.partition:
-        return f"{short_name(selection.partition)} of {short_name(selection.board)}"
-    return short_name(selection.board) if selection.board else ""
+        return f"{short_name(selection.partition)} of {short_name(shown_name(selection.board))}"
+    return short_name(shown_name(selection.board)) if selection.board else ""
 
 
 def _board_troubles(board: BoardState, now: float, keys: KeyNames) -> Iterator[Phrase]:

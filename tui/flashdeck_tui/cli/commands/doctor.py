@@ -12,11 +12,12 @@ from flashdeck.errors import ConnectionFailedError, ExitCode
 from flashdeck.text import MAX_MESSAGE, clean, counted
 from flashdeck_tui.cell_width import cell_width, padded
 from flashdeck_tui.cell_wrap import wrapped
-from flashdeck_tui.cli import live_options, options
+from flashdeck_tui.cli import live_options, many_hosts, options
 from flashdeck_tui.cli.commands.boards import device_table
 from flashdeck_tui.cli.connect import ask
 from flashdeck_tui.cli.daemon_program import answer_of, without_daemon
 from flashdeck_tui.cli.output import Colour, is_terminal, paint, put, put_json
+from flashdeck_tui.cli.remote import asked_hosts
 
 _COLOURS = {
     Severity.ERROR: Colour.BAD,
@@ -50,7 +51,7 @@ def command(*, boards: tuple[str, ...], as_json: bool) -> ExitCode:
 
 def _ask(boards: tuple[str, ...]) -> Diagnosis:
     try:
-        return ask(api.Examine(boards=boards))
+        return ask(api.Examine(boards=boards), join=many_hosts.diagnoses)
     except ConnectionFailedError as error:
         without_daemon(error)
         return answer_of(Diagnosis, "doctor", "--", *boards)
@@ -58,7 +59,7 @@ def _ask(boards: tuple[str, ...]) -> Diagnosis:
 
 def _sections(diagnosis: Diagnosis) -> Iterator[str]:
     if diagnosis.installation:
-        lines = ["this installation", *(line for each in diagnosis.installation for line in _finding(each))]
+        lines = [_installation(), *(line for each in diagnosis.installation for line in _finding(each))]
         yield "\n".join(lines)
     for report in diagnosis.boards:
         yield "\n".join(_board(report))
@@ -66,6 +67,11 @@ def _sections(diagnosis: Diagnosis) -> Iterator[str]:
         yield "no boards configured"
     if diagnosis.devices:
         yield device_table(diagnosis.devices)
+
+
+def _installation() -> str:
+    several = len(asked_hosts(click.get_current_context())) > 1
+    return "these installations" if several else "this installation"
 
 
 def _board(report: BoardReport) -> Iterator[str]:

@@ -1,13 +1,14 @@
-"""`flashdeck follow`: each new build of a file of this machine goes to a daemon, which may be another machine's."""
+"""`flashdeck follow`: each new build of a file of this machine goes to daemons, which may be other machines'."""
 
 import asyncio
 import getpass
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Coroutine
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn, TypeVar, cast
 
 import click
+from msgspec.structs import replace
 
 from flashdeck import api
 from flashdeck.api import CHUNK
@@ -19,16 +20,18 @@ from flashdeck.followed_file import FileNote
 from flashdeck.model import ArtifactState, Event, JobState, Snapshot
 from flashdeck.names import is_meant, which
 from flashdeck.paths import absolute
-from flashdeck.text import MAX_PATH, clean, parse_duration, short_sha
+from flashdeck.text import MAX_PATH, clean, counted, parse_duration, short_sha
 from flashdeck_tui.cli import live_options, options
 from flashdeck_tui.cli.answers import FollowedLine
-from flashdeck_tui.cli.connect import Again, address, sessions
-from flashdeck_tui.cli.followed import FollowedBuild, FollowedFile, followed
+from flashdeck_tui.cli.connect import Again, Outcomes, addresses, on_all
+from flashdeck_tui.cli.followed import followed
+from flashdeck_tui.cli.newest_build import NewestBuild, NumberedBuild
 from flashdeck_tui.cli.output import put_json, say
 from flashdeck_tui.cli.progress import Progress, progress
 from flashdeck_tui.cli.queued_jobs import tell_of_queued
-from flashdeck_tui.cli.remote import boards_here, command_words, only_host
+from flashdeck_tui.cli.remote import asked, boards_here, command_words, prefixed, speaking_as, speaking_for
 
+T = TypeVar("T")
 SHORTEST_SETTLE: Final = 0.001
 """Seconds that a file must be unchanged at the least."""
 LONGEST_SETTLE: Final = 600.0
@@ -70,19 +73,48 @@ def command(
     The daemon takes what arrives as a build: boards that are disarmed or on hold stay so, and its guards decide. A FILE
     that is there at the start is offered, unless this very file was followed before. A lost connection is made
     again. What is queued stays queued when this command ends, and is named.
+
+    With several --host each build goes to all of them at once, to each as soon as it can take it. One that is away
+    gets the newest build once it is back.
     """
     path = absolute(file)
-    pushing = _Pushing(partition, boards, source_of(path), as_jsonl=as_jsonl)
-    where = address(context, only_host(context))
+    where = addresses(context)
+    pushing = {host: _Pushing(partition, boards, source_of(path), as_jsonl=as_jsonl) for host in where}
 
-    async def work() -> None:
-        async with followed(path, settle, pushing.note) as builds:
-            await sessions(where, lambda client: pushing.push_all(client, builds), Again(None))
+    def note(note: FileNote) -> None:
+        """Say what a person should know of the file, once."""
+        next(iter(pushing.values())).say(f"{note.text} ({note.hint})" if note.hint else note.text)
+
+    async def work() -> Outcomes[None]:
+        newest = NewestBuild()
+        async with followed(path, settle, note) as builds:
+            return await _beside(
+                newest.read_all(builds),
+                on_all(
+                    where,
+                    lambda client: pushing[asked.get()].push_all(client, newest),
+                    Again(None, from_start=len(where) > 1),
+                ),
+            )
 
     try:
-        asyncio.run(work())
+        asyncio.run(work()).answers()
     finally:
-        tell_of_queued(tuple(pushing.jobs.values()))
+        for host, each in pushing.items():
+            with speaking_as(host if len(where) > 1 else ""):
+                tell_of_queued(tuple(each.jobs.values()))
+
+
+async def _beside(endless: Coroutine[Any, Any, NoReturn], work: Coroutine[Any, Any, T]) -> T:
+    """Return what comes of the work; raises what ends the other one."""
+    tasks = reading, working = asyncio.create_task(endless), asyncio.create_task(work)
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else reading.result()
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks)
 
 
 class _Pushing:
@@ -93,16 +125,15 @@ class _Pushing:
         self._patterns = boards
         self._source = source
         self._as_jsonl = as_jsonl
-        self._say: Callable[[str], object] = say
+        self.say: Callable[[str], object] = say
+        """Says a line above what is drawn."""
         self._is_begun = False
+        self._arrived: int = 0
+        """The number of the newest build that the daemon has answered."""
         self.jobs: dict[int, JobState] = {}
         """The jobs that its builds were queued for, as they were last."""
 
-    def note(self, note: FileNote) -> None:
-        """Say what a person should know of the file."""
-        self._say(f"{note.text} ({note.hint})" if note.hint else note.text)
-
-    async def push_all(self, client: Client, builds: FollowedFile) -> None:
+    async def push_all(self, client: Client, builds: NewestBuild) -> None:
         """Push each build to a daemon, and show what becomes of it, until the connection is lost."""
         changes = client.follow()
         first = await anext(changes)
@@ -111,36 +142,42 @@ class _Pushing:
             self._is_begun = True
             say(f"follows {clean(self._source.partition(':')[2])} for {self._partition} of {', '.join(sorted(names))}")
         async with progress((), len(names)) as shown:
-            self._say = shown.note
+            self.say = shown.note
             try:
                 await self._look_again(client, shown)
                 await self._go_on(client, builds, changes, shown)
             finally:
-                self._say = say
+                self.say = say
 
     async def _go_on(
-        self, client: Client, builds: FollowedFile, changes: AsyncIterator[Snapshot | Event], shown: Progress
+        self, client: Client, builds: NewestBuild, changes: AsyncIterator[Snapshot | Event], shown: Progress
     ) -> None:
         waits: dict[str, asyncio.Future[Any]] = {}
         try:
             while True:
                 if "build" not in waits:
-                    waits["build"] = asyncio.ensure_future(builds.next())
+                    waits["build"] = asyncio.ensure_future(builds.after(self._arrived))
                 if "change" not in waits:
                     waits["change"] = asyncio.ensure_future(anext(changes))
                 await asyncio.wait(waits.values(), return_when=asyncio.FIRST_COMPLETED)
                 if waits["change"].done():
                     self._tell(waits.pop("change").result(), shown)
                 if waits["build"].done():
-                    build = waits["build"].result()  # it stays where it is until the daemon has it
-                    await self._push(client, build, shown)
-                    await builds.taken()
+                    newest = cast("NumberedBuild", waits["build"].result())
+                    self._tell_of_missed(newest, shown)
+                    await self._push(client, newest, shown)
+                    self._arrived = newest.number
                     del waits["build"]
         finally:
             for wait in waits.values():
                 wait.cancel()
 
-    async def _push(self, client: Client, build: FollowedBuild, shown: Progress) -> None:
+    def _tell_of_missed(self, newest: NumberedBuild, shown: Progress) -> None:
+        if missed := newest.number - self._arrived - 1:
+            shown.note(f"{counted(missed, 'older build')} did not get there in time: the newest is sent")
+
+    async def _push(self, client: Client, newest: NumberedBuild, shown: Progress) -> None:
+        build = newest.build
         name = Path(build.path).name
         begin = api.BeginUpload(
             name=clean(name), size=len(build.data), partition=self._partition, boards=boards_here(self._patterns)
@@ -149,7 +186,7 @@ class _Pushing:
             upload = (await client.call(begin)).upload
             for start in range(0, len(build.data), CHUNK):
                 await client.call(api.UploadChunk(upload=upload, data=build.data[start : start + CHUNK]))
-            push = api.PushBuild(upload=upload, source=self._source, first=build.first, age=build.age)
+            push = api.PushBuild(upload=upload, source=self._source, first=build.first, age=newest.age)
             taken = await client.call(push)
         except RemoteError as error:  # a later build may be another matter
             shown.note(f"{clean(name)}: {error.advice}")
@@ -157,7 +194,7 @@ class _Pushing:
         for state in taken.builds:
             shown.note(self._outcome(name, state, several=len(taken.builds) > 1))
             if self._as_jsonl:
-                put_json(FollowedLine(build=state))
+                self._put(FollowedLine(build=state))
         for job in taken.jobs:
             self._show(job, shown)
 
@@ -182,7 +219,10 @@ class _Pushing:
         self.jobs[job.id] = job
         shown.show(job)
         if self._as_jsonl:
-            put_json(FollowedLine(job=job))
+            self._put(FollowedLine(job=replace(job, board=prefixed(job.board))))
+
+    def _put(self, line: FollowedLine) -> None:
+        put_json(replace(line, host=speaking_for.get()))
 
     async def _look_again(self, client: Client, shown: Progress) -> None:
         """Look how the jobs are after another connection was lost, and forget those that have ended."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 import click
 from msgspec import structs
@@ -15,10 +16,11 @@ from flashdeck.words.jobs import hook_text, times_text
 from flashdeck.words.work import work_name
 from flashdeck_tui.cli import live_names, live_options, many_hosts, options, words
 from flashdeck_tui.cli.answers import History, JobLine
+from flashdeck_tui.cli.commands.jobs import job_name
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.output import put, put_json, say
 from flashdeck_tui.cli.readers import Until
-from flashdeck_tui.cli.remote import boards_here
+from flashdeck_tui.cli.remote import asked_hosts, boards_here, speaking_for
 from flashdeck_tui.cli.table import Cell, table
 from flashdeck_tui.cli.when import When, shown
 
@@ -70,16 +72,25 @@ def command(
         last = api.HistoryPage()
         async for last in history_pages(client, structs.replace(wanted, boards=boards_here(boards))):
             jobs += last.jobs
-            for job in last.jobs if as_jsonl else ():
-                put_json(JobLine(job=job))
+            if as_jsonl and not speaking_for.get():  # of several machines the newest are known at the end
+                _put_lines(last.jobs)
         return History(jobs=tuple(jobs), since=last.since, kept=last.kept)
 
-    found = converse(work, join=many_hosts.history, until=Until.UNREAD if as_jsonl else Until.DONE)
+    found = converse(
+        work, join=partial(many_hosts.history, limit=limit), until=Until.UNREAD if as_jsonl else Until.DONE
+    )
     if as_json:
         put_json(found)
     elif not as_jsonl:
         put(_table(found.jobs) if found.jobs else "no such jobs")
+    elif len(asked_hosts(click.get_current_context())) > 1:
+        _put_lines(found.jobs)
     say(_reach(found))
+
+
+def _put_lines(jobs: Sequence[JobState]) -> None:
+    for job in jobs:
+        put_json(JobLine(job=job))
 
 
 def _reach(found: History) -> str:
@@ -92,7 +103,7 @@ def _reach(found: History) -> str:
 def _table(jobs: Sequence[JobState]) -> str:
     rows = [
         [
-            Cell(str(job.id), right=True),
+            Cell(job_name(job), right=True),
             job.board,
             job.partition,
             work_name(job),

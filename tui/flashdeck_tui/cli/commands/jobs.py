@@ -1,6 +1,7 @@
 """`flashdeck jobs`: what was flashed, what is being flashed, what waits."""
 
 from collections.abc import Sequence
+from functools import partial
 
 import click
 
@@ -31,7 +32,7 @@ def command(*, boards: tuple[str, ...], statuses: tuple[str, ...], limit: int, a
 
     BOARD is a name or a glob; without one, the jobs of all boards.
     """
-    reply = ask(api.GetJobs(limit=limit, boards=boards, statuses=statuses), join=many_hosts.jobs)
+    reply = ask(api.GetJobs(limit=limit, boards=boards, statuses=statuses), join=partial(many_hosts.jobs, limit=limit))
     if as_json:
         put_json(reply)
         return
@@ -43,7 +44,7 @@ def job_table(jobs: Sequence[JobState]) -> str:
     """The jobs, each with what it came to or waits for."""
     rows = [
         [
-            Cell(str(job.id), right=True),
+            Cell(job_name(job), right=True),
             job.board,
             job.partition,
             work_name(job),
@@ -54,3 +55,9 @@ def job_table(jobs: Sequence[JobState]) -> str:
         for job in jobs
     ]
     return table(["JOB", "BOARD", "PARTITION", "WHAT", "STATUS", "AGE", "DETAIL"], rows)
+
+
+def job_name(job: JobState) -> str:
+    """Return the number of a job as it is typed: with the machine, where its board is named with that."""
+    host, slash, _ = job.board.rpartition("/")
+    return f"{host}{slash}{job.id}"

@@ -1,8 +1,10 @@
 """`flashdeck logs`: what the daemon says."""
 
 import sys
+from collections import defaultdict
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 
 import click
 
@@ -18,7 +20,7 @@ from flashdeck_tui.cli.answers import LogLineOfMany
 from flashdeck_tui.cli.connect import converse, converse_again
 from flashdeck_tui.cli.output import UnreadError, paint, put, put_json, say
 from flashdeck_tui.cli.readers import Until
-from flashdeck_tui.cli.remote import boards_here
+from flashdeck_tui.cli.remote import asked, boards_here, speaking_for
 
 FOLLOW_SECONDS = 30.0
 """Seconds that the daemon waits for a line before it answers that there is none."""
@@ -107,17 +109,23 @@ def command(
         as_jsonl=as_jsonl,
     )
     if follow:
-        shown = _Shown()
+        shown = defaultdict[str, _Shown](_Shown)
         follow_it = _follow_all if wanted.level is LogLevel.DEBUG else _follow
         with suppress(UnreadError):  # that is how it ends: there is no other end
-            converse_again(lambda client: follow_it(client, wanted, shown), until=Until.UNREAD)
+            converse_again(
+                lambda client: follow_it(client, wanted, shown[asked.get()]), join=_nothing, until=Until.UNREAD
+            )
         return
-    lines = converse(lambda client: _newest(client, wanted), join=many_hosts.log_lines)
+    lines = converse(lambda client: _newest(client, wanted), join=partial(many_hosts.log_lines, limit=limit))
     if as_json:
         put_json(api.LogPage(lines=tuple(lines), next=lines[-1].id if lines else 0))
         return
     for line in lines:
         _print(line, as_jsonl=as_jsonl)
+
+
+def _nothing(_answers: object) -> None:
+    """A log that is followed comes to nothing, on however many machines."""
 
 
 @dataclass(slots=True)
@@ -223,6 +231,8 @@ async def _follow(client: Client, wanted: "_Wanted", shown: _Shown) -> None:
 
 
 def _print(line: LogLine, *, as_jsonl: bool) -> bool:
+    if host := speaking_for.get():
+        line = many_hosts.mark_line(host, line)
     return put_json(LogLineOfMany(log=line)) if as_jsonl else put(_text(line))
 
 
