@@ -28,6 +28,7 @@ from flashdeck.words.jobs import status_text
 from flashdeckd.host import clock
 from flashdeckd.images.spool import Artifact
 from flashdeckd.jobs.taken_boards import claim
+from flashdeckd.state.asking import asking
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Journal, Ledger
 
@@ -166,6 +167,7 @@ class JobBook:
             size=artifact.size,
             version=artifact.version,
             origin=origin,
+            user=asking.get(),
             patch=patch,
             once=once,
             force=force,
