@@ -35,10 +35,10 @@ from flashdeckd.jobs.flash_maps import FlashMaps
 from flashdeckd.jobs.job_images import GuardVerdicts, Rebuilt, read_image
 from flashdeckd.jobs.lane import Lane
 from flashdeckd.jobs.satisfaction import Satisfaction
-from flashdeckd.state.asking import asking
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import LONGEST_LINE, Hub
 from flashdeckd.state.journal import EVERY_BOARD, Journal, Ledger
+from flashdeckd.state.on_behalf import on_behalf_of
 from flashdeckd.usb.device import UnreadDevice, UsbDevice
 from flashdeckd.usb.recognition import Roster, SharedSerial, recognise, serials_of, shared_now
 from flashdeckd.usb.serial_ports import SerialPorts
@@ -439,7 +439,7 @@ class Bench:
         """
         lane, names = self.lane(name), self.names.of((name,))
         # Every state of the board carries it, and has to fit into one line of the protocol.
-        user = asking.get() if by is HoldBy.PERSON else ""
+        user = on_behalf_of.get() if by is HoldBy.PERSON else ""
         hold = BoardHold(reason=clean(reason, LONGEST_LINE) or "by hand", by=by, user=user)
         lane.hold = self._holds[name] = hold  # from now on, also where that cannot be recorded
         async with self._naming:

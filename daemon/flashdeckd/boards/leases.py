@@ -16,8 +16,8 @@ from flashdeckd.boards.bench import Bench
 from flashdeckd.host import clock, randomness
 from flashdeckd.jobs.board_names import BoardNames
 from flashdeckd.jobs.taken_boards import TakenBoards, acting_for
-from flashdeckd.state.asking import asking
 from flashdeckd.state.hub import Hub
+from flashdeckd.state.on_behalf import on_behalf_of
 
 LONGEST_HOLDER = 80
 """Characters kept of what a holder says of itself; every state of a board carries it."""
@@ -62,7 +62,7 @@ class Leases:
         if no_wait:
             self._require_free(boards)
         holder = clean(by, LONGEST_HOLDER) or "a client"
-        shown = BoardLease(by=holder, reason=clean(reason, LONGEST_REASON), user=asking.get(), since=0.0)
+        shown = BoardLease(by=holder, reason=clean(reason, LONGEST_REASON), user=on_behalf_of.get(), since=0.0)
         lease = TakenBoards(randomness.unique_id(), self._bench.names.of(boards), shown)
         try:
             async with asyncio.timeout(seconds):
@@ -88,7 +88,7 @@ class Leases:
         """End the lease of a board, whoever has it; the log says who has had it, and who has ended it."""
         lease = self._bench.lane(name).lease
         if lease is not None:
-            text = f"no longer {lease_text(lease.shown)}: {asking.get() or 'somebody'} ended that by force"
+            text = f"no longer {lease_text(lease.shown)}: {on_behalf_of.get() or 'somebody'} ended that by force"
             for each in lease.boards:
                 self._hub.log(text, level=LogLevel.WARNING, board=each)
             self.end(lease)

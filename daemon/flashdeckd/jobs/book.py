@@ -28,9 +28,9 @@ from flashdeck.words.jobs import status_text
 from flashdeckd.host import clock
 from flashdeckd.images.spool import Artifact
 from flashdeckd.jobs.taken_boards import claim
-from flashdeckd.state.asking import asking
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Journal, Ledger
+from flashdeckd.state.on_behalf import on_behalf_of
 
 T = TypeVar("T")
 KEPT_JOBS = 500
@@ -167,7 +167,7 @@ class JobBook:
             size=artifact.size,
             version=artifact.version,
             origin=origin,
-            user=asking.get(),
+            user=on_behalf_of.get(),
             patch=patch,
             once=once,
             force=force,

@@ -72,9 +72,9 @@ from flashdeckd.jobs.start_hearing import NoHearing, StartHearing
 from flashdeckd.jobs.taken_boards import TakenBoards, acting_for, claim
 from flashdeckd.jobs.visit import Visit, wants_leave, why_incomplete, why_not_started, written
 from flashdeckd.jobs.worker import Worker
-from flashdeckd.state.asking import asking
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub
+from flashdeckd.state.on_behalf import on_behalf_of
 from flashdeckd.usb.device import UsbDevice
 from flashdeckd.usb.recognition import Sighting
 from flashdeckd.usb.transport import Transport
@@ -314,7 +314,7 @@ class Lane:
             self._state.cancel(job.id, by, reason)
             self._tell_of_transfer(job)
         elif not is_settled(status):
-            user = asking.get() if by is Canceller.PERSON else ""
+            user = on_behalf_of.get() if by is Canceller.PERSON else ""
             await self._book.move(job, Cancelled(by=by, reason=reason, user=user))
             self._after_error.forget(job.id)
         self.poke()

@@ -10,7 +10,7 @@ from flashdeck.job_state import Canceller
 from flashdeck.model import Presence
 from flashdeckd.host import clock, threads
 from flashdeckd.jobs.restart_asked import RestartAsked
-from flashdeckd.state.asking import asking
+from flashdeckd.state.on_behalf import on_behalf_of
 from flashdeckd.usb.device import UsbDevice
 from flashdeckd.usb.recognition import ABSENT, Sighting
 
@@ -84,7 +84,7 @@ class LaneState:
     def cancel(self, job_id: int, by: Canceller, reason: str = "") -> None:
         """A running job is to end at its next safe point."""
         self.cancelling, self.cancelled_by, self.cancel_reason = job_id, by, reason
-        self.cancelling_user = asking.get() if by is Canceller.PERSON else ""
+        self.cancelling_user = on_behalf_of.get() if by is Canceller.PERSON else ""
         self._parting = ParkedError(reason or "cancelled by hand", kind=ErrorKind.CANCELLED)
         self.poke()
 

@@ -1,4 +1,4 @@
-"""What a person has asked for, in one line of the log, where several people use one bench. Pure."""
+"""Lines of the log that say who asked for what, where several people use one bench. Pure."""
 
 from typing import Any, Final
 

@@ -24,7 +24,7 @@ class DoorGroup:
 
     name: str
     number: int
-    owner: str
+    served_by: str
     """The name of the daemon's own user."""
 
 
@@ -84,7 +84,7 @@ def place_for_group(group: DoorGroup, default: Path, *, is_named: bool, virtual:
         return place
     raise ConfigError(
         f"members of the group {clean(group.name)} cannot reach the socket: {clean(str(default.parent))} is for "
-        f"{group.owner} alone, and there is no {place.parent}",
+        f"{group.served_by} alone, and there is no {place.parent}",
         hint=how_to_make(group, place.parent),
     )
 
@@ -92,10 +92,11 @@ def place_for_group(group: DoorGroup, default: Path, *, is_named: bool, virtual:
 def how_to_make(group: DoorGroup, directory: Path) -> str:
     """Return what a person does so that there is a directory for the socket."""
     name = clean(group.name)
+    is_from = f"{group.served_by} {name}"
     return (
-        f"make it: `sudo install -d -o {group.owner} -g {name} -m 0750 {directory}`, and for the next start of the "
-        f'machine a line "d {directory} 0750 {group.owner} {name}" in /etc/tmpfiles.d/flashdeck.conf; for the system '
-        f"unit `RuntimeDirectory={directory.name}`; or name another place with --socket"
+        f"make it: `sudo install -d -o {group.served_by} -g {name} -m 0750 {directory}`, and for the next start of the "
+        f'machine a line "d {directory} 0750 {is_from}" in /etc/tmpfiles.d/flashdeck.conf; for the system unit '
+        f"`RuntimeDirectory={directory.name}`; or name another place with --socket"
     )
 
 
@@ -112,7 +113,7 @@ def ensure_group_dir(place: Path, group: DoorGroup) -> None:
     found = files.status(path)
     if found.st_uid != processes.own_uid():
         raise _refused(
-            f"the directory {shown} belongs to uid {found.st_uid}, not to {group.owner}", how_to_make(group, path)
+            f"the directory {shown} belongs to uid {found.st_uid}, not to {group.served_by}", how_to_make(group, path)
         )
     if (found.st_gid, stat.S_IMODE(found.st_mode)) != (group.number, DIRECTORY_MODE):
         others = [name for name in files.names(path) if name not in (place.name, f"{place.name}.lock")]

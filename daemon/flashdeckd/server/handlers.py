@@ -29,9 +29,9 @@ from flashdeckd.requests.verbs import VerbRequests
 from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Handler
-from flashdeckd.state.asking import asking
 from flashdeckd.state.carried_through import carried_through
 from flashdeckd.state.hub import Hub
+from flashdeckd.state.on_behalf import on_behalf_of
 from flashdeckd.usb.record_directory import RecordDirectory
 
 LONGEST_LOG_WAIT = 60.0
@@ -208,14 +208,14 @@ class Handlers:
 
     async def _release(self, name: str, *, force: bool) -> BoardState:
         hold = self._bench.lane(name).hold
-        is_anothers = hold is not None and hold.user not in ("", asking.get())
+        is_anothers = hold is not None and hold.user not in ("", on_behalf_of.get())
         if hold is not None and is_anothers:
             if not force:
                 raise BlockedError(
                     f"{hold.user} has put board {name} on hold: {hold.reason}",
                     hint=f"ask {hold.user}; `flashdeck release {name} --force` ends it, and the log says who did",
                 )
-            text = f"{asking.get() or 'somebody'} ended a hold of {hold.user} by force: {hold.reason}"
+            text = f"{on_behalf_of.get() or 'somebody'} ended a hold of {hold.user} by force: {hold.reason}"
             self._hub.log(text, level=LogLevel.WARNING, board=name)
         if force:
             self._leases.end_by_hand(name)
@@ -379,7 +379,7 @@ def for_holders(handlers: Mapping[type[api.Params[Any]], Handler]) -> dict[type[
     def acting(handler: Handler) -> Handler:
         async def call(params: Any, connection: Connection) -> Value:
             acting_for.set(connection.lease)  # a call is a task of its own, and has its own context
-            asking.set(connection.visitor.name)
+            on_behalf_of.set(connection.visitor.name)
             return await handler(params, connection)
 
         return call

@@ -35,7 +35,7 @@ class Visitor:
 
 
 @dataclass(frozen=True, slots=True)
-class _Said:
+class _Membership:
     """The answer of the name service."""
 
     visitor: Visitor | None
@@ -57,7 +57,7 @@ class Members:
         self._group = group
         self._in_force = in_force
         self._look_up = look_up
-        self._said: dict[int, _Said] = {}
+        self._said: dict[int, _Membership] = {}
         """By uid, those asked for last at the end."""
         self._asked: dict[int, asyncio.Future[accounts.Account | None]] = {}
         self._thread: threads.OwnThread | None = None
@@ -70,7 +70,7 @@ class Members:
         if uid in (_ROOT, processes.own_uid()):
             if self._group is None:
                 return Visitor(uid)
-            return Visitor(uid, "root" if uid == _ROOT else clean(self._group.owner, LONGEST_USER))
+            return Visitor(uid, "root" if uid == _ROOT else clean(self._group.served_by, LONGEST_USER))
         group = self._open_to(uid)
         said = self._said.get(uid)
         if said is None or said.until < clock.monotonic():
@@ -100,7 +100,7 @@ class Members:
         if account is not None and group.number in account.groups:
             visitor = Visitor(uid, clean(account.name, LONGEST_USER) or f"uid {uid}", is_owner=False)
         self._said.pop(uid, None)
-        self._said[uid] = _Said(visitor, clock.monotonic() + FRESH_SECONDS)
+        self._said[uid] = _Membership(visitor, clock.monotonic() + FRESH_SECONDS)
         while len(self._said) > KEPT_USERS:
             del self._said[next(iter(self._said))]
         return self._admitted(uid, visitor, group)
