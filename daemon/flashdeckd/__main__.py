@@ -95,14 +95,22 @@ def main(
     signals = Signals()
     with _ending(), signals.heard(), _told():
         with explained(Extra.DAEMON, "flashdeckd"):
-            from flashdeckd.service import Options, serve  # noqa: PLC0415 -- only here can a missing extra be explained
+            from flashdeckd.server import group_door  # noqa: PLC0415 -- only here can a missing extra be explained
+            from flashdeckd.service import Options, serve  # noqa: PLC0415 -- the same
 
         is_virtual = virtual is not None
         environment = processes.environment()
         listener = inherited_socket(environment)
         places = paths.socket_places(None if socket is None else str(socket), virtual=is_virtual)
+        place = Path(listener.getsockname()) if listener else places[0]
+        named = group_door.group_named(absolute(config or paths.default_config_path(virtual=is_virtual)))
+        group = group_door.door_group(named, is_handed=listener is not None) if named else None
+        if group is not None:
+            is_named = socket is not None or (not is_virtual and bool(processes.variable(paths.SOCKET_VARIABLE)))
+            place = group_door.place_for_group(group, place, is_named=is_named, virtual=is_virtual)
         options = Options(
-            socket=Path(listener.getsockname()) if listener else places[0],
+            socket=place,
+            group=group,
             other_sockets=places,
             state_dir=state_dir or paths.state_dir(virtual=is_virtual),
             config=config,

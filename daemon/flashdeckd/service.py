@@ -49,6 +49,7 @@ from flashdeckd.requests.verbs import VerbRequests
 from flashdeckd.requests.waiting import WaitRequests
 from flashdeckd.server.doorkeeper import Doorkeeper
 from flashdeckd.server.endpoint import Endpoint, Listener, claimed
+from flashdeckd.server.group_door import DoorGroup
 from flashdeckd.server.handlers import (
     Handlers,
     configuration_handlers,
@@ -62,6 +63,7 @@ from flashdeckd.server.handlers import (
     rollback_handlers,
     version_handlers,
 )
+from flashdeckd.server.members import Members
 from flashdeckd.server.server import Handler, Server
 from flashdeckd.server.uploads import Uploads
 from flashdeckd.signals import Signals
@@ -103,6 +105,8 @@ class Options:
     """A directory for recordings of every session with every device; None: nothing is recorded."""
     record_payloads: bool = False
     """True: image bytes are recorded, too, and not only their hashes."""
+    group: DoorGroup | None = None
+    """The group whose members may connect, too; None: only the daemon's own user, and root."""
     listener: Listener | None = None
     """The listening socket at `socket` that a service manager has made; None: the daemon makes its own."""
 
@@ -140,7 +144,7 @@ async def serve(
         hint = "talk to that one (`flashdeck status`), or give this one a --state-dir and a --socket of its own"
         place = stack.enter_context(own_place(options.state_dir, hint=hint))
         virtual = outside.emulated if outside is not None else _emulated(options.virtual)
-        endpoint = stack.enter_context(claimed(options.socket, options.listener))
+        endpoint = stack.enter_context(claimed(options.socket, options.listener, options.group))
         place.lock.say_socket(endpoint.path)
         hub, health, kept_log = await _hub(stack, options)
         images = options.state_dir / "spool"
@@ -177,7 +181,7 @@ async def serve(
         await queue_again(bench.book, begun.config, begun.changes.elsewhere)
         _tell_others(stack, bench, hub, health, options)
         enrolment = Enrolment(bench, hub, backend, board_file_path(main_file), mark, health=health)
-        notes = FileNotes()
+        notes, leases = FileNotes(), Leases(bench, hub)
         spooling = Spooling(
             spool,
             book=bench.book,
@@ -212,12 +216,19 @@ async def serve(
         by_hand, waits = HandRequests(bench, builds, hub, notes), WaitRequests(bench, builds, hub)
         doctor = Doctor(bench, hub, state_dir=options.state_dir, sockets=options.other_sockets)
         methods = Handlers(
-            hub, bench, enrolment=enrolment, by_hand=by_hand, verbs=VerbRequests(bench), waits=waits, doctor=doctor
+            hub,
+            bench,
+            enrolment=enrolment,
+            by_hand=by_hand,
+            verbs=VerbRequests(bench),
+            waits=waits,
+            doctor=doctor,
+            leases=leases,
         )
         handlers: dict[type[api.Params[Any]], Handler] = {
             **methods.table(),
             **Uploads(by_build.accept, by_build.pushed, PlaceRequests(bench, spooling, notes).place).handlers(),
-            **lease_handlers(Leases(bench, hub)),
+            **lease_handlers(leases),
             **console_handlers(ConsoleRequests(bench)),
             **queue_handlers(MoveRequests(bench)),
             **rollback_handlers(RollbackRequests(bench, journal, hub, by_hand), by_hand),
@@ -232,6 +243,7 @@ async def serve(
         server = Server(
             hub,
             for_holders(handlers),
+            members=Members(options.group, in_force=lambda: bench.config.daemon.group),
             on_trouble=lambda trouble, hint: health.report("clients", trouble, hint=hint),
         )
         manager, looks = manager or ServiceManager(), QuietLooks()
@@ -272,7 +284,8 @@ async def _hub(stack: AsyncExitStack, options: Options) -> tuple[Hub, Health, Ke
     """Return the hub, what does not work, and the log on the disk, which is closed last."""
     kept_log = await KeptLog.begin(options.state_dir / "log.sqlite3")
     stack.push_async_callback(kept_log.close)
-    hub = Hub(this_daemon(virtual=options.virtual is not None), first_line=kept_log.next_line)
+    group = "" if options.group is None else clean(options.group.name)
+    hub = Hub(this_daemon(virtual=options.virtual is not None, group=group), first_line=kept_log.next_line)
     hub.listen(lambda event: kept_log.add(event.log) if event.log is not None else None)
     health = Health(hub)
     kept_log.watch(lambda trouble, hint: health.report("log", trouble, hint=hint))

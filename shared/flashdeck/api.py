@@ -593,9 +593,12 @@ class Release(Params[BoardList], frozen=True, kw_only=True):
     """Ends the hold of boards (names and globs; none is an error, never all).
 
     Their blocked jobs are tried again, unproven banks are accepted, and recorded bootloader faults are forgotten.
+    Another person's hold, where several use the bench, and anybody's lease end with `force` only: the kind is `held`.
+    A lease ends with all its boards, and the log names both sides.
     """
 
     boards: tuple[str, ...] = ()
+    force: bool = False
 
 
 class LeaseToken(Value, frozen=True, kw_only=True):
@@ -1044,6 +1047,10 @@ def changes(params: type[Params[Any]]) -> bool:
     """Return whether a method may change something, by the type of its parameters."""
     return EFFECTS.get(NAMES[params]) is not Effect.READS
 
+
+FOR_OWNER = frozenset[type[Params[Any]]]((ReloadConfig, TrustConfig))
+"""The methods for the daemon's own user, and root: they are about files of that user, and what these may start. Members
+of the group that may connect use the bench, and decide nothing of that."""
 
 NAMES: dict[type[Params[Value]], str] = {params: name for name, params in METHODS.items()}
 CHUNK = 256 * 1024

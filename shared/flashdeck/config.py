@@ -45,6 +45,8 @@ MAX_SERIAL = 126
 MAX_MAP = 4096
 """Characters of a pinned memory map."""
 MAX_KEPT_BUILDS = 100
+LONGEST_ACCOUNT = 32
+"""Characters of the name of a group, as useradd(8) and groupadd(8) allow them."""
 """Images of one partition of one board that may be kept for a rollback."""
 MAX_GUARDS = 16
 MAX_FAILS = 16
@@ -785,6 +787,14 @@ class DaemonKeys:
         SizeAbove0,
         key("Size of all images that are kept on the disk. What boards and jobs need stays, whatever its size."),
     ] = 1024 * 1024 * 1024
+    group: Annotated[
+        str,
+        Meta(max_length=LONGEST_ACCOUNT),
+        key(
+            "A group of the system whose members may use the bench, too, each by an account of their own; the daemon's "
+            "own user has to be one. It counts from the next start on. Absent: nobody but that user, and root."
+        ),
+    ] = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -298,6 +298,8 @@ class Cancelled(Value, frozen=True, kw_only=True, tag_field="state", tag="cancel
     by: Canceller
     reason: str = ""
     """The state that it leaves behind; "" for none."""
+    user: str = ""
+    """The person, by name, where several people use the bench; "" elsewhere."""
 
 
 class Unknown(Value, frozen=True, kw_only=True, tag_field="state", tag="unknown"):

@@ -169,6 +169,8 @@ class BoardHold(Value, frozen=True, kw_only=True):
 
     reason: str
     by: HoldBy = HoldBy.PERSON
+    user: str = ""
+    """The person, by name, where several people use the bench; "" elsewhere, and where flashdeck did it."""
 
 
 class BoardLease(Value, frozen=True, kw_only=True):
@@ -178,6 +180,8 @@ class BoardLease(Value, frozen=True, kw_only=True):
     """The holder, in that client's own words."""
     reason: str = ""
     """Its purpose, in the holder's words; "" where nothing was said."""
+    user: str = ""
+    """The holder by name, as the system knows the connection, where several people use the bench; "" elsewhere."""
     since: float
 
 
@@ -305,6 +309,8 @@ class JobState(Value, frozen=True, kw_only=True):
     size: int
     version: str = ""
     origin: Origin
+    user: str = ""
+    """The person who asked for it, or sent its build, where several people use the bench; "" elsewhere."""
     patch: bool = False
     """True if the image is laid over the program that is there: it does not define the partition's first word."""
     force: bool = False
@@ -440,6 +446,8 @@ class DaemonState(Value, frozen=True, kw_only=True):
     host: str
     started_at: float
     virtual: bool = False
+    group: str = ""
+    """The group whose members may connect, too; "": only the daemon's own user, and root."""
     degraded: tuple[str, ...] = ()
     """Parts that do not work, each with what to do; empty when all is well."""
     troubles: tuple[Trouble, ...] = ()

@@ -78,6 +78,11 @@ def socket_places(
     return tuple(dict.fromkeys((first[0], *fitting)))
 
 
+def shared_socket(*, virtual: bool = False) -> Path:
+    """Return where the socket of a daemon for several people is, unless somebody named another place."""
+    return SERVICE_DIRS / _name(virtual=virtual) / SOCKET_NAME
+
+
 def _check_length(path: Path, origin: str, *, virtual: bool) -> None:
     length = len(os.fsencode(path))
     if length > SOCKET_PATH_MAX:

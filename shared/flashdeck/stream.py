@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import grp
 import socket
+import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,7 +77,7 @@ class SocketStream:
         except PermissionError as error:
             raise ConnectionFailedError(
                 f"no permission to connect to {shown}",
-                hint="only the user who started flashdeckd (and root) may use its socket",
+                hint=_who_may(path),
                 kind=ErrorKind.NO_PERMISSION,
             ) from error
         except (FileNotFoundError, ConnectionRefusedError) as error:
@@ -98,6 +100,22 @@ class SocketStream:
         """Wait for the end of the socket."""
         with contextlib.suppress(OSError):
             await self.writer.wait_closed()
+
+
+def _who_may(path: Path) -> str:
+    """Return who may use a socket that we may not."""
+    try:
+        found = path.parent.stat()
+        group = grp.getgrgid(found.st_gid).gr_name if found.st_mode & stat.S_IXGRP else ""
+    except (OSError, KeyError):
+        group = ""
+    if not group:
+        return "only the user who started flashdeckd (and root) may use its socket"
+    name = clean(group)
+    return (
+        f"only the user who started flashdeckd, root and the members of the group {name} may use its socket; ask for "
+        f"`sudo usermod -aG {name} YOU`, then log in again"
+    )
 
 
 async def connected_socket(path: Path) -> socket.socket:

@@ -142,7 +142,7 @@ async def _first_in_line(
                 await client.close()
 
 
-def _leases_in(change: Snapshot | Event, names: Sequence[str]) -> dict[str, BoardLease | None]:
+def leases_in(change: Snapshot | Event, names: Sequence[str]) -> dict[str, BoardLease | None]:
     """Return the leases of those of the boards `names` that `change` tells something of; in a snapshot that is all."""
     if isinstance(change, Snapshot):
         of_all = {board.name: board.lease for board in change.boards}
@@ -158,11 +158,11 @@ async def give_back(client: Client, holder: Client, lease: Lease) -> None:
     """
     try:
         async with aclosing(client.follow()) as changes:
-            before = _leases_in(await anext(changes), lease.boards)
+            before = leases_in(await anext(changes), lease.boards)
             still_ours = {name for name, shown in before.items() if shown is not None}
             await holder.close()
             while still_ours:
-                now = _leases_in(await anext(changes), tuple(still_ours))
+                now = leases_in(await anext(changes), tuple(still_ours))
                 still_ours -= {name for name, shown in now.items() if shown != before[name]}
     except ConnectionFailedError:
         pass

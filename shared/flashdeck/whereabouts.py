@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol
 
 from flashdeck.errors import ConfigError, ConnectionFailedError, ErrorKind
-from flashdeck.paths import SOCKET_VARIABLE, socket_places, state_dir
+from flashdeck.paths import SOCKET_VARIABLE, shared_socket, socket_places, state_dir
 from flashdeck.text import clean
 
 if TYPE_CHECKING:
@@ -56,6 +56,8 @@ class Whereabouts:
     ) -> "Whereabouts":
         """Return the places of `flashdeck.paths.socket_places`, and the one that a daemon's lock file names.
 
+        The last is the one of a daemon for several people, where there is one.
+
         A place that is named (`explicit`, $FLASHDECK_SOCKET) is the only one. Raises ConfigError.
         """
         named = explicit or environ.get(SOCKET_VARIABLE)
@@ -66,7 +68,9 @@ class Whereabouts:
             pid, said = _read_lock(state_dir(virtual=virtual, environ=environ) / "lock")
         except ConfigError:
             pid, said = 0, None
-        found = dict.fromkeys(places if said is None else (*places, said))
+        shared = shared_socket(virtual=virtual)
+        others = (said, shared if shared.parent.is_dir() else None)
+        found = dict.fromkeys((*places, *(each for each in others if each is not None)))
         return cls(tuple(found), pid, is_virtual=virtual)
 
     @classmethod

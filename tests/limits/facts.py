@@ -60,6 +60,8 @@ FACTS: Final[Mapping[str, tuple[str, ...]]] = {
         "flashdeckd.usb.record_directory:_NUMBERS",
         "flashdeck.geometry:ADDRESS_SPACE",
         "flashdeck.paths:*",
+        "flashdeckd.server.group_door:*",
+        "flashdeckd.server.members:_ROOT",
         "flashdeck.toml.values:MAX_NUMBER",
         "flashdeck.trustzone:*",
         "flashdeckd.images.crc_guard:_ONES",

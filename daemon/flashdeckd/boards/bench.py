@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
+from contextvars import Context
 from dataclasses import replace
 from functools import partial
 
@@ -37,6 +38,7 @@ from flashdeckd.jobs.satisfaction import Satisfaction
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import LONGEST_LINE, Hub
 from flashdeckd.state.journal import EVERY_BOARD, Journal, Ledger
+from flashdeckd.state.on_behalf import on_behalf_of
 from flashdeckd.usb.device import UnreadDevice, UsbDevice
 from flashdeckd.usb.recognition import Roster, SharedSerial, recognise, serials_of, shared_now
 from flashdeckd.usb.serial_ports import SerialPorts
@@ -398,7 +400,8 @@ class Bench:
         self._arm_as_configured(lane)
         lane.hold = self._holds.get(board.name)
         if self._running is not None and not self._stopped.is_set():
-            self._tasks[board.name] = self._running.create_task(lane.run())
+            # In a context of its own: what the lane asks for by itself is not asked for by whoever had it opened.
+            self._tasks[board.name] = self._running.create_task(lane.run(), context=Context())
         return lane
 
     def _lane(self, board: Board) -> Lane:
@@ -436,7 +439,8 @@ class Bench:
         """
         lane, names = self.lane(name), self.names.of((name,))
         # Every state of the board carries it, and has to fit into one line of the protocol.
-        hold = BoardHold(reason=clean(reason, LONGEST_LINE) or "by hand", by=by)
+        user = on_behalf_of.get() if by is HoldBy.PERSON else ""
+        hold = BoardHold(reason=clean(reason, LONGEST_LINE) or "by hand", by=by, user=user)
         lane.hold = self._holds[name] = hold  # from now on, also where that cannot be recorded
         async with self._naming:
             await self._journal.save_hold(names.of(name), hold)

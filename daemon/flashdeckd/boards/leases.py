@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from msgspec.structs import replace
 
 from flashdeck.errors import BlockedError, ErrorKind, FlashdeckError, RequestError
-from flashdeck.model import BoardLease
+from flashdeck.model import BoardLease, LogLevel
 from flashdeck.names import required
 from flashdeck.text import clean
 from flashdeck.words.boards import lease_text
@@ -17,6 +17,7 @@ from flashdeckd.host import clock, randomness
 from flashdeckd.jobs.board_names import BoardNames
 from flashdeckd.jobs.taken_boards import TakenBoards, acting_for
 from flashdeckd.state.hub import Hub
+from flashdeckd.state.on_behalf import on_behalf_of
 
 LONGEST_HOLDER = 80
 """Characters kept of what a holder says of itself; every state of a board carries it."""
@@ -60,7 +61,8 @@ class Leases:
         self._require_not_on_hold(boards)
         if no_wait:
             self._require_free(boards)
-        shown = BoardLease(by=clean(by, LONGEST_HOLDER) or "a client", reason=clean(reason, LONGEST_REASON), since=0.0)
+        holder = clean(by, LONGEST_HOLDER) or "a client"
+        shown = BoardLease(by=holder, reason=clean(reason, LONGEST_REASON), user=on_behalf_of.get(), since=0.0)
         lease = TakenBoards(randomness.unique_id(), self._bench.names.of(boards), shown)
         try:
             async with asyncio.timeout(seconds):
@@ -81,6 +83,15 @@ class Leases:
         if lease is None:
             raise BlockedError("this lease has ended", hint="take the boards again: `flashdeck take BOARD -- COMMAND`")
         return lease
+
+    def end_by_hand(self, name: str) -> None:
+        """End the lease of a board, whoever has it; the log says who has had it, and who has ended it."""
+        lease = self._bench.lane(name).lease
+        if lease is not None:
+            text = f"no longer {lease_text(lease.shown)}: {on_behalf_of.get() or 'somebody'} ended that by force"
+            for each in lease.boards:
+                self._hub.log(text, level=LogLevel.WARNING, board=each)
+            self.end(lease)
 
     def end(self, lease: TakenBoards) -> None:
         """End a lease: its boards are free for the next in line, and for what is queued. A second call does nothing."""

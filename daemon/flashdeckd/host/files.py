@@ -42,6 +42,7 @@ class FileSystem(Protocol):
     def replace(self, source: Place, target: Place, /) -> None: ...
     def unlink(self, path: Place, /) -> None: ...
     def chmod(self, path: Place, mode: int, /) -> None: ...
+    def chown(self, path: Place, uid: int, gid: int, /) -> None: ...
 
 
 system: FileSystem = os
@@ -285,6 +286,16 @@ def make_link(target: Place, link: Place) -> None:
 def close_to_others(path: Place) -> None:
     """Let only its owner read and write a file. Raises OSError."""
     system.chmod(path, _PRIVATE)
+
+
+def change_mode(path: Place, mode: int) -> None:
+    """Let others do with a file what `mode` says. Raises OSError."""
+    system.chmod(path, mode)
+
+
+def give_to_group(path: Place, group: int) -> None:
+    """Let a file be of a group, by its number; its owner stays. Raises OSError."""
+    system.chown(path, -1, group)
 
 
 def sync_directory(path: Place) -> None:

@@ -270,7 +270,8 @@ class AfterError:
             await self._book.move(job, Queued(note=error.message))
             return
         reason = (self._state.cancel_reason + self._torn(job)).removeprefix("; ")
-        await self._book.move(job, Cancelled(by=self._state.cancelled_by, reason=reason))
+        cancelled = Cancelled(by=self._state.cancelled_by, reason=reason, user=self._state.cancelling_user)
+        await self._book.move(job, cancelled)
         self.forget(job.id)
         self._book.log(job, f"cancelled{self._torn(job)}", LogLevel.WARNING)
 

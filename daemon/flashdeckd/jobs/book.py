@@ -31,6 +31,7 @@ from flashdeckd.images.spool import Artifact
 from flashdeckd.jobs.taken_boards import claim
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Journal, Ledger
+from flashdeckd.state.on_behalf import on_behalf_of
 
 T = TypeVar("T")
 NO_WORK: Final = FlashWork()
@@ -168,6 +169,7 @@ class JobBook:
             size=artifact.size,
             version=artifact.version,
             origin=origin,
+            user=on_behalf_of.get(),
             patch=patch,
             once=once,
             force=force,

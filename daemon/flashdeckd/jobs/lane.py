@@ -74,6 +74,7 @@ from flashdeckd.jobs.visit import Visit, wants_leave, why_incomplete, why_not_st
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub
+from flashdeckd.state.on_behalf import on_behalf_of
 from flashdeckd.usb.device import UsbDevice
 from flashdeckd.usb.recognition import Sighting
 from flashdeckd.usb.transport import Transport
@@ -313,7 +314,8 @@ class Lane:
             self._state.cancel(job.id, by, reason)
             self._tell_of_transfer(job)
         elif not is_settled(status):
-            await self._book.move(job, Cancelled(by=by, reason=reason))
+            user = on_behalf_of.get() if by is Canceller.PERSON else ""
+            await self._book.move(job, Cancelled(by=by, reason=reason, user=user))
             self._after_error.forget(job.id)
         self.poke()
         await self._hub.until(lambda: not _is_under_way(self._book.job(job.id)))

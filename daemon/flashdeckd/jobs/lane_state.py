@@ -10,6 +10,7 @@ from flashdeck.job_state import Canceller
 from flashdeck.model import Presence
 from flashdeckd.host import clock, threads
 from flashdeckd.jobs.restart_asked import RestartAsked
+from flashdeckd.state.on_behalf import on_behalf_of
 from flashdeckd.usb.device import UsbDevice
 from flashdeckd.usb.recognition import ABSENT, Sighting
 
@@ -35,6 +36,8 @@ class LaneState:
         """... who wants that, ..."""
         self.cancel_reason = ""
         """... and why; "" where that needs no words."""
+        self.cancelling_user = ""
+        """The name of that person, where several people use the bench."""
         self._parting = ParkedError("cancelled by hand", kind=ErrorKind.CANCELLED)
         self._stopping = threads.event()
         self._poked = asyncio.Event()
@@ -81,6 +84,7 @@ class LaneState:
     def cancel(self, job_id: int, by: Canceller, reason: str = "") -> None:
         """A running job is to end at its next safe point."""
         self.cancelling, self.cancelled_by, self.cancel_reason = job_id, by, reason
+        self.cancelling_user = on_behalf_of.get() if by is Canceller.PERSON else ""
         self._parting = ParkedError(reason or "cancelled by hand", kind=ErrorKind.CANCELLED)
         self.poke()
 

@@ -16,6 +16,7 @@ from flashdeck.value import Value
 from flashdeckd.host import clock
 from flashdeckd.jobs.taken_boards import TakenBoards
 from flashdeckd.server.backlog import Backlog
+from flashdeckd.server.members import Visitor
 from flashdeckd.state.hub import Hub
 
 HELLO_LINE = 4096
@@ -48,8 +49,10 @@ class Connection:
         hello_timeout: float,
         patience: float,
         descriptor: int = 0,
+        visitor: Visitor,
     ) -> None:
         self.client = ""
+        self.visitor = visitor
         self.lease: TakenBoards | None = None
         """The lease that it has, or acts for."""
         self.is_taking = False

@@ -11,6 +11,7 @@ from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.paths import SOCKET_PATH_MAX, ensure_private_dir
 from flashdeck.text import clean
 from flashdeckd.host import files, sockets
+from flashdeckd.server.group_door import DoorGroup, ensure_group_dir, open_to_group
 from flashdeckd.state.lock import LockFile, exclusive
 
 BACKLOG: Final = 100
@@ -22,9 +23,12 @@ Listener = socket.socket
 class Endpoint:
     """A socket path that is ours alone while the lock file beside it is locked. Make it with `claimed`."""
 
-    def __init__(self, path: Path, lock: LockFile, handed: Listener | None = None) -> None:
+    def __init__(
+        self, path: Path, lock: LockFile, handed: Listener | None = None, group: DoorGroup | None = None
+    ) -> None:
         """`handed` is the socket that a service manager has made there; it stays when we end."""
         self.path = path
+        self._group = group
         self._lock = lock
         self._handed = handed
         self._is_ours = handed is None
@@ -52,6 +56,7 @@ class Endpoint:
     def listener(self) -> socket.socket:
         """Return a listening socket with mode 0600, in a directory that only we can enter; raises FlashdeckError.
 
+        For the members of a group they are 0660 and 0750.
         Also where the directory, or the lock file in it, was removed since: all of it is made again.
         """
         if self._handed is not None:
@@ -60,7 +65,7 @@ class Endpoint:
             listener.settimeout(0)
             return listener
         self._is_ours = True
-        ensure_private_dir(self.path.parent)
+        _ensure_dir(self.path, self._group)
         if not self._lock.is_there:
             self._lock.take_again()
         self._remove_stale()
@@ -68,9 +73,15 @@ class Endpoint:
         try:
             listener.bind(str(self.path))
             # Nobody can connect before listen(), so there is no moment with a looser mode.
-            files.close_to_others(self.path)
+            if self._group is None:
+                files.close_to_others(self.path)
+            else:
+                open_to_group(self.path, self._group)
             self._bound = files.identity(files.link_status(self.path))
             listener.listen(BACKLOG)
+        except FlashdeckError:
+            listener.close()
+            raise
         except OSError as error:
             listener.close()
             raise FlashdeckError(
@@ -100,10 +111,10 @@ class Endpoint:
 
 
 @contextlib.contextmanager
-def claimed(path: Path, handed: Listener | None = None) -> Generator[Endpoint]:
+def claimed(path: Path, handed: Listener | None = None, group: DoorGroup | None = None) -> Generator[Endpoint]:
     """Locks the file `<path>.lock`, which makes this the only daemon of that socket.
 
-    `handed` is the socket itself, where a service manager has made it.
+    `handed` is the socket itself, where a service manager has made it. Members of `group` may connect.
 
     Raises FlashdeckError of kind `already-running` if another daemon has it (whose socket is left alone), of kind
     `no-permission` if the directory is not ours alone.
@@ -114,10 +125,17 @@ def claimed(path: Path, handed: Listener | None = None) -> Generator[Endpoint]:
             f"the socket's path is too long: {len(bytes(path))} bytes, {SOCKET_PATH_MAX} are possible: {shown}",
             hint="name a shorter one with --socket or $FLASHDECK_SOCKET",
         )
-    ensure_private_dir(path.parent)
+    _ensure_dir(path, group)
     hint = "use that one, stop it first, or give this one another place with --socket"
     with exclusive(path.with_name(f"{path.name}.lock"), does=f"serves {shown}", hint=hint) as lock:
-        yield Endpoint(path, lock, handed)
+        yield Endpoint(path, lock, handed, group)
+
+
+def _ensure_dir(place: Path, group: DoorGroup | None) -> None:
+    if group is None:
+        ensure_private_dir(place.parent)
+    else:
+        ensure_group_dir(place, group)
 
 
 def peer_uid(connection: socket.socket) -> int:

@@ -7,7 +7,7 @@ from flashdeck import api
 from flashdeck.diagnosis import Diagnosis, Fact
 from flashdeck.errors import BlockedError, FlashdeckError, RequestError
 from flashdeck.job_state import name_of
-from flashdeck.model import BoardState, JobState
+from flashdeck.model import BoardState, JobState, LogLevel
 from flashdeck.names import required, select
 from flashdeck.value import Value
 from flashdeck.versions import software
@@ -31,6 +31,7 @@ from flashdeckd.server.connection import Connection
 from flashdeckd.server.server import Handler
 from flashdeckd.state.carried_through import carried_through
 from flashdeckd.state.hub import Hub
+from flashdeckd.state.on_behalf import on_behalf_of
 from flashdeckd.usb.record_directory import RecordDirectory
 
 LONGEST_LOG_WAIT = 60.0
@@ -55,6 +56,7 @@ class Handlers:
         verbs: VerbRequests,
         waits: WaitRequests,
         doctor: Doctor,
+        leases: Leases,
     ) -> None:
         self._hub = hub
         self._bench = bench
@@ -63,6 +65,7 @@ class Handlers:
         self._verbs = verbs
         self._waits = waits
         self._doctor = doctor
+        self._leases = leases
 
     def table(self) -> Mapping[type[api.Params[Any]], Handler]:
         """Handlers by the type of their parameters."""
@@ -200,8 +203,23 @@ class Handlers:
         """`release`."""
         chosen = self._bench.matching(required(params.boards))
         names = self._bench.names.of(chosen)
-        boards = await for_each(chosen, lambda name: self._bench.release(names.of(name)))
+        boards = await for_each(chosen, lambda name: self._release(names.of(name), force=params.force))
         return api.BoardList(boards=boards, devices=self._hub.devices)
+
+    async def _release(self, name: str, *, force: bool) -> BoardState:
+        hold = self._bench.lane(name).hold
+        is_anothers = hold is not None and hold.user not in ("", on_behalf_of.get())
+        if hold is not None and is_anothers:
+            if not force:
+                raise BlockedError(
+                    f"{hold.user} has put board {name} on hold: {hold.reason}",
+                    hint=f"ask {hold.user}; `flashdeck release {name} --force` ends it, and the log says who did",
+                )
+            text = f"{on_behalf_of.get() or 'somebody'} ended a hold of {hold.user} by force: {hold.reason}"
+            self._hub.log(text, level=LogLevel.WARNING, board=name)
+        if force:
+            self._leases.end_by_hand(name)
+        return await self._bench.release(name)
 
     async def cancel(self, params: api.Cancel, _connection: Connection) -> JobState:
         """`cancel`."""
@@ -361,6 +379,7 @@ def for_holders(handlers: Mapping[type[api.Params[Any]], Handler]) -> dict[type[
     def acting(handler: Handler) -> Handler:
         async def call(params: Any, connection: Connection) -> Value:
             acting_for.set(connection.lease)  # a call is a task of its own, and has its own context
+            on_behalf_of.set(connection.visitor.name)
             return await handler(params, connection)
 
         return call

@@ -10,6 +10,7 @@ from typing import Any
 
 from flashdeck import rpc
 from flashdeck.api import (
+    FOR_OWNER,
     HIGHEST_PROTOCOL,
     LOWEST_PROTOCOL,
     METHODS,
@@ -36,7 +37,9 @@ from flashdeck.text import clean
 from flashdeck.value import Value
 from flashdeckd.host import processes, sockets
 from flashdeckd.server.connection import Connection
+from flashdeckd.server.deeds import deed_text
 from flashdeckd.server.endpoint import Endpoint, claimed, peer_uid
+from flashdeckd.server.members import Members, Visitor
 from flashdeckd.server.seldom import Seldom
 from flashdeckd.state.hub import Hub
 
@@ -90,6 +93,7 @@ class Server:
         hello_timeout: float = HELLO_TIMEOUT,
         patience: float = PATIENCE,
         peer_uid: Callable[[socket.socket], int] = peer_uid,
+        members: Members | None = None,
         on_trouble: Callable[[str, str], None] = lambda _trouble, _hint: None,
     ) -> None:
         """`on_trouble` is told that clients are turned away, and what to do about it; "" once that is over."""
@@ -103,6 +107,9 @@ class Server:
         self._hello_timeout = hello_timeout
         self._patience = patience
         self._peer_uid = peer_uid
+        self._members = members or Members()
+        self._looked_up: set[asyncio.Task[None]] = set()
+        """Those who wait until it is known who they are: the others do not wait for that."""
         self._on_trouble = on_trouble
         self._seldom = Seldom(_log)
         self._connections: dict[Connection, asyncio.Task[None]] = {}
@@ -127,6 +134,8 @@ class Server:
                 yield
             finally:
                 await self.listen_on(None)
+                for task in self._looked_up:
+                    task.cancel()
                 tasks = tuple(self._connections.values())
                 for connection in tasks:
                     connection.cancel()
@@ -172,10 +181,32 @@ class Server:
 
     async def _let_in(self, client: socket.socket) -> None:
         uid = self._peer_uid(client)
-        if uid not in (0, processes.own_uid()):
-            self._seldom.warn("uid", f"closed a connection from uid {uid}: only uid {processes.own_uid()} may connect")
-            client.close()
+        try:
+            visitor = self._members.at_once(uid)
+        except FlashdeckError as error:
+            self._refuse(client, error)
             return
+        if visitor is not None:
+            await self._seat(client, visitor)
+            return
+        task = asyncio.create_task(self._let_in_known(client, uid), name=f"who is uid {uid}")
+        self._looked_up.add(task)
+        task.add_done_callback(self._looked_up.discard)
+        task.add_done_callback(lambda ended: client.close() if ended.cancelled() or ended.exception() else None)
+
+    async def _let_in_known(self, client: socket.socket, uid: int) -> None:
+        try:
+            visitor = await self._members.looked_up(uid)
+        except FlashdeckError as error:
+            self._refuse(client, error)
+        else:
+            await self._seat(client, visitor)
+
+    def _refuse(self, client: socket.socket, error: FlashdeckError) -> None:
+        self._seldom.warn("uid", f"closed a connection: {error.message}")
+        self._turn_away(client, error)
+
+    async def _seat(self, client: socket.socket, visitor: Visitor) -> None:
         descriptor = client.fileno()
         silent = [connection for connection in self._connections if not connection.is_greeted]
         # The lowest number that is free: a gap that was just left says nothing of those above it.
@@ -198,6 +229,7 @@ class Server:
             hello_timeout=self._hello_timeout,
             patience=self._patience,
             descriptor=descriptor,
+            visitor=visitor,
         )
         task = asyncio.create_task(connection.run(), name="connection")
         self._connections[connection] = task
@@ -262,11 +294,20 @@ class Server:
                 hint="connect without --read-only; where an ssh key or a page allows no more, ask its owner",
                 kind=ErrorKind.NO_PERMISSION,
             )
+        if params in FOR_OWNER and not connection.visitor.is_owner:
+            raise FlashdeckError(
+                f"'{request.method}' is for the user that flashdeckd runs as: it decides what may be started there",
+                hint="ask that user, or root; the configuration is read again by itself when its files change",
+                kind=ErrorKind.NO_PERMISSION,
+            )
         if connection.is_guest and params not in FOR_GUESTS:
             if not await self._has_room(connection):
                 raise self._no_room()
             connection.is_guest = False
-        return await handler(rpc.decode_params(request, params), connection)
+        asked = rpc.decode_params(request, params)
+        if connection.visitor.name and (told := deed_text(connection.visitor.name, asked)):
+            self._hub.log(told)
+        return await handler(asked, connection)
 
     async def _hello(self, params: Hello, connection: Connection) -> Welcome:
         daemon = self._hub.daemon

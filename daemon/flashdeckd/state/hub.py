@@ -50,8 +50,8 @@ _LEVELS = {
 _log = logging.getLogger("flashdeckd")
 
 
-def this_daemon(*, virtual: bool) -> DaemonState:
-    """Return the facts of this process; `virtual` where its boards are emulated."""
+def this_daemon(*, virtual: bool, group: str = "") -> DaemonState:
+    """Return the facts of this process; `virtual` where its boards are emulated, `group` if that may connect, too."""
     return DaemonState(
         version=__version__,
         pid=processes.own_pid(),
@@ -59,6 +59,7 @@ def this_daemon(*, virtual: bool) -> DaemonState:
         host=socket.gethostname(),
         started_at=clock.now(),
         virtual=virtual,
+        group=group,
     )
 
 

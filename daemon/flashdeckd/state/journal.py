@@ -236,7 +236,9 @@ class Journal:
         if hold is None:
             await self._execute(("DELETE FROM hold WHERE board = ?", (board,)))
         else:
-            await self._execute(("REPLACE INTO hold VALUES (?, ?, ?)", (board, hold.reason, hold.by.value)))
+            await self._execute(
+                ("REPLACE INTO hold VALUES (?, ?, ?, ?)", (board, hold.reason, hold.by.value, hold.user))
+            )
 
     async def save_port(self, board: str, port: str) -> None:
         """Keeps where a board was last seen."""
@@ -461,7 +463,10 @@ def _load(connection: sqlite3.Connection) -> tuple[Ledger, list[str]]:
         " WHERE typeof(board) = 'text' AND typeof(place) = 'text' AND typeof(image) = 'text' ORDER BY id DESC"
     )
     highest = rows("SELECT seq FROM sqlite_sequence WHERE name = 'job'")
-    holds = {board: BoardHold(reason=reason, by=HoldBy(who)) for board, reason, who in rows("SELECT * FROM hold")}
+    holds = {
+        board: BoardHold(reason=reason, by=HoldBy(who), user=user)
+        for board, reason, who, user in rows("SELECT board, reason, who, user FROM hold")
+    }
     lost = holds.pop(EVERY_BOARD, None)
     ledger = Ledger(
         jobs=tuple(job for job in jobs if job is not None),
@@ -573,8 +578,8 @@ def _make(path: Path, hold: str) -> Path:
     files.close(files.open_to_change(building))
     with closing(connect(building)) as connection:
         if hold:
-            values = (EVERY_BOARD, hold, HoldBy.FLASHDECK.value)
-            _commit(connection, (("INSERT INTO hold VALUES (?, ?, ?)", values),))
+            values = (EVERY_BOARD, hold, HoldBy.FLASHDECK.value, "")
+            _commit(connection, (("INSERT INTO hold VALUES (?, ?, ?, ?)", values),))
     files.rename(building, path)
     files.sync_directory(path.parent)
     return path

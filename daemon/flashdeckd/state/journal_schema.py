@@ -70,6 +70,10 @@ MIGRATIONS: tuple[str, ...] = (
     CREATE TABLE shared_serial (
         vendor INTEGER NOT NULL, product INTEGER NOT NULL, serial TEXT NOT NULL, PRIMARY KEY (vendor, product, serial));
     """,
+    # 6. Several people may use a bench: a hold says whose it is. What was held before is nobody's.
+    """
+    ALTER TABLE hold ADD COLUMN user TEXT NOT NULL DEFAULT '';
+    """,
 )
 """SQL scripts; the n-th (from 1) makes schema n out of schema n - 1. Released ones never change."""
 

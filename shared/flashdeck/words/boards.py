@@ -62,8 +62,10 @@ def board_remarks(board: BoardState) -> Iterator[str]:
 
 
 def hold_text(board: BoardState) -> str:
-    """Return whether a board is on hold, and why."""
-    return f"on hold: {board.hold.reason}" if board.hold is not None else "not on hold"
+    """Return whether a board is on hold, why, and by whom where several people use the bench."""
+    if board.hold is None:
+        return "not on hold"
+    return f"on hold: {board.hold.reason}" + (f" (by {board.hold.user})" if board.hold.user else "")
 
 
 def armed_word(board: BoardState) -> Phrase:
@@ -87,4 +89,11 @@ def arming_text(*, armed: bool, once: bool) -> str:
 
 def lease_text(lease: BoardLease) -> str:
     """Return who has taken a board, and what for."""
-    return f"taken by {lease.by}" + (f" for {lease.reason}" if lease.reason else "")
+    return f"taken by {holder_text(lease)}" + (f" for {lease.reason}" if lease.reason else "")
+
+
+def holder_text(lease: BoardLease) -> str:
+    """Return who has taken a board: what it says of itself, and before that whom the system knows, if not the same."""
+    if not lease.user or lease.user in lease.by.split(","):
+        return lease.by
+    return f"{lease.user} ({lease.by})"

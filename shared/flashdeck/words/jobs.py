@@ -155,7 +155,8 @@ def status_detail(status: JobStatus, kind: JobKind = JobKind.FLASH) -> str:
 def _cancelled_detail(status: Cancelled) -> str:
     if status.by is Canceller.CONFIGURATION and status.reason:
         return f"because {status.reason}"
-    return "; ".join(part for part in (_CANCELLERS[status.by], status.reason) if part)
+    who = f"by {status.user}" if status.user and status.by is Canceller.PERSON else _CANCELLERS[status.by]
+    return "; ".join(part for part in (who, status.reason) if part)
 
 
 def status_hint(status: JobStatus) -> str:
@@ -191,8 +192,10 @@ def status_text(status: JobStatus, kind: JobKind = JobKind.FLASH) -> str:
             return f"{word}: {detail}" if detail else word
 
 
-def origin_text(origin: Origin) -> str:
-    """Return who asked for a job."""
+def origin_text(origin: Origin, user: str = "") -> str:
+    """Return who asked for a job; `user` is the person, where several use the bench."""
+    if user:
+        return f"asked for by a build that {user} sent" if origin is Origin.BUILD else f"asked for by {user}"
     return _ORIGINS[origin]
 
 

@@ -593,12 +593,12 @@ def test_a_migration_happens_once_and_wholly_or_not_at_all(tmp_path: Path) -> No
         connect(path, [*MIGRATIONS, f"{adds}; DROP TABLE nonsense"])
     with closing(sqlite3.connect(path)) as other:
         assert other.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS),)
-        assert len(other.execute("SELECT name FROM pragma_table_info('hold')").fetchall()) == 3
+        assert len(other.execute("SELECT name FROM pragma_table_info('hold')").fetchall()) == 4
     for _ in range(2):
         with closing(connect(path, [*MIGRATIONS, adds])) as migrated:
             assert migrated.execute("PRAGMA user_version").fetchone() == (len(MIGRATIONS) + 1,)
             assert migrated.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
-            assert len(migrated.execute("SELECT name FROM pragma_table_info('hold')").fetchall()) == 4
+            assert len(migrated.execute("SELECT name FROM pragma_table_info('hold')").fetchall()) == 5
 
 
 async def test_so_many_job_ids_are_kept(path: Path) -> None:

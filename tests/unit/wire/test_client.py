@@ -222,11 +222,12 @@ async def test_a_closed_door_is_no_permission(path: Path, monkeypatch: pytest.Mo
     assert caught.value.kind is ErrorKind.NO_PERMISSION
 
 
-async def test_a_daemon_that_closes_at_once_is_unreachable(hub: Hub, path: Path) -> None:
+async def test_a_daemon_that_turns_somebody_away_has_said_why(hub: Hub, path: Path) -> None:
     async with Server(hub, {}, peer_uid=lambda _socket: 65534).listening(path):
         with pytest.raises(ConnectionFailedError) as caught:
             await Client.connect(path, client="test")
-    assert caught.value.kind is ErrorKind.UNREACHABLE
+    assert caught.value.kind is ErrorKind.NO_PERMISSION
+    assert "uid 65534 may not connect" in caught.value.message
 
 
 async def test_a_daemon_of_another_protocol_is_a_mismatch(

@@ -594,10 +594,13 @@ async def test_a_client_that_reads_again_in_time_is_told_what_it_missed(hub: Hub
 
 
 @pytest.mark.parametrize("uid", [1, 65534])
-async def test_another_users_connection_is_closed_before_it_said_anything(
+async def test_another_users_connection_is_closed_before_it_said_anything_and_told_why(
     hub: Hub, path: Path, uid: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with Server(hub, {}, peer_uid=lambda _socket: uid).listening(path), peer(path, hello=False) as client:
+        error = await client.error()
+        assert error["data"]["kind"] == "no-permission"
+        assert f"uid {uid} may not connect" in error["message"]
         client.send(HELLO)
         assert await client.at_end()
     assert f"uid {uid}" in caplog.text

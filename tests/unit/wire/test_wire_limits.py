@@ -31,6 +31,7 @@ from flashdeck.stream import HELLO_TIMEOUT as CLIENT_PATIENCE
 from flashdeck.text import MAX_MESSAGE
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.enrolment import Enrolment
+from flashdeckd.boards.leases import Leases
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.host import processes
 from flashdeckd.requests.by_hand import HandRequests
@@ -382,6 +383,7 @@ def handlers_of(hub: Hub, jobs: int) -> Handlers:
         verbs=cast("VerbRequests", nobody),
         waits=cast("WaitRequests", nobody),
         doctor=cast("Doctor", nobody),
+        leases=cast("Leases", nobody),
     )
 
 

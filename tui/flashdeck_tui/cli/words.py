@@ -54,6 +54,8 @@ def detail(job: JobState) -> str:
     if job.note and job.note not in told:
         told = "; ".join(part for part in (clean(job.note), told) if part)
     hint = status_hint(job.status)
+    if job.user and job.user not in told:
+        told = "; ".join(part for part in (f"for {clean(job.user)}", told) if part)
     if not told and not isinstance(job.status, Queued | Running | Written | Done | Superseded):
         told = job.text
     return f"{told} ({hint})" if hint else told

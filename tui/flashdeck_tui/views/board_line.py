@@ -12,7 +12,7 @@ from flashdeck.model import BoardLease, BoardState, Contents, JobState, Partitio
 from flashdeck.problems import Problem, ProblemKind
 from flashdeck.text import counted, format_age
 from flashdeck.verdict import does_not_run, runs
-from flashdeck.words.boards import hold_text, lease_text, where_word
+from flashdeck.words.boards import hold_text, holder_text, lease_text, where_word
 from flashdeck.words.conditions import condition_word
 from flashdeck.words.contents import contents_name, contents_state, image_name
 from flashdeck.words.jobs import (
@@ -289,7 +289,7 @@ def _newer(store: Store, board: BoardState, keys: KeyNames, names: Mapping[str, 
 
 def _lease_text(lease: BoardLease) -> str:
     """Return what a board is taken for, which tells more than who has it."""
-    return f"taken: {lease.reason}, by {lease.by}" if lease.reason else lease_text(lease)
+    return f"taken: {lease.reason}, by {holder_text(lease)}" if lease.reason else lease_text(lease)
 
 
 def _since(then: float, now: float) -> str:

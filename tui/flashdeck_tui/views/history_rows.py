@@ -102,7 +102,7 @@ def _row(job: JobState, host: str, names: VersionNames) -> Row:
             Phrase(what),
             word,
             Phrase(format_duration(seconds) if seconds is not None else NONE),
-            Phrase(_ORIGINS[job.origin], Tone.FAINT),
+            Phrase(short_name(job.user) or _ORIGINS[job.origin], Tone.FAINT),
             Phrase(f"{kind}{detail}".strip(": "), word.tone if word.tone in (Tone.BAD, Tone.WAIT) else Tone.FAINT),
         ),
     )
@@ -142,7 +142,9 @@ def _image_lines(job: JobState) -> Iterator[Phrase]:
 
 
 def _time_lines(job: JobState) -> Iterator[Phrase]:
-    yield Phrase(f"{whole_text(job.note) or origin_text(job.origin)}, {dated_time(job.created_at)}", Tone.FAINT)
+    yield Phrase(
+        f"{whole_text(job.note) or origin_text(job.origin, clean(job.user))}, {dated_time(job.created_at)}", Tone.FAINT
+    )
     begun = f"begun {dated_time(job.started_at)}" if job.started_at is not None else ""
     ended = f"ended {dated_time(job.finished_at)}" if job.finished_at is not None else ""
     tried = counted(job.attempts, "attempt") if job.attempts else ""

@@ -203,4 +203,4 @@ def job_details(store: Store, job: JobState, now: float, keys: KeyNames) -> Iter
         yield Phrase(f"took: {told}", Tone.FAINT)
     when = ago(job.at, now)
     image = f"; {format_size(job.size)}, SHA-256 {short_sha(clean(job.sha256))}" if job.sha256 else ""
-    yield Phrase(f"{whole_text(job.note) or origin_text(job.origin)}, {when}{image}", Tone.FAINT)
+    yield Phrase(f"{whole_text(job.note) or origin_text(job.origin, clean(job.user))}, {when}{image}", Tone.FAINT)

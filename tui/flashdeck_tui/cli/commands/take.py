@@ -16,7 +16,8 @@ from msgspec import structs
 from flashdeck import api, own_python
 from flashdeck.client import Client
 from flashdeck.errors import ConnectionFailedError, FlashdeckError
-from flashdeck.taking import Lease, ourselves, take
+from flashdeck.model import BoardLease
+from flashdeck.taking import Lease, leases_in, ourselves, take
 from flashdeck.text import clean
 from flashdeck_tui import lease_keeper
 from flashdeck_tui.cli import before_command, live_options, options
@@ -129,7 +130,7 @@ async def _run(client: Client, words: Sequence[str], lease: Lease, *, quiet: boo
         loop.add_signal_handler(number, _pass_on, process, number)
     for number in _ITS_OWN:
         loop.add_signal_handler(number, _leave_to_command)
-    watching = asyncio.create_task(_tell_when_lost(client))
+    watching = asyncio.create_task(_tell_when_lost(client, lease))
     try:
         code = await process.wait()
     finally:
@@ -148,9 +149,15 @@ def _leave_to_command() -> None:
     """Wait on: the terminal has sent the signal to the command, too, which ends by it or not."""
 
 
-async def _tell_when_lost(client: Client) -> None:
+async def _tell_when_lost(client: Client, lease: Lease) -> None:
+    ours: dict[str, BoardLease | None] = {}
     try:
-        async for _ in client.follow():
-            pass
+        async for change in client.follow():
+            now = leases_in(change, lease.boards)
+            if lost := sorted(name for name, shown in now.items() if shown != ours.setdefault(name, shown)):
+                complain(
+                    f"the lease of {', '.join(lost)} was ended, the command goes on: `flashdeck logs` says by whom"
+                )
+                return
     except ConnectionFailedError as error:
         complain(f"the lease has ended, the command goes on: {error.message}")
