@@ -1,5 +1,6 @@
 """A real labgrid coordinator on loopback, and the real programs of labgrid beside it."""
 
+import json
 import os
 import shutil
 import signal
@@ -100,9 +101,12 @@ class LabSite:
 
 
 @contextmanager
-def lab_site() -> Generator[LabSite]:
-    """A coordinator for the length of a block."""
+def lab_site(*places: str) -> Generator[LabSite]:
+    """A coordinator for the length of a block, with a place for each of these boards, and of its name."""
     root = Path(tempfile.mkdtemp(prefix="fd-lab-"))
+    known = {place: {"matches": [{"exporter": "*", "group": place, "cls": "FlashdeckBoard"}]} for place in places}
+    if known:
+        (root / "places.yaml").write_text(json.dumps(known))  # YAML, too: the coordinator's own file
     with kept_port() as port:
         site = LabSite(root, port)
         try:

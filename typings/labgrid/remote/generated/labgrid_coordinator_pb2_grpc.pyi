@@ -1,0 +1,16 @@
+from collections.abc import AsyncIterator
+
+from grpc.aio import Channel
+from labgrid.remote.generated.labgrid_coordinator_pb2 import (
+    AcquirePlaceRequest,
+    ClientInMessage,
+    ClientOutMessage,
+    ReleasePlaceRequest,
+    Response,
+)
+
+class CoordinatorStub:
+    def __init__(self, channel: Channel) -> None: ...
+    def ClientStream(self, messages: AsyncIterator[ClientInMessage]) -> AsyncIterator[ClientOutMessage]: ...
+    async def AcquirePlace(self, request: AcquirePlaceRequest) -> Response: ...
+    async def ReleasePlace(self, request: ReleasePlaceRequest) -> Response: ...
