@@ -134,3 +134,13 @@ async def pool_user(address: str, name: str) -> AsyncGenerator[PoolUser]:
         with suppress(asyncio.CancelledError):
             await following
         await channel.close()
+
+
+def in_pool(address: str, wanted: set[Path]) -> None:
+    """Return once exactly these boards can be had."""
+
+    async def seen() -> None:
+        async with pool_user(address, "desk/observer") as user:
+            await user.until(lambda now: now.available == wanted)
+
+    asyncio.run(seen())
