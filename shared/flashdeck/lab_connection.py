@@ -89,7 +89,7 @@ class LabConnection:
     def _connected(self) -> "Bench":
         from flashdeck.sync_bench import connect  # noqa: PLC0415 - an environment that is only listed needs none of it
 
-        bench = connect(self._way.socket or None, host=self._way.ssh, name="labgrid")
+        bench = connect(self._way.socket or None, host=self._way.ssh, name="labgrid", lab_user=lab_user())
         try:
             bench.boards(self.board)
         except BaseException:

@@ -8,13 +8,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 import flashdeck
-from flashdeck import Bench, api
+from flashdeck import AsyncBench, Bench, api
 from flashdeck.errors import FlashdeckError
 from lab.lab_rig import LabSite
 from rig import APP1, DAEMON, LOOK_AGAIN, START_SECONDS, WAIT_SECONDS, board, prepare
@@ -77,7 +77,11 @@ class LabDaemon:
 
     def connect(self, user: str = "") -> Bench:
         """Return a connection as a user of the lab; "" for somebody who has nothing to do with it."""
-        return flashdeck.connect(self.socket)
+        return flashdeck.connect(self.socket, lab_user=user)
+
+    def connected(self, user: str = "") -> AbstractAsyncContextManager[AsyncBench]:
+        """The same, for a block of a program with an event loop."""
+        return flashdeck.connect_async(self.socket, lab_user=user)
 
     def flash_of(self, name: str, size: int, *, address: int = APP1) -> bytes:
         """Return what an emulated board really has."""
