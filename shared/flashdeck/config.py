@@ -14,6 +14,7 @@ from typing import Annotated, ClassVar, Final
 
 from msgspec import Meta
 
+from flashdeck.config_labgrid import LabgridTable
 from flashdeck.config_screen import ScreenTable
 from flashdeck.errors import FlashdeckError
 from flashdeck.geometry import Geometry, Range
@@ -766,6 +767,8 @@ class Config:
     included_hooks: Mapping[str, Hooks] = field(default_factory=dict[str, Hooks])
     """By its path: those that an included file has."""
     daemon: DaemonKeys = DaemonKeys()
+    labgrid: LabgridTable | None = None
+    """The lab that the boards are part of; None where there is none."""
     hosts: Mapping[str, Host] = field(default_factory=dict[str, Host])
     """Other machines, by their names; nothing of them matters to the daemon."""
     screen: ScreenTable = field(default=ScreenTable())

@@ -20,6 +20,7 @@ def to_builtins(config: Config) -> dict[str, object]:
         "files": [str(file) for file in config.files],
         "daemon": to_plain(DaemonTable.of(config.daemon)),
         "hooks": to_plain(config.hooks),
+        "labgrid": {} if config.labgrid is None else to_plain(config.labgrid),
         "profiles": {name: to_plain(ProfileTable.of(profile)) for name, profile in config.profiles.items()},
         "boards": boards,
         "hosts": {name: to_plain(host) for name, host in config.hosts.items()},
@@ -39,6 +40,8 @@ def to_toml(config: Config) -> str:
     lines += to_lines(DaemonTable.of(config.daemon), "daemon") if config.files else ()
     if config.hooks != Hooks():
         lines += to_lines(config.hooks, "hooks")
+    if config.labgrid is not None:
+        lines += to_lines(config.labgrid, "labgrid")
     for name, profile in config.profiles.items():
         lines += to_lines(ProfileTable.of(profile), "profiles", name)
     for name, board in config.boards.items():

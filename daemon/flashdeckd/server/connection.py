@@ -50,6 +50,8 @@ class Connection:
         descriptor: int = 0,
     ) -> None:
         self.client = ""
+        self.lab_user = ""
+        """The user of a lab for whom it speaks; "" for none."""
         self.lease: TakenBoards | None = None
         """The lease that it has, or acts for."""
         self.is_taking = False
