@@ -23,7 +23,7 @@ USER_VARIABLE: Final = "LG_USERNAME"
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
-def lab_user(environ: Mapping[str, str] = os.environ) -> str:
+def labgrid_user(environ: Mapping[str, str] = os.environ) -> str:
     """Return the user of the lab, host/user, as `labgrid-client` names the one who runs it."""
     return f"{environ.get(HOST_VARIABLE) or socket.gethostname()}/{environ.get(USER_VARIABLE) or getuser()}"
 
@@ -89,7 +89,7 @@ class LabConnection:
     def _connected(self) -> "Bench":
         from flashdeck.sync_bench import connect  # noqa: PLC0415 - an environment that is only listed needs none of it
 
-        bench = connect(self._way.socket or None, host=self._way.ssh, name="labgrid", lab_user=lab_user())
+        bench = connect(self._way.socket or None, host=self._way.ssh, name="labgrid", lab_user=labgrid_user())
         try:
             bench.boards(self.board)
         except BaseException:

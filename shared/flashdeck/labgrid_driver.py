@@ -211,7 +211,8 @@ class FlashdeckConsoleDriver(ConsoleExpectMixin, Driver, ConsoleProtocol):
         self._connection = self.board.connection()
         with _told(), self._connection.use() as bench:
             page = bench.call(GetConsole(board=self._connection.board, limit=1))
-        self._heard, self._of = page.next or _FROM_THE_OLDEST, self._connection.number
+        self._heard: int = page.next or _FROM_THE_OLDEST
+        self._of: int = self._connection.number
 
     def on_deactivate(self) -> None:
         """End the connection."""

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack
 
 import pytest
@@ -42,7 +42,7 @@ def racks(site: LabSite) -> Generator[list[LabDaemon]]:
 
 
 async def test_nobody_reaches_a_board_that_another_holds(
-    site: LabSite, racks: Sequence[LabDaemon], record_property: pytest.RecordProperty
+    site: LabSite, racks: Sequence[LabDaemon], record_property: Callable[[str, object], None]
 ) -> None:
     seed = sized(1, 1, time.time_ns() % 1_000_000)
     async with lab_storm(site.address, racks, seed=seed, deeds=DEEDS) as storm:
@@ -69,7 +69,7 @@ async def beats(user: PoolUser, wanted: set[Path]) -> tuple[int, float]:
 
 
 async def test_a_daemon_that_is_killed_takes_its_boards_out_of_the_pool_and_brings_them_back(
-    site: LabSite, racks: Sequence[LabDaemon], record_property: pytest.RecordProperty
+    site: LabSite, racks: Sequence[LabDaemon], record_property: Callable[[str, object], None]
 ) -> None:
     victim, *others = racks
     kept = RACKS[victim.name][3]

@@ -5,7 +5,7 @@ import socket
 
 import pytest
 
-from flashdeck.lab_connection import HOST_VARIABLE, USER_VARIABLE, DaemonWay, is_this_machine, lab_user
+from flashdeck.lab_connection import HOST_VARIABLE, USER_VARIABLE, DaemonWay, is_this_machine, labgrid_user
 
 HERE = socket.gethostname()
 
@@ -28,7 +28,7 @@ def test_a_socket_serves_on_its_own_machine_and_ssh_everywhere_else(
 
 
 def test_the_user_is_the_one_that_labgrid_names() -> None:
-    assert lab_user({}) == f"{HERE}/{getpass.getuser()}"
-    assert lab_user({HOST_VARIABLE: "desk", USER_VARIABLE: "ann"}) == "desk/ann"
+    assert labgrid_user({}) == f"{HERE}/{getpass.getuser()}"
+    assert labgrid_user({HOST_VARIABLE: "desk", USER_VARIABLE: "ann"}) == "desk/ann"
     assert is_this_machine(HERE)
     assert not is_this_machine("rack.example")
