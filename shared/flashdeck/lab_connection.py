@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 HOST_VARIABLE: Final = "LG_HOSTNAME"
 USER_VARIABLE: Final = "LG_USERNAME"
 """The variables by which labgrid's own programs are told another name for the machine, and for its user."""
+FLASH_SECONDS: Final = 300.0
+"""Seconds that a call may take, the wait for a board included, where the driver's `timeout` says nothing else."""
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
 
 

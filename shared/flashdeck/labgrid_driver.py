@@ -10,7 +10,7 @@ import time
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
 from os import PathLike, fspath
-from typing import ClassVar, Final
+from typing import ClassVar
 
 import attr
 from labgrid.driver.common import Driver
@@ -27,14 +27,10 @@ from flashdeck.async_bench import Ordering
 from flashdeck.console_following import WAIT_SECONDS
 from flashdeck.console_kinds import ConsoleKind
 from flashdeck.errors import ErrorKind, FlashdeckError, RemoteError, RequestError
-from flashdeck.lab_connection import DaemonWay, LabConnection
+from flashdeck.lab_connection import FLASH_SECONDS, DaemonWay, LabConnection
 from flashdeck.names import few
 from flashdeck.outcome import Outcome
 from flashdeck.sync_bench import Bench
-
-FLASH_SECONDS: Final = 300.0
-"""Seconds that a call may take, the wait for a board included, where the driver's `timeout` says nothing else."""
-_FROM_THE_OLDEST: Final = -1
 
 
 class LabError(UserError):
@@ -211,7 +207,7 @@ class FlashdeckConsoleDriver(ConsoleExpectMixin, Driver, ConsoleProtocol):
         self._connection = self.board.connection()
         with _told(), self._connection.use() as bench:
             page = bench.call(GetConsole(board=self._connection.board, limit=1))
-        self._heard: int = page.next or _FROM_THE_OLDEST
+        self._heard: int = page.next or -1
         self._of: int = self._connection.number
 
     def on_deactivate(self) -> None:
@@ -243,7 +239,7 @@ class FlashdeckConsoleDriver(ConsoleExpectMixin, Driver, ConsoleProtocol):
         """Take what came since the last call, or comes within so many seconds."""
         with _told(), self._connection.use() as bench:
             if self._connection.number != self._of:  # of another daemon, maybe: its entries begin anew
-                self._heard, self._of = _FROM_THE_OLDEST, self._connection.number
+                self._heard, self._of = -1, self._connection.number
             asked = GetConsole(board=self._connection.board, after=self._heard, limit=CONSOLE_PAGE, wait=seconds)
             page = bench.call(asked)
         self._heard = max(self._heard, page.next)

@@ -1,4 +1,4 @@
-"""Every command of README and docs is run: on an emulated bench of its page, in the virtual machine, a lab, or by CI."""
+"""Every command of README and docs is run: on an emulated bench of its page, in a virtual machine, a lab or by CI."""
 
 import re
 from pathlib import Path

@@ -5,7 +5,15 @@ import socket
 
 import pytest
 
-from flashdeck.lab_connection import HOST_VARIABLE, USER_VARIABLE, DaemonWay, is_this_machine, labgrid_user
+from flashdeck.lab_connection import (
+    FLASH_SECONDS,
+    HOST_VARIABLE,
+    USER_VARIABLE,
+    DaemonWay,
+    is_this_machine,
+    labgrid_user,
+)
+from flashdeck.pytest_plugin import TIMEOUT
 
 HERE = socket.gethostname()
 
@@ -32,3 +40,7 @@ def test_the_user_is_the_one_that_labgrid_names() -> None:
     assert labgrid_user({HOST_VARIABLE: "desk", USER_VARIABLE: "ann"}) == "desk/ann"
     assert is_this_machine(HERE)
     assert not is_this_machine("rack.example")
+
+
+def test_a_board_of_a_lab_is_waited_for_as_long_as_any_other() -> None:
+    assert FLASH_SECONDS == TIMEOUT
