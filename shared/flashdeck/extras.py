@@ -17,6 +17,7 @@ class Extra(StrEnum):
     TUI = "tui"
     WEB = "web"
     CONSOLE = "console"
+    LABGRID = "labgrid"
 
 
 LIBRARIES: Mapping[Extra, Mapping[str, str]] = MappingProxyType(
@@ -31,6 +32,7 @@ LIBRARIES: Mapping[Extra, Mapping[str, str]] = MappingProxyType(
         Extra.TUI: {"textual": "textual"},
         Extra.WEB: {"textual": "textual", "textual-serve": "textual_serve", "aiohttp": "aiohttp"},
         Extra.CONSOLE: {"pyserial": "serial", "google-re2": "re2", "pyelftools": "elftools"},
+        Extra.LABGRID: {"labgrid": "labgrid"},
     }
 )
 """The packages that each cannot do without, and the modules that they are imported as.

@@ -1,8 +1,11 @@
 from collections.abc import Sequence
+from typing import Self
 
 from grpc import StatusCode
 
 class Channel:
+    async def __aenter__(self) -> Self: ...
+    async def __aexit__(self, *error: object) -> None: ...
     async def close(self) -> None: ...
 
 class AioRpcError(Exception):

@@ -32,6 +32,7 @@ from flashdeck.job_state import (
     Failed,
     Failure,
     JobKind,
+    Origin,
     Phase,
     PhaseTimes,
     Queued,
@@ -41,7 +42,7 @@ from flashdeck.job_state import (
     Written,
     is_settled,
 )
-from flashdeck.model import BoardHold, HoldBy, JobState, LogLevel, Presence
+from flashdeck.model import BoardHold, BoardLease, HoldBy, JobState, LogLevel, Presence
 from flashdeck.queue_order import in_queue_order
 from flashdeck.words.boards import lease_text
 from flashdeck.words.work import doing_word
@@ -64,12 +65,13 @@ from flashdeckd.jobs.device_thread import DeviceThread
 from flashdeckd.jobs.dfu_entry import DfuEntry, DfuEntryOf
 from flashdeckd.jobs.flash_target import target_of
 from flashdeckd.jobs.job_images import GuardVerdicts, JobImages, Rebuilt
+from flashdeckd.jobs.lab_gate import LabGate
 from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.lost_reads import LostReads
 from flashdeckd.jobs.queue import overtaken
 from flashdeckd.jobs.restart_asked import RestartAsked
 from flashdeckd.jobs.start_hearing import NoHearing, StartHearing
-from flashdeckd.jobs.taken_boards import TakenBoards, acting_for, claim
+from flashdeckd.jobs.taken_boards import TakenBoards, acting_for, lab_user
 from flashdeckd.jobs.visit import Visit, wants_leave, why_incomplete, why_not_started, written
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.state.health import Health
@@ -106,11 +108,13 @@ class Lane:
         on_restart: Callable[[Presence], object] = lambda _: None,
         hearing: StartHearing | None = None,
         health: Health | None = None,
+        gate: Callable[[], LabGate | None] = lambda: None,
     ) -> None:
         """`hold` puts the board on hold durably, with a reason; `changed` is told of what `BoardState` shows.
 
         `disarm` disarms it durably, where it is armed for one job and that has come. `show_work` is told how far a job
         is with each sector, and `on_restart` what the board is asked to restart into. `hearing` hears how it starts.
+        `gate` decides whose jobs start on a board that is part of a lab.
         """
         self.board = board
         """The board as the configuration has it now; a job that runs ends under the one that it began with."""
@@ -118,6 +122,7 @@ class Lane:
         self._armed = True
         self._once = False
         self._lease: TakenBoards | None = None
+        self._gate = gate
         self._changed = changed
         self._book = book
         self._histories = histories
@@ -216,6 +221,22 @@ class Lane:
         self._lease = lease
         self._state.poke()
         self._changed()
+
+    @property
+    def shown_lease(self) -> BoardLease | None:
+        """The lease that is shown of the board: a client's, else that of who has acquired it in a lab."""
+        if self._lease is not None:
+            return self._lease.shown
+        gate = self._gate()
+        return gate.holding.shown if gate is not None and gate.holding is not None else None
+
+    @property
+    def why_not_free(self) -> str:
+        """The reason why whoever asks now may not use the board, as who has it; "" where nobody else has."""
+        if self._lease is not None and self._lease is not acting_for.get():
+            return lease_text(self._lease.shown)
+        gate = self._gate()
+        return "" if gate is None else gate.why_not(Origin.HAND, lab_user.get())
 
     @property
     def is_quiet(self) -> bool:
@@ -342,7 +363,7 @@ class Lane:
 
     async def look_again(self, job: JobState) -> None:
         """A person wants a job that is blocked, or waits, to be tried now."""
-        claim(job.id)
+        self._book.claim(job.id)
         self._after_error.forget(job.id)
         self._accepted.add(job.id)
         self._entry.forget()
@@ -445,9 +466,9 @@ class Lane:
 
         A look opens the device, and asks it to answer: that may come between two requests of the holder's own tools.
         """
-        if self._lease is not None and self._lease is not acting_for.get():
+        if why := self.why_not_free:
             raise BlockedError(
-                f"board {self.board.name} is {lease_text(self._lease.shown)}",
+                f"board {self.board.name} is {why}",
                 hint="ask again once that has ended, or from within 'flashdeck take'",
             )
 
@@ -520,17 +541,23 @@ class Lane:
 
     def _why_not_in_lease(self, job: JobState) -> Waiting | None:
         """Return why a job does not start while the board is taken; None where it may."""
-        lease = self._lease
-        if lease is None:
+        gate = self._gate()
+        if self._lease is None and gate is None:
             return None
-        if job.id not in lease.jobs:
-            return Waiting(for_=WaitFor.LEASE, reason=lease_text(lease.shown))
+        if why := self._whose(job, gate):
+            return Waiting(for_=WaitFor.LEASE, reason=why)
         for other in self._book.active(self.board.name):
             is_older = other.id < job.id and other.partition == job.partition and self._comes_first(other)
-            if is_older and other.id not in lease.jobs:
+            if is_older and self._whose(other, gate):
                 reason = f"job {other.id}, which is not of the lease, comes before it"
                 return Waiting(for_=WaitFor.LEASE, reason=reason, hint=f"`flashdeck cancel {other.id}` takes that away")
         return None
+
+    def _whose(self, job: JobState, gate: LabGate | None) -> str:
+        """Return who has the board, where a job is not one of theirs; "" where it may start."""
+        if self._lease is not None and job.id not in self._lease.jobs:
+            return lease_text(self._lease.shown)
+        return "" if gate is None else gate.why_not(job.origin, self._book.lab_user_of(job.id))
 
     def _ready(self) -> list[JobState]:
         """Return the jobs that may run now, the next one first."""

@@ -1,5 +1,5 @@
-# The messages of labgrid's protocol that tests send and read.
-from collections.abc import Sequence
+# The messages of labgrid's protocol that flashdeck and its tests send and read.
+from collections.abc import Mapping, Sequence
 
 class Sync:
     id: int
@@ -17,6 +17,9 @@ class ClientInMessage:
     startup: StartupDone
     subscribe: Subscribe
 
+class MapValue:
+    string_value: str
+
 class Resource:
     class Path:
         exporter_name: str
@@ -25,12 +28,15 @@ class Resource:
 
     path: Resource.Path
     cls: str
+    params: Mapping[str, MapValue]
     acquired: str
     avail: bool
 
 class Place:
     name: str
     acquired: str
+    acquired_resources: Sequence[str]
+    allowed: Sequence[str]
 
 class UpdateResponse:
     resource: Resource
@@ -43,6 +49,24 @@ class ClientOutMessage:
     sync: Sync
     updates: Sequence[UpdateResponse]
     def HasField(self, name: str) -> bool: ...
+
+class ExporterResponse:
+    success: bool
+    reason: str
+
+class ExporterInMessage:
+    resource: Resource
+    startup: StartupDone
+    response: ExporterResponse
+
+class ExporterSetAcquiredRequest:
+    group_name: str
+    resource_name: str
+    place_name: str
+
+class ExporterOutMessage:
+    set_acquired_request: ExporterSetAcquiredRequest
+    def WhichOneof(self, group: str) -> str | None: ...
 
 class AcquirePlaceRequest:
     def __init__(self, *, placename: str) -> None: ...
