@@ -12,6 +12,7 @@
 #   make sim-cuts cuts each kind of job on each emulated board at each of its places (EVERY=10: every tenth)
 #   make sim-coverage the lines of the daemon that seeds reach by themselves, and why not the others (SEEDS=n; PAGE=1: into docs)
 #   make packages the wheel, installed by pip, pipx and uv, and every command of it (TESTS="-k …")
+#   make lab-test the tests beside a real labgrid, in .venv-labgrid, an environment of its own (TESTS="-k …", SOAK=1: larger)
 #   make check    formatting, lint, types, import contracts
 #   make format   what `make check` would ask for, done
 #   make docs     the site of the manual, in build/docs, and its references of keys anew
@@ -25,12 +26,14 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+LAB := .venv-labgrid
+LAB_READY := $(LAB)/ready
 # Twice as many processes as cores, for many tests wait. A file or two by themselves start sooner in one process.
 PARALLEL := -n 4 --dist worksteal
 # Hundreds of tests start a daemon or a command line: each would compile all that it imports.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test long-test soak vm-test bench limits sim sim-proof sim-cuts sim-coverage packages check format docs pictures diagram recordings schema chips clean
+.PHONY: help demo test long-test soak vm-test bench limits sim sim-proof sim-cuts sim-coverage packages lab-test check format docs pictures diagram recordings schema chips clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -72,6 +75,9 @@ sim-coverage: $(READY)
 
 packages: $(READY)
 	@PYTHONPATH=tests $(BIN)/python -m packages
+
+lab-test: $(LAB_READY)
+	$(if $(SOAK),FLASHDECK_SOAK=1 )$(LAB)/bin/pytest tests/lab $(if $(SOAK),--timeout=7200) $(TESTS)
 
 check: $(READY)
 	$(BIN)/ruff format --check
@@ -119,7 +125,16 @@ $(READY): pyproject.toml constraints.txt
 	  -e '.[daemon,tui,web,console,metrics]' --group dev
 	@touch $@
 
+# labgrid brings a plugin for pytest that each run of it would load, and a pyserial of its own: it stays by itself.
+$(LAB_READY): pyproject.toml constraints.txt
+	$(LAB)/bin/python -c '' 2>/dev/null || $(PYTHON) -m venv --clear $(LAB)
+	$(LAB)/bin/pip install --quiet --disable-pip-version-check --upgrade -c constraints.txt \
+	  pip hatchling editables hatch-fancy-pypi-readme setuptools
+	$(LAB)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt --no-build-isolation \
+	  -e '.[daemon,console,labgrid]' --group lab
+	@touch $@
+
 clean:
-	rm -rf .venv .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist snapshot_report.html
+	rm -rf .venv .venv-labgrid .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist snapshot_report.html
 	rm -rf config/demo/firmware/build
 	find shared daemon tui tests tools -name __pycache__ -prune -exec rm -rf {} +

@@ -34,7 +34,7 @@ ROOT: Final = Path(__file__).resolve().parents[1]
 GUEST: Final = f"flashdeck-{os.getpid()}"
 """Its name, where an account is made; tests may run in several processes."""
 LIBRARIES: Final = (
-    *("msgspec", "click", "platformdirs", "typing_extensions"),
+    *("msgspec", "click", "typing_extensions"),
     *("usb", "libusb_package", "pyudev", "watchfiles", "anyio", "idna", "tomli_w"),
     *("bincopy", "humanfriendly", "argparse_addons", "elftools"),
     *("serial", "re2"),

@@ -16,10 +16,10 @@ from flashdeck.config import DEFAULT_SETTLE
 from flashdeck.diagnosis import exit_code
 from flashdeck.errors import FlashdeckError, in_words
 from flashdeck.extras import Extra, explained
-from flashdeck.followed_file import FollowLine
 from flashdeck.full_json import full_json
 from flashdeck.job_state import Failure
 from flashdeck.paths import absolute
+from flashdeck.value import Value
 from flashdeckd.host import processes
 from flashdeckd.host.executor import at_work
 from flashdeckd.host.service_manager import ServiceManager, inherited_socket
@@ -194,7 +194,23 @@ def follow(file: str, settle: float) -> None:
         asyncio.run(following.follow(path, settle, _tell, lines_of_stdin()))
 
 
-def _tell(line: FollowLine) -> None:
+@main.command(short_help="Be a lab's way to the boards of a daemon, which runs this beside itself.")
+def labgrid() -> None:
+    """Take the boards of a daemon into the pool of a labgrid coordinator, and tell who acquires them.
+
+    Takes and prints JSON, one object a line; the daemon runs it where its configuration has [labgrid]. It ends with its
+    standard input.
+    """
+    begin_log(level=logging.WARNING)
+    with _ending(), _told(as_json=True):
+        with explained(Extra.LABGRID, "[labgrid]"):
+            from flashdeckd.lab import lab_child  # noqa: PLC0415 -- the same
+            from flashdeckd.lab.lab_lines import LONGEST_LAB_LINE  # noqa: PLC0415 -- the same
+
+        asyncio.run(lab_child.speak(lines_of_stdin(LONGEST_LAB_LINE), _tell))
+
+
+def _tell(line: Value) -> None:
     sys.stdout.buffer.write(msgspec.json.encode(line) + b"\n")
     sys.stdout.buffer.flush()
 

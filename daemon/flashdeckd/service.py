@@ -34,6 +34,7 @@ from flashdeckd.images.spool import Spool
 from flashdeckd.jobs.hooks import HookRunner
 from flashdeckd.jobs.restart import queue_again
 from flashdeckd.jobs.spooling import Spooling
+from flashdeckd.lab.lab_watch import LabWatch
 from flashdeckd.metrics.metrics_endpoint import MetricsEndpoint
 from flashdeckd.requests.by_build import BuildRequests, rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
@@ -228,7 +229,7 @@ async def serve(
         handlers: dict[type[api.Params[Any]], Handler] = {
             **methods.table(),
             **Uploads(by_build.accept, by_build.pushed, PlaceRequests(bench, spooling, notes).place).handlers(),
-            **lease_handlers(leases),
+            **lease_handlers(_leases(stack, bench, hub, health, endpoint)),
             **console_handlers(ConsoleRequests(bench)),
             **queue_handlers(MoveRequests(bench)),
             **rollback_handlers(RollbackRequests(bench, journal, hub, by_hand), by_hand),
@@ -408,6 +409,13 @@ def _emulated(bench_file: Path | None) -> Emulated | None:
 
     bench = load_bench(bench_file)
     return Emulated(bench.backend, bench.hotplug, bench.ports, virtual_handlers(bench))
+
+
+def _leases(stack: AsyncExitStack, bench: Bench, hub: Hub, health: Health, endpoint: Endpoint) -> Leases:
+    """Return all leases; boards of a lab are offered there, and follow who has acquired them."""
+    leases = Leases(bench, hub)
+    stack.push_async_callback(LabWatch(bench, leases, hub, health, socket_path=endpoint.path).close)
+    return leases
 
 
 def _ports(virtual: Emulated | None) -> SerialPorts:

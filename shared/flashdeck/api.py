@@ -82,6 +82,9 @@ class Hello(Params[Welcome], frozen=True, kw_only=True):
     release: str = ""
     read_only: bool = False
     """True: nothing can be changed through this connection, and no board be touched. No later call takes it back."""
+    lab_user: str = ""
+    """The user of a lab, as "host/user", for whom the client speaks: where that user has acquired the place of a board,
+    or is allowed there, what the client asks for is the holder's. "" for none."""
 
 
 class Subscribe(Params[Snapshot], frozen=True, kw_only=True):

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from os import PathLike
 from types import TracebackType
-from typing import Self, TypedDict, TypeVar, Unpack
+from typing import TYPE_CHECKING, Self, TypedDict, TypeVar, Unpack
 
 from flashdeck import api
 from flashdeck.api import BoardPlan, Params
@@ -27,6 +27,7 @@ from flashdeck.image_file import Image, LoadedImage, load_image
 from flashdeck.inside_lease import OuterLease, act_for_lease
 from flashdeck.job_following import Following, Tell, Watch, carry_out, heed, unwatched
 from flashdeck.job_state import Failure
+from flashdeck.lab_user import is_lab_user
 from flashdeck.model import BoardState, ConsoleEntry, DeviceState, Event, JobState, Snapshot
 from flashdeck.names import literal, required, select, which
 from flashdeck.outcome import BoardResult, Outcome
@@ -34,7 +35,10 @@ from flashdeck.run_following import RunFollowing, RunsDone, TellEntry, TimeLimit
 from flashdeck.taking import Lease, give_back, ourselves, take, take_first
 from flashdeck.text import clean
 from flashdeck.value import Value
-from flashdeck.whereabouts import Address, Whereabouts
+from flashdeck.whereabouts import Whereabouts
+
+if TYPE_CHECKING:
+    from flashdeck.ssh import SshHost
 
 R = TypeVar("R", bound=Value)
 _log = logging.getLogger("flashdeck")
@@ -551,24 +555,37 @@ class AsyncBench:
 
 @asynccontextmanager
 async def connect_async(
-    socket: str | PathLike[str] | None = None, *, host: str = "", name: str = "python", read_only: bool = False
+    socket: str | PathLike[str] | None = None,
+    *,
+    host: str = "",
+    name: str = "python",
+    read_only: bool = False,
+    lab_user: str = "",
 ) -> AsyncGenerator[AsyncBench]:
     """Connect to a daemon for a block: see `open_bench`."""
-    async with await open_bench(socket, host=host, name=name, read_only=read_only) as bench:
+    async with await open_bench(socket, host=host, name=name, read_only=read_only, lab_user=lab_user) as bench:
         yield bench
 
 
 async def open_bench(
-    socket: str | PathLike[str] | None = None, *, host: str = "", name: str = "python", read_only: bool = False
+    socket: str | PathLike[str] | None = None,
+    *,
+    host: str = "",
+    name: str = "python",
+    read_only: bool = False,
+    lab_user: str = "",
 ) -> AsyncBench:
     """Return a connection to the daemon at `socket`, else at $FLASHDECK_SOCKET, else where one of ours is found.
 
     `host` is another machine, through ssh: user@box, or a name of [hosts]. `name` is shown in the daemon's log. With
-    `read_only` the daemon refuses (kind `no-permission`) whatever changes something or touches a board. Acts for the
-    lease that this process was started in (`flashdeck take`). Raises ConnectionFailedError, and RequestError for a host
+    `read_only` the daemon refuses (kind `no-permission`) whatever changes something or touches a board. `lab_user` is
+    the user of a lab ("host/user") for whom it speaks: what that one has acquired may be used. Acts for the lease that
+    this process was started in (`flashdeck take`). Raises ConnectionFailedError, and RequestError for a host or a user
     that cannot be one.
     """
-    where = _address(socket, host, read_only=read_only)
+    if lab_user and not is_lab_user(lab_user):
+        raise RequestError(f"{clean(lab_user, 60)!r} is no user of a lab", hint='write it as "host/user"')
+    where = replace(_address(socket, host, read_only=read_only), lab_user=lab_user)
     client = await where.connect(client=name)
     try:
         outer = await act_for_lease(client)
@@ -580,7 +597,7 @@ async def open_bench(
     return AsyncBench(client, another=lambda: where.connect(client=name), outer=outer)
 
 
-def _address(socket: str | PathLike[str] | None, host: str, *, read_only: bool) -> Address:
+def _address(socket: str | PathLike[str] | None, host: str, *, read_only: bool) -> "Whereabouts | SshHost":
     if not host:
         return replace(Whereabouts.of(None if socket is None else str(socket)), read_only=read_only)
     from flashdeck.hosts import find_host  # noqa: PLC0415 - the configuration is read only where it is needed

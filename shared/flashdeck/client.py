@@ -156,26 +156,27 @@ class Client:
         after_fork.leave_to_parent(stream.writer)
 
     @classmethod
-    async def connect(cls, path: Path, *, client: str, read_only: bool = False) -> "Client":
+    async def connect(cls, path: Path, *, client: str, read_only: bool = False, lab_user: str = "") -> "Client":
         """Connects to the daemon at `path` and says hello as `client`.
 
         With `read_only` the daemon refuses whatever would change something through this connection. Raises
         ConnectionFailedError of kind `unreachable`, `no-permission` or `protocol-mismatch`.
         """
-        return await cls.over(await SocketStream.open(path, limit=rpc.MAX_LINE), client=client, read_only=read_only)
+        stream = await SocketStream.open(path, limit=rpc.MAX_LINE)
+        return await cls.over(stream, client=client, read_only=read_only, lab_user=lab_user)
 
     @classmethod
-    async def over(cls, stream: Stream, *, client: str, read_only: bool = False) -> "Client":
+    async def over(cls, stream: Stream, *, client: str, read_only: bool = False, lab_user: str = "") -> "Client":
         """Says hello as `client` over an open stream, and takes it over; raises what `connect` does."""
         made = cls(stream)
         try:
-            await made.greet(client, read_only=read_only)
+            await made.greet(client, read_only=read_only, lab_user=lab_user)
         except BaseException:
             await made.close()
             raise
         return made
 
-    async def greet(self, client: str, *, read_only: bool = False) -> None:
+    async def greet(self, client: str, *, read_only: bool = False, lab_user: str = "") -> None:
         """Says hello as `client`: the first call on every connection. Raises ConnectionFailedError.
 
         Also where the daemon cannot make it read-only though that is wanted: one of an older release.
@@ -186,6 +187,7 @@ class Client:
             client=client,
             release=__version__,
             read_only=read_only,
+            lab_user=lab_user,
         )
         try:
             async with asyncio.timeout(self._stream.patience):

@@ -14,6 +14,7 @@ from typing import Annotated, ClassVar, Final
 
 from msgspec import Meta
 
+from flashdeck.config_labgrid import LabgridTable
 from flashdeck.config_screen import ScreenTable
 from flashdeck.errors import FlashdeckError
 from flashdeck.geometry import Geometry, Range
@@ -816,6 +817,8 @@ class Config:
     daemon: DaemonKeys = DaemonKeys()
     metrics: Metrics = Metrics()
     """The numbers for Prometheus."""
+    labgrid: LabgridTable | None = None
+    """The lab that the boards are part of; None where there is none."""
     hosts: Mapping[str, Host] = field(default_factory=dict[str, Host])
     """Other machines, by their names; nothing of them matters to the daemon."""
     screen: ScreenTable = field(default=ScreenTable())

@@ -185,6 +185,7 @@ def _checked(files: Sequence[ConfigTable], board_file: Path | None, mistakes: Mi
         included_hooks={str(file.place.file): file.hooks for file in files[1:] if file.hooks != Hooks()},
         daemon=daemon.resolved(),
         metrics=files[0].metrics if files else Metrics(),
+        labgrid=files[0].labgrid if files else None,
         hosts=tables.hosts,
         screen=files[0].tui if files else ScreenTable(),
     )
@@ -241,7 +242,7 @@ class _Files:
         values, place = read_values(path) if parsed is None else parsed
         real = os.path.realpath(path)
         top = self.tables[real] = read_table(ConfigTable, values, place, self.mistakes)
-        for name in ("daemon", "metrics", "tui"):
+        for name in ("daemon", "labgrid", "metrics", "tui"):
             if including and name in values:
                 problem = "only the main file may have this table"
                 self.mistakes.append(top.place.mistake(name, problem, "move it there"))

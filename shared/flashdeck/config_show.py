@@ -21,6 +21,7 @@ def to_builtins(config: Config) -> dict[str, object]:
         "daemon": to_plain(DaemonTable.of(config.daemon)),
         "hooks": to_plain(config.hooks),
         "metrics": to_plain(config.metrics),
+        "labgrid": {} if config.labgrid is None else to_plain(config.labgrid),
         "profiles": {name: to_plain(ProfileTable.of(profile)) for name, profile in config.profiles.items()},
         "boards": boards,
         "hosts": {name: to_plain(host) for name, host in config.hosts.items()},
@@ -42,6 +43,8 @@ def to_toml(config: Config) -> str:
         lines += to_lines(config.hooks, "hooks")
     if config.metrics != Metrics():
         lines += to_lines(config.metrics, "metrics")
+    if config.labgrid is not None:
+        lines += to_lines(config.labgrid, "labgrid")
     for name, profile in config.profiles.items():
         lines += to_lines(ProfileTable.of(profile), "profiles", name)
     for name, board in config.boards.items():

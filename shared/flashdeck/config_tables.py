@@ -31,6 +31,7 @@ from flashdeck.config import (
     Profile,
     ProfileKeys,
 )
+from flashdeck.config_labgrid import LabgridTable
 from flashdeck.config_screen import ScreenTable
 from flashdeck.geometry import ADDRESS_SPACE, Geometry, Range
 from flashdeck.text import MAX_PATH, clean
@@ -436,6 +437,9 @@ class ConfigTable(Table):
     metrics: Annotated[Metrics, key("Numbers of the daemon for Prometheus; only in the main file.")] = field(
         default=Metrics()
     )
+    labgrid: Annotated[
+        LabgridTable | None, key("The labgrid coordinator whose pool has these boards; only in the main file.")
+    ] = None
     tui: Annotated[ScreenTable, key("The screen; only in the main file.")] = field(default=ScreenTable())
     profiles: Annotated[dict[Name, ProfileTable], key("Facts about boards of one product, by a name of yours.")] = (
         field(default_factory=dict[Name, ProfileTable])

@@ -18,6 +18,7 @@ class Extra(StrEnum):
     WEB = "web"
     CONSOLE = "console"
     METRICS = "metrics"
+    LABGRID = "labgrid"
 
 
 LIBRARIES: Mapping[Extra, Mapping[str, str]] = MappingProxyType(
@@ -33,6 +34,7 @@ LIBRARIES: Mapping[Extra, Mapping[str, str]] = MappingProxyType(
         Extra.WEB: {"textual": "textual", "textual-serve": "textual_serve", "aiohttp": "aiohttp"},
         Extra.CONSOLE: {"pyserial": "serial", "google-re2": "re2", "pyelftools": "elftools"},
         Extra.METRICS: {"prometheus-client": "prometheus_client", "h11": "h11"},
+        Extra.LABGRID: {"labgrid": "labgrid"},
     }
 )
 """The packages that each cannot do without, and the modules that they are imported as.

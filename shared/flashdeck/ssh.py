@@ -68,6 +68,8 @@ class SshHost:
     """True if ssh may ask a person for a password or to confirm a host key; it does so on the terminal itself."""
     read_only: bool = False
     """True if nothing is to be changed through the connection: the daemon there sees to that."""
+    lab_user: str = ""
+    """The user of a lab for whom it speaks; "" for none."""
 
     @property
     def argv(self) -> tuple[str, ...]:
@@ -79,7 +81,8 @@ class SshHost:
 
     async def connect(self, *, client: str) -> Client:
         """Connect to the daemon there, and say hello as `client`; raises ConnectionFailedError."""
-        return await Client.over(await SshStream.open(self), client=client, read_only=self.read_only)
+        stream = await SshStream.open(self)
+        return await Client.over(stream, client=client, read_only=self.read_only, lab_user=self.lab_user)
 
 
 @dataclass(slots=True)

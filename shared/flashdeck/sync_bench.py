@@ -27,18 +27,26 @@ R = TypeVar("R", bound=Value)
 
 
 def connect(
-    socket: str | PathLike[str] | None = None, *, host: str = "", name: str = "python", read_only: bool = False
+    socket: str | PathLike[str] | None = None,
+    *,
+    host: str = "",
+    name: str = "python",
+    read_only: bool = False,
+    lab_user: str = "",
 ) -> "Bench":
     """Return a connection to the daemon at `socket`, else at $FLASHDECK_SOCKET, else where one of ours is found.
 
     `host` is another machine, through ssh: user@box, or a name of [hosts]. `name` is shown in the daemon's log. With
-    `read_only` the daemon refuses (kind `no-permission`) whatever changes something or touches a board. Acts for the
-    lease that this process was started in (`flashdeck take`). Raises ConnectionFailedError, and RequestError for a host
+    `read_only` the daemon refuses (kind `no-permission`) whatever changes something or touches a board. `lab_user` is
+    the user of a lab ("host/user") for whom it speaks: what that one has acquired may be used. Acts for the lease that
+    this process was started in (`flashdeck take`). Raises ConnectionFailedError, and RequestError for a host or a user
     that cannot be one.
     """
     thread = LoopThread("flashdeck")
     try:
-        return Bench(thread, thread.run(open_bench(socket, host=host, name=name, read_only=read_only)))
+        return Bench(
+            thread, thread.run(open_bench(socket, host=host, name=name, read_only=read_only, lab_user=lab_user))
+        )
     except BaseException:
         thread.close()
         raise

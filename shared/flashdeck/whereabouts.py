@@ -49,6 +49,8 @@ class Whereabouts:
     """True if these are the places of daemons of emulated boards."""
     read_only: bool = False
     """True if nothing is to be changed through the connection: the daemon sees to that."""
+    lab_user: str = ""
+    """The user of a lab for whom it speaks; "" for none."""
 
     @classmethod
     def of(
@@ -82,7 +84,8 @@ class Whereabouts:
         """Connect to the first daemon that is there, and say hello as `client`; raises what `Client.connect` does."""
         from flashdeck.client import Client  # noqa: PLC0415 - who only looks for places needs none of it
 
-        return await Client.over(await self.open(), client=client, read_only=self.read_only)
+        stream = await self.open()
+        return await Client.over(stream, client=client, read_only=self.read_only, lab_user=self.lab_user)
 
     async def open(self) -> "SocketStream":
         """Return a stream to the first daemon that is there; raises ConnectionFailedError."""

@@ -33,6 +33,7 @@ from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.bootloader_book import BootloaderBook
 from flashdeckd.jobs.flash_maps import FlashMaps
 from flashdeckd.jobs.job_images import GuardVerdicts, Rebuilt, read_image
+from flashdeckd.jobs.lab_book import LabBook
 from flashdeckd.jobs.lane import Lane
 from flashdeckd.jobs.satisfaction import Satisfaction
 from flashdeckd.state.health import Health
@@ -97,6 +98,7 @@ class Bench:
         self._lost = ledger.lost
         """Reason of the holds of boards whose own was lost with an earlier journal; "" once all are released."""
         self._changes = changes = BoardChanges(self._lanes, self._publish)
+        self.lab = LabBook(lambda: self.config.labgrid, self._reopened)
         self.book = JobBook(hub, journal, ledger, changes.note)
         self.satisfaction = Satisfaction(self.book, shelf)
         self.maps = FlashMaps(hub, self.book, shelf, self._board_of)
@@ -348,6 +350,7 @@ class Bench:
                 again.see(lane.sighting)
             raise
         self._histories.rename_boards(names)
+        self.lab.rename_boards(names)
         self._sightings.rename_boards(names)
         self._comings.rename_boards(names)
         replaced = set(names.values()) - names.keys()
@@ -422,7 +425,14 @@ class Bench:
             on_restart=partial(self.consoles.restarts, board.name),
             hearing=self.consoles.hearing_of(board.name),
             health=self._health,
+            gate=partial(self.lab.gate_of, board.name),
         )
+
+    def _reopened(self, names: Iterable[str] | None) -> None:
+        """What decides whose jobs start on boards (None: all) has changed in their lab."""
+        for name in self._lanes if names is None else [name for name in names if name in self._lanes]:
+            self._lanes[name].poke()
+            self._changes.note(name)
 
     def disarm_with(self, disarm: Callable[[str], Awaitable[object]]) -> None:
         """From now on `disarm` disarms a board durably whose one job has come."""

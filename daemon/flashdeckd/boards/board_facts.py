@@ -47,7 +47,7 @@ class BoardFacts:
             lane.sighting,
             facts,
             hold=lane.hold,
-            lease=lane.lease.shown if lane.lease is not None else None,
+            lease=lane.shown_lease,
             armed=lane.armed,
             once=lane.once,
             doubts=noted,

@@ -1,13 +1,14 @@
 """Boards that clients take for a while: who has which, and who waits in line."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 
 from msgspec.structs import replace
 
 from flashdeck.errors import BlockedError, ErrorKind, FlashdeckError, RequestError
+from flashdeck.job_state import Origin
 from flashdeck.model import BoardLease, LogLevel
 from flashdeck.names import required
 from flashdeck.text import clean
@@ -15,7 +16,8 @@ from flashdeck.words.boards import lease_text
 from flashdeckd.boards.bench import Bench
 from flashdeckd.host import clock, randomness
 from flashdeckd.jobs.board_names import BoardNames
-from flashdeckd.jobs.taken_boards import TakenBoards, acting_for
+from flashdeckd.jobs.lab_gate import LabGate
+from flashdeckd.jobs.taken_boards import TakenBoards, acting_for, lab_user
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.on_behalf import on_behalf_of
 
@@ -30,7 +32,12 @@ class _Taker:
     """A client that waits in line for boards."""
 
     boards: BoardNames
+    lab_user: str
     may_take: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def is_kept_from(self, gate: LabGate) -> bool:
+        """Tell whether somebody else has a board in its lab, or nobody knows yet."""
+        return not gate.admits(self.lab_user)
 
 
 class Leases:
@@ -63,7 +70,7 @@ class Leases:
             self._require_free(boards)
         holder = clean(by, LONGEST_HOLDER) or "a client"
         shown = BoardLease(by=holder, reason=clean(reason, LONGEST_REASON), user=on_behalf_of.get(), since=0.0)
-        lease = TakenBoards(randomness.unique_id(), self._bench.names.of(boards), shown)
+        lease = TakenBoards(randomness.unique_id(), self._bench.names.of(boards), shown, lab_user=lab_user.get())
         try:
             async with asyncio.timeout(seconds):
                 await self._begin_in_turn(lease)
@@ -103,14 +110,14 @@ class Leases:
                 if lane.lease is lease:
                     lane.lease = None
                     self._hub.log("free again: its lease has ended", board=name)
-        self._call_next()
+        self.call_next()
 
     async def _begin_in_turn(self, lease: TakenBoards) -> None:
         """Stand in line until all boards of a lease are free, and begin it."""
-        taker = _Taker(lease.names)
+        taker = _Taker(lease.names, lease.lab_user)
         self._line.append(taker)
         try:
-            self._call_next()
+            self.call_next()
             await taker.may_take.wait()
             lease.shown = replace(lease.shown, since=clock.now())
             self._leases[lease.token] = lease
@@ -119,15 +126,22 @@ class Leases:
                 self._hub.log(lease_text(lease.shown), board=name)
         finally:
             self._line.remove(taker)
-            self._call_next()
+            self.call_next()
 
-    def _call_next(self) -> None:
-        """Let everybody in line have their boards for whom all of them are free, and who comes first."""
+    def call_next(self) -> None:
+        """Let everybody in line have their boards for whom all of them are free, and who comes first.
+
+        To be called also where boards of a lab were acquired or released.
+        """
         wanted = {name for lease in self._leases.values() for name in lease.boards}
         for taker in self._line:
-            if wanted.isdisjoint(taker.boards.now):
+            if wanted.isdisjoint(taker.boards.now) and not any(map(taker.is_kept_from, self._gates(taker))):
                 taker.may_take.set()
             wanted |= set(taker.boards.now)
+
+    def _gates(self, taker: _Taker) -> Iterator[LabGate]:
+        gates = (self._bench.lab.gate_of(name) for name in taker.boards.now)
+        return (gate for gate in gates if gate is not None)
 
     def _require_not_on_hold(self, boards: Iterable[str]) -> None:
         for name in boards:
@@ -149,5 +163,8 @@ class Leases:
             lease = self._bench.lane(name).lease
             if lease is not None:
                 return f"board {name} is {lease_text(lease.shown)}"
+            gate = self._bench.lab.gate_of(name)
+            if gate is not None and (why := gate.why_not(Origin.HAND, lab_user.get())):
+                return f"board {name} is {why}"
         ahead = [name for taker in self._line for name in taker.boards.now if name in boards]
         return f"somebody else waits for board {ahead[0]}" if ahead else ""

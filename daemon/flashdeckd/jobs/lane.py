@@ -32,6 +32,7 @@ from flashdeck.job_state import (
     Failed,
     Failure,
     JobKind,
+    Origin,
     Phase,
     PhaseTimes,
     Queued,
@@ -41,7 +42,7 @@ from flashdeck.job_state import (
     Written,
     is_settled,
 )
-from flashdeck.model import BoardHold, HoldBy, JobState, LogLevel, Presence
+from flashdeck.model import BoardHold, BoardLease, HoldBy, JobState, LogLevel, Presence
 from flashdeck.queue_order import in_queue_order
 from flashdeck.words.boards import lease_text
 from flashdeck.words.work import doing_word
@@ -64,12 +65,13 @@ from flashdeckd.jobs.device_thread import DeviceThread
 from flashdeckd.jobs.dfu_entry import DfuEntry, DfuEntryOf
 from flashdeckd.jobs.flash_target import target_of
 from flashdeckd.jobs.job_images import GuardVerdicts, JobImages, Rebuilt
+from flashdeckd.jobs.lab_gate import LabGate
 from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.lost_reads import LostReads
 from flashdeckd.jobs.queue import overtaken
 from flashdeckd.jobs.restart_asked import RestartAsked
 from flashdeckd.jobs.start_hearing import NoHearing, StartHearing
-from flashdeckd.jobs.taken_boards import TakenBoards, acting_for, claim
+from flashdeckd.jobs.taken_boards import TakenBoards, acting_for, lab_user
 from flashdeckd.jobs.visit import Visit, wants_leave, why_incomplete, why_not_started, written
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.state.health import Health
@@ -107,11 +109,13 @@ class Lane:
         on_restart: Callable[[Presence], object] = lambda _: None,
         hearing: StartHearing | None = None,
         health: Health | None = None,
+        gate: Callable[[], LabGate | None] = lambda: None,
     ) -> None:
         """`hold` puts the board on hold durably, with a reason; `changed` is told of what `BoardState` shows.
 
         `disarm` disarms it durably, where it is armed for one job and that has come. `show_work` is told how far a job
         is with each sector, and `on_restart` what the board is asked to restart into. `hearing` hears how it starts.
+        `gate` decides whose jobs start on a board that is part of a lab.
         """
         self.board = board
         """The board as the configuration has it now; a job that runs ends under the one that it began with."""
@@ -119,6 +123,7 @@ class Lane:
         self._armed = True
         self._once = False
         self._lease: TakenBoards | None = None
+        self._gate = gate
         self._changed = changed
         self._book = book
         self._histories = histories
@@ -217,6 +222,30 @@ class Lane:
         self._lease = lease
         self._state.poke()
         self._changed()
+
+    @property
+    def shown_lease(self) -> BoardLease | None:
+        """The lease that is shown of the board: a client's, else that of who has acquired it in a lab."""
+        if self._lease is not None:
+            return self._lease.shown
+        gate = self._gate()
+        return gate.holding.shown if gate is not None and gate.holding is not None else None
+
+    @property
+    def why_not_free(self) -> str:
+        """The reason why whoever asks now may not use the board, as who has it; "" where nobody else has."""
+        if self._lease is not None and self._lease is not acting_for.get():
+            return lease_text(self._lease.shown)
+        gate = self._gate()
+        return "" if gate is None else gate.why_not(Origin.HAND, lab_user.get())
+
+    def kept_from(self, origin: Origin) -> frozenset[int]:
+        """Return the jobs of who has the board, where that is not who asks now: nothing takes their place."""
+        gate = self._gate()
+        is_holder = self._lease is None or self._lease is acting_for.get()
+        if is_holder and (gate is None or not gate.why_not(origin, lab_user.get())):
+            return frozenset()
+        return frozenset(job.id for job in self._book.active(self.board.name) if not self._whose(job, gate))
 
     @property
     def is_quiet(self) -> bool:
@@ -344,7 +373,7 @@ class Lane:
 
     async def look_again(self, job: JobState) -> None:
         """A person wants a job that is blocked, or waits, to be tried now."""
-        claim(job.id)
+        self._book.claim(job.id)
         self._after_error.forget(job.id)
         self._accepted.add(job.id)
         self._entry.forget()
@@ -447,9 +476,9 @@ class Lane:
 
         A look opens the device, and asks it to answer: that may come between two requests of the holder's own tools.
         """
-        if self._lease is not None and self._lease is not acting_for.get():
+        if why := self.why_not_free:
             raise BlockedError(
-                f"board {self.board.name} is {lease_text(self._lease.shown)}",
+                f"board {self.board.name} is {why}",
                 hint="ask again once that has ended, or from within 'flashdeck take'",
             )
 
@@ -488,9 +517,16 @@ class Lane:
         self._accepted &= jobs
         self._after_error.forget_all_but(jobs)
 
-    async def _give_way(self, active: Iterable[JobState]) -> None:
-        """Lets a job that was cut short give way to the newest image. A job that only has to leave stays."""
-        for old, newer in overtaken(active):
+    async def _give_way(self, active: Sequence[JobState]) -> None:
+        """Lets a job that was cut short give way to the newest image. A job that only has to leave stays.
+
+        One of whoever has the board gives way to none but theirs.
+        """
+        gate = self._gate()
+        theirs = {job.id for job in active if not self._whose(job, gate)}
+        among_theirs = overtaken(job for job in active if job.id in theirs)
+        others = [(old, newer) for old, newer in overtaken(active) if old.id not in theirs]
+        for old, newer in (*among_theirs, *others):
             await self._book.supersede(old, newer.id)
 
     async def _tell_of_hold(self) -> None:
@@ -522,17 +558,23 @@ class Lane:
 
     def _why_not_in_lease(self, job: JobState) -> Waiting | None:
         """Return why a job does not start while the board is taken; None where it may."""
-        lease = self._lease
-        if lease is None:
+        gate = self._gate()
+        if self._lease is None and gate is None:
             return None
-        if job.id not in lease.jobs:
-            return Waiting(for_=WaitFor.LEASE, reason=lease_text(lease.shown))
+        if why := self._whose(job, gate):
+            return Waiting(for_=WaitFor.LEASE, reason=why)
         for other in self._book.active(self.board.name):
             is_older = other.id < job.id and other.partition == job.partition and self._comes_first(other)
-            if is_older and other.id not in lease.jobs:
+            if is_older and self._whose(other, gate):
                 reason = f"job {other.id}, which is not of the lease, comes before it"
                 return Waiting(for_=WaitFor.LEASE, reason=reason, hint=f"`flashdeck cancel {other.id}` takes that away")
         return None
+
+    def _whose(self, job: JobState, gate: LabGate | None) -> str:
+        """Return who has the board, where a job is not one of theirs; "" where it may start."""
+        if self._lease is not None and job.id not in self._lease.jobs:
+            return lease_text(self._lease.shown)
+        return "" if gate is None else gate.why_not(job.origin, self._book.lab_user_of(job.id))
 
     def _ready(self) -> list[JobState]:
         """Return the jobs that may run now, the next one first."""

@@ -16,6 +16,8 @@ class TakenBoards:
     shown: BoardLease
     jobs: set[int] = field(default_factory=set[int])
     """The jobs that its holder has asked for."""
+    lab_user: str = ""
+    """The user of a lab for whom its holder speaks; "" for none."""
 
     @property
     def boards(self) -> tuple[str, ...]:
@@ -25,6 +27,9 @@ class TakenBoards:
 
 acting_for: ContextVar[TakenBoards | None] = ContextVar("acting_for", default=None)
 """The lease of whoever asks for what is done now; None where that one has none. A request has its own context."""
+
+lab_user: ContextVar[str] = ContextVar("lab_user", default="")
+"""The user of a lab for whom whoever asks for what is done now speaks; "" for none."""
 
 
 def claim(job: int) -> None:

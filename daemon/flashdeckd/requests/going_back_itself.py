@@ -117,8 +117,8 @@ class SelfRollback:
             return "the configuration does not say so any more"
         if lane.hold is not None:
             return f"it is on hold: {lane.hold.reason}"
-        if lane.lease is not None:
-            return f"{lane.lease.shown.by} has taken it"
+        if lane.shown_lease is not None:
+            return f"{lane.shown_lease.by} has taken it"
         return "" if lane.armed else "it is disarmed"
 
     async def _stay(self, name: str, reason: str, crashed: Sequence[JobState]) -> None:

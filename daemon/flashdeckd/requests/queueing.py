@@ -111,7 +111,8 @@ async def _queue(
     if origin is Origin.BUILD and book.is_for_hands(board.name, partition):
         return None
     active = book.active(board.name)
-    admission = admit(active, known, image, target=target, origin=origin, image_of=shelf.image)
+    kept = bench.lane(board.name).kept_from(origin)
+    admission = admit(active, known, image, target=target, origin=origin, image_of=shelf.image, kept=kept)
     job = None
     if admission.create:
         job = await book.create(board.name, partition, artifact, origin, patch=is_patch(image, target), once=once)

@@ -6,9 +6,7 @@ from flashdeck.config import Board, Enter
 from flashdeck.errors import BlockedError, ErrorKind, FlashdeckError, RequestError
 from flashdeck.model import Presence
 from flashdeck.names import SHOWN
-from flashdeck.words.boards import lease_text
 from flashdeckd.boards.bench import Bench
-from flashdeckd.jobs.taken_boards import acting_for
 
 
 def require_single(bench: Bench, boards: Sequence[Board]) -> None:
@@ -40,9 +38,9 @@ def _why_unready(bench: Bench, board: Board) -> FlashdeckError | None:
             f"board {board.name} is on hold: {lane.hold.reason}",
             hint=f"release it: `flashdeck release {board.name}`",
         )
-    if lane.lease is not None and lane.lease is not acting_for.get():
+    if why := lane.why_not_free:
         return BlockedError(
-            f"board {board.name} is {lease_text(lane.lease.shown)}",
+            f"board {board.name} is {why}",
             hint="leave out --no-wait, and the job starts once that has ended",
         )
     if lane.is_busy:

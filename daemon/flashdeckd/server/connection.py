@@ -53,6 +53,8 @@ class Connection:
     ) -> None:
         self.client = ""
         self.visitor = visitor
+        self.lab_user = ""
+        """The user of a lab for whom it speaks; "" for none."""
         self.lease: TakenBoards | None = None
         """The lease that it has, or acts for."""
         self.is_taking = False

@@ -16,7 +16,7 @@ from flashdeckd.boards.enrolment import Enrolment
 from flashdeckd.boards.leases import Leases
 from flashdeckd.diagnosis.doctor import Doctor
 from flashdeckd.host import threads
-from flashdeckd.jobs.taken_boards import acting_for
+from flashdeckd.jobs.taken_boards import acting_for, lab_user
 from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.requests.following_consoles import ConsoleRequests
 from flashdeckd.requests.going_back import RollbackRequests
@@ -380,6 +380,7 @@ def for_holders(handlers: Mapping[type[api.Params[Any]], Handler]) -> dict[type[
         async def call(params: Any, connection: Connection) -> Value:
             acting_for.set(connection.lease)  # a call is a task of its own, and has its own context
             on_behalf_of.set(connection.visitor.name)
+            lab_user.set(connection.lab_user or (connection.lease.lab_user if connection.lease is not None else ""))
             return await handler(params, connection)
 
         return call

@@ -31,7 +31,8 @@ from flashdeck.api import (
     changes,
     protocols,
 )
-from flashdeck.errors import ErrorKind, FlashdeckError
+from flashdeck.errors import ErrorKind, FlashdeckError, RequestError
+from flashdeck.lab_user import is_lab_user
 from flashdeck.model import Snapshot
 from flashdeck.text import clean
 from flashdeck.value import Value
@@ -320,12 +321,14 @@ class Server:
                 hint="install the same version of flashdeck on both sides, and restart the daemon",
                 kind=ErrorKind.PROTOCOL_MISMATCH,
             )
+        if params.lab_user and not is_lab_user(params.lab_user):
+            raise RequestError(f"{clean(params.lab_user, 60)!r} is no user of a lab", hint='write it as "host/user"')
         # Before anything is waited for, and never back: whoever speaks first on a connection, as a bridge does for the
         # client behind it, can narrow it for all that comes later.
         connection.is_read_only |= params.read_only
         if not connection.is_greeted:
             await self._find_room(connection)
-        connection.client = clean(params.client, 60)
+        connection.client, connection.lab_user = clean(params.client, 60), params.lab_user
         return Welcome(
             protocol=protocol,
             lowest=LOWEST_PROTOCOL,

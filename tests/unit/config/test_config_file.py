@@ -36,11 +36,13 @@ from flashdeck.config import (
     VerifyPolicy,
 )
 from flashdeck.config_file import default_config, load
+from flashdeck.config_labgrid import DEFAULT_PORT, LabgridTable
 from flashdeck.config_screen import Notify, ScreenTable, ThemeName
 from flashdeck.config_show import to_builtins, to_toml
 from flashdeck.config_tables import BoardTable, ConfigTable, DaemonTable, PartitionTable, ProfileTable
 from flashdeck.errors import ConfigError, ExitCode
 from flashdeck.geometry import Range
+from flashdeck.lab_user import LONGEST_LAB_NAME
 from flashdeck.paths import data_file
 from flashdeck.toml.reader import MAX_FILE_SIZE
 from flashdeck.toml.tables import keys_of
@@ -114,9 +116,9 @@ def test_the_example_is_a_valid_configuration() -> None:
 
 def test_the_example_shows_every_key_that_works() -> None:
     text = data_file("flashdeck.example.toml").read_text()
-    tables = (ConfigTable, DaemonTable, ProfileTable, PartitionTable, BoardTable, ScreenTable)
+    tables = (ConfigTable, DaemonTable, LabgridTable, ProfileTable, PartitionTable, BoardTable, ScreenTable)
     keys = [key.name for table in tables for key in keys_of(table)]
-    assert [key for key in keys if not re.search(rf"^#?{key} = |^\[(.*\.)?{key}\b", text, re.MULTILINE)] == []
+    assert [key for key in keys if not re.search(rf"^#?{key} = |^#?\[(.*\.)?{key}\b", text, re.MULTILINE)] == []
 
 
 def test_ram_beside_sectors_makes_a_stack_guard_possible(main: Path) -> None:
@@ -400,6 +402,13 @@ MISTAKES = [
     ('[hosts.lab]\nssh = "me@lab; true"', "[hosts.lab] ssh: ", ""),
     ("[hosts.lab]\ncommand = []", "[hosts.lab] command: is empty", "name the program"),
     ('[hosts.lab]\ncommand = ["-c", "flashdeck"]', "[hosts.lab] command: -c is no program", "the program first"),
+    ('[labgrid]\nname = "x"', "[labgrid] coordinator: is missing", "say where it listens"),
+    ('[labgrid]\ncoordinator = "http://lab"', '"http://lab" is no address of a coordinator', "lab.example:20408"),
+    ('[labgrid]\ncoordinator = "-c"', '"-c" is no address of a coordinator', "lab.example:20408"),
+    ('[labgrid]\ncoordinator = "lab"\nname = "a/b"', '[labgrid] name: "a/b" is no name', "rack-1"),
+    ('[labgrid]\ncoordinator = "lab"\ngroup = "*"', '[labgrid] group: "*" is no name', "rack-1"),
+    ('[labgrid]\ncoordinator = "lab"\nonly_for = "ann"', '[labgrid] only_for: "ann" is no user of a lab', "host/user"),
+    ('[labgrid]\ncoordinator = "lab"\nssh = "-oProxyCommand=x"', "[labgrid] ssh: ", ""),
     ("[hosts.lab]\nport = 22", "[hosts.lab] port: unknown key", ""),
     ("[hosts.lab]\nhosts = []", "[hosts.lab] hosts: is empty", '["bench", "rack-*"]'),
     ('[hosts.lab]\nssh = "b"\nhosts = ["a"]', "[hosts.lab] ssh: means nothing beside hosts", "each of those machines"),
@@ -859,8 +868,41 @@ def test_an_empty_configuration_says_that_there_is_no_file() -> None:
         "once": [],
         "hooks": {},
         "hosts": {},
+        "labgrid": {},
         "tui": {"mouse": True, "notify": "off"},
     }
+
+
+def test_a_lab_survives_being_shown(main: Path) -> None:
+    assert read(main, "").labgrid is None
+    keys = 'name = "rack-1"\ngroup = "desk"\nonly_for = "ci/ann"\nhost = "bench.example"\nssh = "ann@bench"'
+    config = read(main, f'[labgrid]\ncoordinator = "lab.example"\n{keys}\n')
+    assert config.labgrid == LabgridTable(
+        coordinator="lab.example", name="rack-1", group="desk", only_for="ci/ann", host="bench.example", ssh="ann@bench"
+    )
+    assert shown_again(config, main).labgrid == config.labgrid
+    assert cast("dict[str, object]", to_builtins(config)["labgrid"])["only_for"] == "ci/ann"
+
+
+def test_a_name_in_a_lab_has_so_many_characters(main: Path) -> None:
+    host = "h" * LONGEST_LAB_NAME
+    table = read(main, f'[labgrid]\ncoordinator = "lab"\nonly_for = "{host}/ann"\nname = "{host}"').labgrid
+    assert table is not None
+    assert (table.only_for, table.name) == (f"{host}/ann", host)
+    assert "is no user of a lab" in refusal(main, f'[labgrid]\ncoordinator = "lab"\nonly_for = "{host}h/ann"').message
+    assert "is no name" in refusal(main, f'[labgrid]\ncoordinator = "lab"\nname = "{host}h"').message
+
+
+def test_a_coordinator_without_a_port_has_the_usual_one(main: Path) -> None:
+    def address(coordinator: str) -> str:
+        table = read(main, f'[labgrid]\ncoordinator = "{coordinator}"').labgrid
+        assert table is not None
+        return table.address
+
+    assert address("lab") == f"lab:{DEFAULT_PORT}"
+    assert address("lab:1234") == "lab:1234"
+    assert address("[::1]") == f"[::1]:{DEFAULT_PORT}"
+    assert address("[::1]:99") == "[::1]:99"
 
 
 def test_other_machines_survive_being_shown(main: Path) -> None:

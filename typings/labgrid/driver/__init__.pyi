@@ -1,0 +1,1 @@
+from labgrid.driver.common import Driver as Driver
