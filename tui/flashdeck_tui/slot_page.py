@@ -22,7 +22,7 @@ from flashdeck.text import clean
 from flashdeck.words.contents import image_name
 from flashdeck.words.jobs import phase_word, verified_word
 from flashdeck.words.log_times import clock_time
-from flashdeck.words.slots import failure_text, share_text, slot_text, slot_word
+from flashdeck.words.slots import failure_text, share_text, slot_word
 from flashdeck.words.tone import Phrase, Tone
 from flashdeck_tui.cell_width import cell_width, cut_at_end
 from flashdeck_tui.fleet import Fleet, FleetHost
@@ -42,7 +42,12 @@ FAILURE_SHARE = 4
 _LOT_GAP: Final = "  "
 _MODEL: Final = "PASS"
 """A word for which every tile has room: PASS, FAIL, WAIT and 100% are equally long."""
-_EDGES: Final[Mapping[type[SlotCondition], str]] = {SlotPassed: "=", SlotFailed: "!", SlotFlashing: ">", SlotWaiting: ":"}
+_EDGES: Final[Mapping[type[SlotCondition], str]] = {
+    SlotPassed: "=",
+    SlotFailed: "!",
+    SlotFlashing: ">",
+    SlotWaiting: ":",
+}
 """The signs beside a word in small letters, as everywhere: `!` is wrong, `>` work, `:` waits."""
 
 
@@ -85,7 +90,7 @@ def _line(phrases: Sequence[Phrase], width: int) -> Line:
 def _head(fleet: Fleet, keys: KeyNames, width: int) -> Iterator[list[Phrase]]:
     """Yield a line for each lot, or one that counts the slots where there is none; then why a host is away."""
     told = [_lot(host, lot) for host in fleet for lot in host.store.lots.values()] or [_counts(fleet)]
-    way_back = Phrase(f"{keys['slots']} back", Tone.FAINT)
+    way_back = Phrase(f"{keys['help']} help  {keys['slots']} back", Tone.FAINT)
     room = width - cell_width(_text(told[0])) - cell_width(way_back.text)
     yield [*told[0], Phrase(" " * room), way_back] if room >= len(_LOT_GAP) else told[0]
     yield from told[1:]
@@ -166,28 +171,30 @@ def _big_word(condition: SlotCondition) -> str:
 
 
 def _detail(slot: SlotState) -> str:
+    """Return what there is to say below the word."""
     match slot.condition:
         case SlotEmpty():
-            return ""
+            told = ""
         case SlotWaiting(reason=reason, hint=hint, needs_person=needs_person):
-            return clean(hint if needs_person and hint else reason, LONG_TEXT)
+            told = hint if needs_person and hint else reason
         case SlotFlashing(partition=partition, phase=phase):
-            return f"{clean(partition)}: {phase_word(phase)}" if phase is not None else clean(partition)
+            told = partition if phase is None else f"{partition}: {phase_word(phase)}"
         case SlotPassed(verified=verified):
-            return " ".join(filter(None, (_versions(slot.unit), verified_word(verified))))
+            told = f"{_versions(slot.unit)} {verified_word(verified)}".lstrip()
         case SlotFailed(failure=failure):
-            return clean(failure_text(failure), LONG_TEXT)
+            told = failure_text(failure)
         case SlotOccupied(board=board):
-            return f"board {clean(board)}"
-        case SlotUnknown() as unknown:
-            return clean(slot_text(unknown), LONG_TEXT)
+            told = f"board {board}"
+        case SlotUnknown():
+            told = slot.text
         case _:
             assert_never(slot.condition)
+    return clean(told, LONG_TEXT)
 
 
 def _versions(unit: UnitRecord | None) -> str:
     images = unit.images if unit is not None else ()
-    return ", ".join(image_name(clean(image.version), image.sha256) for image in images)
+    return ", ".join(image_name(image.version, image.sha256) for image in images)
 
 
 # Below them.

@@ -88,18 +88,25 @@ def tile_lines(tiles: Sequence[SlotTile], grid: Grid) -> list[Line]:
     drawn: list[Line] = []
     for first in range(0, len(tiles), grid.across):
         row = [_drawn(tile, grid) for tile in tiles[first : first + grid.across]]
-        for parts in zip(*row, strict=True):
-            drawn.append(tuple(phrase for part in parts for phrase in (*part, Phrase(" " * _GAP))))
+        drawn += [
+            tuple(phrase for part in parts for phrase in (*part, Phrase(" " * _GAP)))
+            for parts in zip(*row, strict=True)
+        ]
     return drawn
 
 
 def _drawn(tile: SlotTile, grid: Grid) -> list[Line]:
-    """Return the lines of a tile; a line below it is left blank where its word can spare one."""
+    """Return the lines of a tile; a line below it is left blank where its word can spare one.
+
+    Large letters are cut out of their ground only where that goes on above and below them.
+    """
     room = max(0, grid.cells - _GAP)
-    word_lines = grid.lines - _AROUND
-    spare = 1 if word_lines > (LETTER_LINES * SCALES[grid.scale - 1][1] if grid.scale else 1) else 0
+    word_lines, letter_lines = grid.lines - _AROUND, LETTER_LINES * SCALES[grid.scale - 1][1] if grid.scale else 1
+    ground_lines = _AROUND if grid.scale else 0
+    has_ground = word_lines >= letter_lines + ground_lines
+    spare = 1 if word_lines > letter_lines + (ground_lines if has_ground else 0) else 0
     tone = Tone.FAINT if tile.stale else tile.tone
-    kind = Solid if tile.is_solid and not tile.stale else Phrase
+    kind = Solid if tile.is_solid and has_ground and not tile.stale else Phrase
     detail = padded(cut_at_end(tile.detail, room, ELLIPSIS), room)
     return [
         _head(tile, room),
