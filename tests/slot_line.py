@@ -7,11 +7,13 @@ is read from its own flash once it is unplugged. All that is done by chance foll
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from flashdeck import api
+from flashdeck.model import Snapshot
 from flashdeck.slot_condition import SlotCondition, SlotFailed, SlotPassed
 from flashdeck.slot_state import LotState, SlotState, UnitRecord, UnitResult
 from rig import APP1, SLOW, WAIT_SECONDS, Rig, board, firmware, prepare, sha256
@@ -65,6 +67,8 @@ class Line:
     """All images that there ever were, by hash."""
     lot_image: str = ""
     _slots: dict[str, SlotState] = field(default_factory=dict[str, SlotState])
+    _newest: dict[str, int] = field(default_factory=dict[str, int])
+    """The number of the last unit that each slot was seen to have, also for a moment."""
     _news: asyncio.Condition = field(default_factory=asyncio.Condition)
     _begun: int = 0
 
@@ -109,15 +113,17 @@ class Line:
         return data
 
     async def _watch(self) -> None:
-        subscription = await self.rig.client.subscribe()
-        await self._take(subscription.snapshot.slots)
-        async for event in subscription:
-            if event.slot is not None:
-                await self._take((event.slot,))
+        async with aclosing(self.rig.client.follow()) as changes:
+            async for change in changes:
+                if isinstance(change, Snapshot):
+                    await self._take(change.slots)
+                elif change.slot is not None:
+                    await self._take((change.slot,))
 
     async def _take(self, slots: Sequence[SlotState]) -> None:
         async with self._news:
             self._slots |= {slot.name: slot for slot in slots}
+            self._newest |= {slot.name: slot.unit.id for slot in slots if slot.unit is not None}
             self._news.notify_all()
 
     async def _until(self, slot: str, reached: Callable[[SlotState], bool]) -> SlotState:
@@ -142,9 +148,8 @@ class Line:
             if pulled:
                 after = chance.randrange(1, LATEST_PULL)
                 await self.rig.client.call(api.VirtualFault(board=port, fault="unplug", after=after))
-            there = await self._until(slot, lambda state, last=last: state.unit is not None and state.unit.id > last)
-            assert there.unit is not None
-            last = there.unit.id
+            await self._until(slot, lambda _, last=last: self._newest.get(slot, 0) > last)
+            last = self._newest[slot]
             await self._see_to_its_end(unit, last, stays=chance.random() < STAYING_SHARE)
             await self.rig.unplug(port)
             unit.last_words = (await self.rig.emulated(port)).words
@@ -190,6 +195,9 @@ def prepare_line(root: Path) -> None:
         for number in range(1, SLOTS + 1)
     )
     prepare(root, boards=slots, bench=bench)
+    config = (root / "config.toml").read_text()
+    app1, _, rest = config.partition("[profiles.product.partitions.partition2]")
+    (root / "config.toml").write_text(app1 + rest[rest.index("[slots.") :])
 
 
 def expected_flash(image: bytes, size: int) -> bytes:
