@@ -79,7 +79,7 @@ def recognise(
     unread: Iterable[UnreadDevice] = (),
     with_units: Collection[str] = (),
 ) -> Roster:
-    """Tells boards and strangers apart; `with_units` are the slots in which a unit is, also while it restarts.
+    """Tells boards and strangers apart; a unit is in the slots `with_units`, also while it restarts.
 
     `last_ports` says where each board was last recognised: an application may enumerate with another serial than
     the bootloader, and then the port is the thread between the two. It never identifies a device in DFU mode, nor one in
