@@ -13,12 +13,14 @@ from pathlib import Path
 from typing import Final
 
 from flashdeck import api
+from flashdeck.job_state import Verified
 from flashdeck.model import Snapshot
-from flashdeck.slot_condition import SlotCondition, SlotFailed, SlotPassed
+from flashdeck.slot_condition import SlotCondition, SlotEmpty, SlotFailed, SlotPassed
 from flashdeck.slot_state import LotState, SlotState, UnitRecord, UnitResult
 from rig import APP1, SLOW, WAIT_SECONDS, Rig, board, firmware, prepare, sha256
 
 BASE: Final = 0x08000000
+PARTITION_SIZE: Final = 384 * 1024
 SLOTS: Final = 24
 LOT_SLOTS: Final = 12
 """The first slots have a lot; the others get the newest build."""
@@ -65,6 +67,8 @@ class Line:
     units: list[Unit] = field(default_factory=list[Unit])
     images: dict[str, bytes] = field(default_factory=dict[str, bytes])
     """All images that there ever were, by hash."""
+    fresh: bytes = b""
+    """All that a unit has that comes from its maker: its bootloader."""
     lot_image: str = ""
     _slots: dict[str, SlotState] = field(default_factory=dict[str, SlotState])
     _newest: dict[str, int] = field(default_factory=dict[str, int])
@@ -85,6 +89,7 @@ class Line:
 
     async def run(self) -> None:
         """Let all units go through."""
+        self.fresh = await self.rig.flash_of(port_name(1))
         self._build(0)
         async with asyncio.TaskGroup() as group:
             watching = group.create_task(self._watch())
@@ -154,7 +159,7 @@ class Line:
             await self.rig.unplug(port)
             unit.last_words = (await self.rig.emulated(port)).words
             unit.flash = await self.rig.flash_of(port)
-            await self._until(slot, lambda state, last=last: state.unit is None or state.unit.id != last)
+            await self._until(slot, lambda state: isinstance(state.condition, SlotEmpty))
 
     async def _see_to_its_end(self, unit: Unit, number: int, *, stays: bool) -> None:
         """Wait until the slot shows what became of a unit, or it is gone."""
@@ -194,28 +199,24 @@ def prepare_line(root: Path) -> None:
         board(port_name(number), number, plugged=False, **(SLOW if number % PLUGS == 0 else {}))
         for number in range(1, SLOTS + 1)
     )
-    prepare(root, boards=slots, bench=bench)
+    prepare(root, boards=slots, bench=bench, profile='verify = "always"')
     config = (root / "config.toml").read_text()
     app1, _, rest = config.partition("[profiles.product.partitions.partition2]")
     (root / "config.toml").write_text(app1 + rest[rest.index("[slots.") :])
 
 
-def expected_flash(image: bytes, size: int) -> bytes:
-    """Return all of a fresh unit's flash once it has an image in app1, and nothing else."""
-    before = APP1 - BASE
-    return b"\xff" * before + image + b"\xff" * (size - before - len(image))
-
-
-def check_unit(unit: Unit, record: UnitRecord, images: dict[str, bytes]) -> None:
+def check_unit(unit: Unit, record: UnitRecord, line: Line) -> None:
     """Raise AssertionError where what is recorded of a unit is not what is true of it."""
+    start, end = APP1 - BASE, APP1 - BASE + PARTITION_SIZE
     assert (record.slot, record.serial) == (unit.slot, unit.serial)
     assert record.left_at is not None, "it was taken out"
-    outside = unit.flash[: APP1 - BASE] + unit.flash[APP1 - BASE + 384 * 1024 :]
-    assert not outside.strip(b"\xff"), "nothing but its partition was touched"
+    outside = unit.flash[:start] + unit.flash[end:]
+    assert outside == line.fresh[:start] + line.fresh[end:], "nothing but its partition was touched"
     if record.result is UnitResult.PASSED:
         (image,) = record.images
         assert not unit.fault, "a broken unit never passes"
-        assert unit.flash == expected_flash(images[image.sha256], len(unit.flash))
+        assert record.verified is Verified.YES
+        assert unit.flash[start:end] == line.images[image.sha256].ljust(PARTITION_SIZE, b"\xff")
         assert unit.seen is None or isinstance(unit.seen, SlotPassed)
     elif record.result is UnitResult.FAILED:
         assert record.failure is not None
@@ -224,7 +225,7 @@ def check_unit(unit: Unit, record: UnitRecord, images: dict[str, bytes]) -> None
     else:
         assert record.result is UnitResult.LEFT
         assert unit.pulled
-        assert not unit.flash.strip(b"\xff"), "nothing was begun on it"
+        assert unit.flash == line.fresh, "nothing was begun on it"
     if unit.seen is not None:
         assert unit.done_words == unit.last_words, "a unit that is done is not done again"
         assert isinstance(unit.seen, SlotPassed) is (record.result is UnitResult.PASSED)
