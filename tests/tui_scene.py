@@ -314,6 +314,7 @@ class FakeLink:
             api.Plan: _plans,
             api.PlanRollback: _plans,
             api.GetLogs: lambda _: api.LogPage(lines=(), next=0, before=0),
+            api.GetUnits: lambda _: api.UnitPage(),
             api.GetHistory: lambda _: api.HistoryPage(jobs=self.history),
             api.Take: lambda asked: api.LeaseToken(token="", boards=asked.boards),
             api.EndLease: lambda _: api.Empty(),

@@ -66,16 +66,22 @@ from flashdeckd.server.handlers import (
 )
 from flashdeckd.server.members import Members
 from flashdeckd.server.server import Handler, Server
+from flashdeckd.server.slot_handlers import slot_handlers
 from flashdeckd.server.uploads import Uploads
 from flashdeckd.signals import Signals
+from flashdeckd.slots.lot_book import LotBook
+from flashdeckd.slots.slot_requests import SlotRequests
+from flashdeckd.slots.unit_work import UnitWork
+from flashdeckd.slots.units import Units
 from flashdeckd.state.config_record_file import ConfigRecordFile
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub, this_daemon
-from flashdeckd.state.journal import Journal
+from flashdeckd.state.journal import Journal, Ledger
 from flashdeckd.state.kept_log import KeptLog
 from flashdeckd.state.place import own_place, watch
 from flashdeckd.supervision import LaneSign, Supervision
 from flashdeckd.usb.device import HotplugSource
+from flashdeckd.usb.enumeration import enumeration_of
 from flashdeckd.usb.libusb import library_version
 from flashdeckd.usb.record_directory import RecordDirectory
 from flashdeckd.usb.recording_backend import Recorder, RecordingBackend
@@ -192,6 +198,7 @@ async def serve(
             kept=lambda: (bench.config.daemon.keep_builds, bench.config.daemon.spool_limit),
         )
         journal.watch_room(spooling.make_room)
+        unit_work, slots = _slots(stack, bench, hub, journal=journal, ledger=ledger, spooling=spooling)
         by_build = BuildRequests(bench, hub, journal, spooling, notes)
         builds = Builds(
             watches_of(begun.config),
@@ -238,6 +245,7 @@ async def serve(
             **recording_handlers(records),
             **version_handlers(libusb),
             **configuration_handlers(configuration),
+            **slot_handlers(slots),
         }
         if virtual is not None:
             handlers |= virtual.handlers
@@ -263,6 +271,7 @@ async def serve(
             always=(
                 kept_log.run(),
                 spooling.run(),
+                unit_work.run(),
                 SelfRollback(bench, journal, hub).run(),
                 watch(place, journal, health, looks),
                 configuration.follow(asked.to_reload, looks),
@@ -291,6 +300,17 @@ async def _hub(stack: AsyncExitStack, options: Options) -> tuple[Hub, Health, Ke
     health = Health(hub)
     kept_log.watch(lambda trouble, hint: health.report("log", trouble, hint=hint))
     return hub, health, kept_log
+
+
+def _slots(
+    stack: AsyncExitStack, bench: Bench, hub: Hub, *, journal: Journal, ledger: Ledger, spooling: Spooling
+) -> tuple[UnitWork, SlotRequests]:
+    """Return who looks after the units in slots, and who takes what is asked of them."""
+    lots = LotBook(hub, journal, ledger.lots)
+    spooling.of_lots = lambda: lots.images
+    units = Units(bench, hub, journal=journal, ledger=ledger, lots=lots, enumeration_of=enumeration_of)
+    stack.push_async_callback(units.close)
+    return UnitWork(bench, hub, units, lots), SlotRequests(bench, journal, lots)
 
 
 async def _run(

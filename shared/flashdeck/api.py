@@ -27,6 +27,7 @@ from flashdeck.model import (
     Snapshot,
 )
 from flashdeck.queue_order import QueueMove
+from flashdeck.slot_state import LotState, UnitRecord
 from flashdeck.value import Value
 
 LOWEST_PROTOCOL = 2
@@ -802,6 +803,70 @@ class Adopt(Params[BoardState], frozen=True, kw_only=True):
     name: str = ""
 
 
+class BeginLot(Params[LotState], frozen=True, kw_only=True):
+    """Begins a lot: from now on the units in its slots get this image, and not the newest build, until the lot ends.
+
+    `sha256` names an image that was uploaded for `partition` and these slots; it stays in the spool while the lot goes
+    on, and has to pass the guards of each slot's profile. `slots` are names and globs, empty means all that have the
+    partition and no lot. The kind is `held` where a slot has a lot already. Units that are done stay so.
+    """
+
+    name: str
+    sha256: str
+    partition: str
+    count: int
+    """The number of units that are to pass, at least 1."""
+    slots: tuple[str, ...] = ()
+    image: str = ""
+    """The name of the image's file, for tables."""
+
+
+class EndLot(Params[LotState], frozen=True, kw_only=True):
+    """Ends a lot: no unit begins for it any more; those that are under way go on, and count for it.
+
+    An empty `name` means the only one there is (else the kind is `ambiguous`).
+    """
+
+    name: str = ""
+
+
+class LotList(Value, frozen=True, kw_only=True):
+    """Answer to `lots`: those that go on, and the ones that ended last, the newest first."""
+
+    lots: tuple[LotState, ...] = ()
+
+
+class GetLots(Params[LotList], frozen=True, kw_only=True):
+    """The lots of one `name`, or all (""), at most `limit`."""
+
+    name: str = ""
+    limit: int = 50
+
+
+class UnitPage(Value, frozen=True, kw_only=True):
+    """A piece of the records of units, newest first."""
+
+    units: tuple[UnitRecord, ...] = ()
+    """Those of this piece that were asked for. There may be none, and more in the next one."""
+    next: int = field(default_factory=int)  # not a default, which would not be written where it is 0
+    """The `before` that goes on; 0 at the end."""
+    kept: int = 0
+    """The number of newest units that the journal keeps, if there were older ones; 0: it has forgotten none."""
+
+
+class GetUnits(Params[UnitPage], frozen=True, kw_only=True):
+    """The records of units below the number `before` (0: from the newest on), a piece at a time, at most `limit`.
+
+    Those of `slots` (names and globs, also of slots that are no longer configured; empty: all) and of `lot` ("" for
+    any).
+    """
+
+    slots: tuple[str, ...] = ()
+    lot: str = ""
+    before: int = 0
+    limit: int = 500
+
+
 class VirtualBoardState(Value, frozen=True, kw_only=True):
     """An emulated board as its own side sees it, with what it counted since it was made."""
 
@@ -869,6 +934,20 @@ class VirtualUnplug(Params[VirtualBoardList], frozen=True, kw_only=True):
     """Pulls the cables of boards (names and globs; none is an error): power is lost at once, whatever runs."""
 
     boards: tuple[str, ...] = ()
+
+
+class VirtualSwap(Params[VirtualBoardState], frozen=True, kw_only=True):
+    """Takes the unit of one board (a name, or a glob that means one) out of its port, and puts a new one in.
+
+    The new one is of the same model with an empty flash, and has another serial where one is given. A hand takes a
+    moment for it: in between nothing is in the port.
+    """
+
+    board: str
+    serial: str | None = None
+    """Its serial; None: the same as the one that was taken out, as two units may have."""
+    fault: str = ""
+    """A fault that it has from its first DFU request on, so that it is broken; "" for none."""
 
 
 class VirtualPress(Params[VirtualBoardList], frozen=True, kw_only=True):
@@ -967,9 +1046,14 @@ METHODS: dict[str, type[Params[Value]]] = {
     "versions": GetVersions,
     "recordings": GetRecordings,
     "recordings.read": ReadRecording,
+    "lot.begin": BeginLot,
+    "lot.end": EndLot,
+    "lots": GetLots,
+    "units": GetUnits,
     "virtual.list": VirtualList,
     "virtual.plug": VirtualPlug,
     "virtual.unplug": VirtualUnplug,
+    "virtual.swap": VirtualSwap,
     "virtual.press": VirtualPress,
     "virtual.say": VirtualSay,
     "virtual.fault": VirtualFault,
@@ -1034,9 +1118,14 @@ EFFECTS: Mapping[str, Effect] = MappingProxyType(
         "versions": Effect.READS,
         "recordings": Effect.READS,
         "recordings.read": Effect.READS,
+        "lot.begin": Effect.CHANGES,
+        "lot.end": Effect.CHANGES,
+        "lots": Effect.READS,
+        "units": Effect.READS,
         "virtual.list": Effect.READS,
         "virtual.plug": Effect.CHANGES,
         "virtual.unplug": Effect.CHANGES,
+        "virtual.swap": Effect.CHANGES,
         "virtual.press": Effect.CHANGES,
         "virtual.say": Effect.CHANGES,
         "virtual.fault": Effect.CHANGES,

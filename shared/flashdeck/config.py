@@ -43,6 +43,8 @@ from flashdeck.verdict import Verdict
 
 MAX_SERIAL = 126
 """Characters of a USB string: a descriptor's length is one byte, two of them are its header (USB 2.0, 9.6.7)."""
+MAX_GROUP = 64
+"""Characters of the name of a group of slots."""
 MAX_MAP = 4096
 """Characters of a pinned memory map."""
 MAX_KEPT_BUILDS = 100
@@ -684,6 +686,19 @@ class BoardKeys:
     ] = ""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SlotKeys:
+    """The keys of a slot's table that the program takes as they are."""
+
+    port: Annotated[
+        Port,
+        key('The USB port that units are plugged into: "1-4.2", or the ID_PATH of udev. No board has the same one.'),
+    ]
+    group: Annotated[
+        str, Meta(max_length=MAX_GROUP), key("Slots of one group are shown together, under this name.")
+    ] = ""
+
+
 @dataclass(frozen=True, slots=True)
 class Board(BoardKeys):
     """One configured physical device. With neither serial nor port it is never recognised, and its jobs are blocked."""
@@ -694,6 +709,8 @@ class Board(BoardKeys):
     """Set for an adopted board, which boards.toml describes."""
     file: Path = field(default=Path(), compare=False)
     """The file that names it first."""
+    slot: SlotKeys | None = None
+    """Set for a slot: a port that takes one unit after the other, of which each is a board of its own."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -804,6 +821,7 @@ class Config:
 
     profiles: Mapping[str, Profile] = field(default_factory=dict[str, Profile])
     boards: Mapping[str, Board] = field(default_factory=dict[str, Board])
+    """The boards and the slots."""
     files: tuple[Path, ...] = ()
     """Every file that was read, the main one first."""
     disarmed: frozenset[str] = frozenset()
@@ -823,3 +841,8 @@ class Config:
     """Other machines, by their names; nothing of them matters to the daemon."""
     screen: ScreenTable = field(default=ScreenTable())
     """The screen; nothing of it matters to the daemon."""
+
+    @property
+    def slots(self) -> dict[str, Board]:
+        """Return the slots alone."""
+        return {name: board for name, board in self.boards.items() if board.slot is not None}

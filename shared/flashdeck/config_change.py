@@ -123,6 +123,8 @@ def _differences(old: BoardRecord, new: BoardRecord) -> Iterator[str]:
         yield from _replaced("port", old.port, new.port)
         yield from _replaced("dfu", old.profile.dfu, new.profile.dfu)
         yield from _replaced("app", old.profile.app, new.profile.app)
+        if old.slot is not new.slot:
+            yield "it is a slot now, and was a board" if new.slot else "it is a board now, and was a slot"
         if old.pinned:
             yield from _replaced("pinned identity", old.pinned, new.pinned)
     for name, partition in new.profile.partitions.items():

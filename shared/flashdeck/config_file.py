@@ -14,7 +14,15 @@ from typing import TypeVar
 from flashdeck.config import Board, Config, Hooks, Host, Metrics, Profile, UsbId
 from flashdeck.config_record import RECORD_NAME, ConfigRecord, record_from
 from flashdeck.config_screen import ScreenTable
-from flashdeck.config_tables import AdoptedTable, BoardFileTable, BoardTable, ConfigTable, DaemonTable, ProfileTable
+from flashdeck.config_tables import (
+    AdoptedTable,
+    BoardFileTable,
+    BoardTable,
+    ConfigTable,
+    DaemonTable,
+    ProfileTable,
+    SlotTable,
+)
 from flashdeck.errors import ConfigError
 from flashdeck.paths import BOARD_FILE_NAME, absolute, board_file_path, default_config_path
 from flashdeck.text import MAX_PATH, clean
@@ -166,8 +174,10 @@ def _checked(files: Sequence[ConfigTable], board_file: Path | None, mistakes: Mi
     tables = _FileTables.of(files, mistakes)
     adopted = written.boards if written else {}
     if not any("profiles" in file.place.wrong for file in files):
-        mistakes += _without_profile((*tables.boards.values(), *adopted.values()), tables.profiles)
+        named = (*tables.boards.values(), *adopted.values(), *tables.slots.values())
+        mistakes += _without_profile(named, tables.profiles)
     mistakes += _mistakes_of_boards(tables, adopted)
+    mistakes += _mistakes_of_slots(tables, adopted)
     hooks = _hooks_of(files, mistakes)
     mistakes.refuse()
     daemon = files[0].daemon if files else DaemonTable()
@@ -177,7 +187,8 @@ def _checked(files: Sequence[ConfigTable], board_file: Path | None, mistakes: Mi
         {
             name: _board(name, table, profiles, tables.boards.get(name, table).place.file)
             for name, table in {**tables.boards, **adopted}.items()
-        },
+        }
+        | {name: _slot(name, table, profiles) for name, table in tables.slots.items()},
         tuple(table.place.file for table in (*files, *([written] if written else []))),
         frozenset(written.disarmed) if written else frozenset(),
         frozenset(written.once) if written else frozenset(),
@@ -194,6 +205,10 @@ def _checked(files: Sequence[ConfigTable], board_file: Path | None, mistakes: Mi
 def _board(name: str, table: BoardTable, profiles: Mapping[str, Profile], file: Path) -> Board:
     pins = table.pinned if isinstance(table, AdoptedTable) else None
     return Board(name, profiles[table.profile], pins, file, serial=table.serial, port=table.port)
+
+
+def _slot(name: str, table: SlotTable, profiles: Mapping[str, Profile]) -> Board:
+    return Board(name, profiles[table.profile], file=table.place.file, port=table.port, slot=table.resolved)
 
 
 def _hooks_of(files: Sequence[ConfigTable], mistakes: Mistakes) -> Hooks:
@@ -285,16 +300,19 @@ class _FileTables:
 
     profiles: Mapping[str, ProfileTable]
     boards: dict[str, BoardTable]
+    slots: dict[str, SlotTable]
     hosts: dict[str, Host]
 
     @classmethod
     def of(cls, files: Sequence[ConfigTable], mistakes: Mistakes) -> "_FileTables":
         profiles: dict[str, ProfileTable] = {}
         boards: dict[str, BoardTable] = {}
+        slots: dict[str, SlotTable] = {}
         hosts: dict[str, Host] = {}
         for file in files:
             mistakes += (*_add(profiles, file.profiles), *_add(boards, file.boards), *_add(hosts, file.hosts))
-        return cls(profiles, boards, hosts)
+            mistakes += _add(slots, file.slots)
+        return cls(profiles, boards, slots, hosts)
 
 
 def _add(known: dict[str, T], more: Mapping[str, T]) -> Iterator[Mistake]:
@@ -304,7 +322,7 @@ def _add(known: dict[str, T], more: Mapping[str, T]) -> Iterator[Mistake]:
             yield table.place.mistake("", f"is also in {first.place.where()}", "rename one of the two")
 
 
-def _without_profile(boards: Iterable[BoardTable], profiles: Collection[str]) -> Iterator[Mistake]:
+def _without_profile(boards: Iterable[BoardTable | SlotTable], profiles: Collection[str]) -> Iterator[Mistake]:
     for table in boards:
         if table.profile not in profiles and "profile" not in table.place.wrong:
             problem = f'there is no profile "{clean(table.profile, 40)}"'
@@ -326,6 +344,26 @@ def _mistakes_of_boards(tables: _FileTables, adopted: Mapping[str, AdoptedTable]
     return found
 
 
+def _mistakes_of_slots(tables: _FileTables, adopted: Mapping[str, AdoptedTable]) -> Iterator[Mistake]:
+    """Yield slots that have the name or the port of a board, or the port of another slot with the same kind of units.
+
+    A board that is told by its port would be taken for a unit, or a unit for the board.
+    """
+    boards = {**tables.boards, **adopted}
+    for name, slot in tables.slots.items():
+        if (same := boards.get(name)) is not None:
+            problem = f"a board has this name, too, in {same.place.where()}"
+            yield slot.place.mistake("", problem, "rename one of the two: a slot has a queue like a board")
+        for other_name, board in boards.items():
+            if board.port and board.port == slot.port and "port" not in slot.place.wrong:
+                problem = f"board {other_name} has the same port, in {board.place.where()}"
+                yield slot.place.mistake("port", problem, "a port is either a board's or a slot's")
+    for (one_name, one), (other_name, other) in combinations(tables.slots.items(), 2):
+        if one.port == other.port and one.port and _ids(one, tables) & _ids(other, tables):
+            problem = f"slot {other_name} has the same port as slot {one_name} in {one.place.where()}"
+            yield other.place.mistake("port", problem, "each slot needs a port of its own")
+
+
 def _completion(written: BoardTable, adopted: AdoptedTable) -> list[Mistake]:
     """Return why an adopted board does not complete the one of the same name that a person wrote."""
     file = _shown(written.place.file)
@@ -338,7 +376,7 @@ def _completion(written: BoardTable, adopted: AdoptedTable) -> list[Mistake]:
     return []
 
 
-def _ids(board: BoardTable, tables: _FileTables) -> frozenset[UsbId]:
+def _ids(board: BoardTable | SlotTable, tables: _FileTables) -> frozenset[UsbId]:
     profile = tables.profiles.get(board.profile)
     return frozenset(each for each in (profile.dfu, profile.app) if each) if profile else frozenset()
 

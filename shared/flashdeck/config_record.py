@@ -81,6 +81,8 @@ class BoardRecord(Value, frozen=True, kw_only=True):
     port: str = ""
     pinned: str = ""
     """The identity that `adopt` saw; "" where there is none."""
+    slot: bool = False
+    """True for a slot: whatever is in its port is a unit."""
     profile: ProfileRecord
 
 
@@ -170,7 +172,8 @@ def hosts_record(hosts: Mapping[str, Host]) -> dict[str, HostRecord]:
 
 def _board_record(board: Board, profile: ProfileRecord) -> BoardRecord:
     pinned = "" if board.pins is None else f"bcdDevice {board.pins.bcd_device:04x}, map {board.pins.map!r}"
-    return BoardRecord(serial=board.serial, port=board.port, pinned=pinned, profile=profile)
+    is_slot = board.slot is not None
+    return BoardRecord(serial=board.serial, port=board.port, pinned=pinned, slot=is_slot, profile=profile)
 
 
 # Keys that let the daemon do more than flash what it is given

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from flashdeck.config import Board, Config, Hooks, Metrics, Pins
+from flashdeck.config import Board, Config, Hooks, Metrics, Pins, Profile, SlotKeys
 from flashdeck.config_screen import ScreenTable
-from flashdeck.config_tables import AdoptedTable, BoardFileTable, BoardTable, DaemonTable, ProfileTable
+from flashdeck.config_tables import AdoptedTable, BoardFileTable, BoardTable, DaemonTable, ProfileTable, SlotTable
 from flashdeck.paths import BOARD_FILE_NAME
 from flashdeck.toml.values import quoted
 from flashdeck.toml.writer import to_lines, to_plain
@@ -12,7 +12,7 @@ from flashdeck.toml.writer import to_lines, to_plain
 
 def to_builtins(config: Config) -> dict[str, object]:
     """The resolved values under the keys of the file, defaults included, as JSON can carry them."""
-    boards = {name: to_plain(_board(board)) for name, board in config.boards.items()}
+    boards = {name: to_plain(_board(board)) for name, board in config.boards.items() if board.slot is None}
     for name, board in config.boards.items():
         if board.pins is not None:
             boards[name]["pinned"] = {"map": board.pins.map, "bcd_device": board.pins.bcd_device}  # also an empty map
@@ -24,6 +24,9 @@ def to_builtins(config: Config) -> dict[str, object]:
         "labgrid": {} if config.labgrid is None else to_plain(config.labgrid),
         "profiles": {name: to_plain(ProfileTable.of(profile)) for name, profile in config.profiles.items()},
         "boards": boards,
+        "slots": {
+            name: to_plain(_slot(board.profile, board.slot)) for name, board in config.boards.items() if board.slot
+        },
         "hosts": {name: to_plain(host) for name, host in config.hosts.items()},
         "tui": to_plain(config.screen),
         "disarmed": sorted(config.disarmed),
@@ -48,7 +51,10 @@ def to_toml(config: Config) -> str:
     for name, profile in config.profiles.items():
         lines += to_lines(ProfileTable.of(profile), "profiles", name)
     for name, board in config.boards.items():
-        lines += to_lines(_board(board), "boards", name) if board.pins is None else ()
+        if board.slot is not None:
+            lines += to_lines(_slot(board.profile, board.slot), "slots", name)
+        elif board.pins is None:
+            lines += to_lines(_board(board), "boards", name)
     for name, host in config.hosts.items():
         lines += to_lines(host, "hosts", name)
     if config.screen != ScreenTable():
@@ -70,6 +76,10 @@ def _board(board: Board) -> BoardTable:
     if board.pins is not None:
         return _adopted(board, board.pins)
     return BoardTable(profile=board.profile.name, serial=board.serial, port=board.port)
+
+
+def _slot(profile: Profile, slot: SlotKeys) -> SlotTable:
+    return SlotTable.of(slot, profile.name)
 
 
 def _adopted(board: Board, pins: Pins) -> AdoptedTable:

@@ -30,6 +30,7 @@ from flashdeck.config import (
     Pins,
     Profile,
     ProfileKeys,
+    SlotKeys,
 )
 from flashdeck.config_labgrid import LabgridTable
 from flashdeck.config_screen import ScreenTable
@@ -409,6 +410,23 @@ class AdoptedTable(BoardTable):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SlotTable(SlotKeys, Table):
+    """A port that takes one unit after the other: whatever board of the profile appears there."""
+
+    profile: Annotated[str, key("The profile of the units.")]
+
+    @classmethod
+    def of(cls, slot: SlotKeys, profile: str) -> "SlotTable":
+        """Return the table that says what `slot` is."""
+        return cls(**_taken(slot, SlotKeys), profile=profile)
+
+    @property
+    def resolved(self) -> SlotKeys:
+        """Return the keys that the program takes as they are."""
+        return SlotKeys(**_taken(self, SlotKeys))
+
+
+@dataclass(frozen=True, kw_only=True)
 class DaemonTable(DaemonKeys, Table):
     """The daemon itself."""
 
@@ -447,6 +465,10 @@ class ConfigTable(Table):
     boards: Annotated[dict[Name, BoardTable], key("The boards, by names of yours.")] = field(
         default_factory=dict[Name, BoardTable]
     )
+    slots: Annotated[
+        dict[Name, SlotTable],
+        key("Ports that take one unit after the other, by names of yours; no board has the same."),
+    ] = field(default_factory=dict[Name, SlotTable])
     hosts: Annotated[dict[Name, Host], key("Other machines for --host, by names of yours.")] = field(
         default_factory=dict[Name, Host]
     )

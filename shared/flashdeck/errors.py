@@ -48,6 +48,7 @@ class ErrorKind(OpenEnum):
     NO_SUCH_PARTITION = "no-such-partition"
     NO_SUCH_JOB = "no-such-job"
     NO_SUCH_ARTIFACT = "no-such-artifact"
+    NO_SUCH_LOT = "no-such-lot"
     NO_TARGET = "no-target"
     ABSENT = "absent"
     AMBIGUOUS = "ambiguous"
@@ -66,6 +67,7 @@ class ErrorKind(OpenEnum):
     # The board or the way to it.
     DEVICE_GONE = "device-gone"
     DEVICE_BUSY = "device-busy"
+    PULLED = "pulled"  # a unit was taken out of its slot
     STALL = "stall"
     TRANSFER_TIMEOUT = "transfer-timeout"
     DFU_STATUS = "dfu-status"
@@ -95,6 +97,7 @@ EXIT_CODES: dict[ErrorKind, ExitCode] = {
     ErrorKind.NO_SUCH_PARTITION: ExitCode.NOT_FOUND,
     ErrorKind.NO_SUCH_JOB: ExitCode.NOT_FOUND,
     ErrorKind.NO_SUCH_ARTIFACT: ExitCode.NOT_FOUND,
+    ErrorKind.NO_SUCH_LOT: ExitCode.NOT_FOUND,
     ErrorKind.NO_TARGET: ExitCode.NOT_FOUND,
     ErrorKind.ABSENT: ExitCode.NOT_FOUND,
     ErrorKind.AMBIGUOUS: ExitCode.AMBIGUOUS,
@@ -110,6 +113,7 @@ EXIT_CODES: dict[ErrorKind, ExitCode] = {
     ErrorKind.CANCELLED: ExitCode.FAILED,
     ErrorKind.DEVICE_GONE: ExitCode.FAILED,
     ErrorKind.DEVICE_BUSY: ExitCode.FAILED,
+    ErrorKind.PULLED: ExitCode.FAILED,
     ErrorKind.STALL: ExitCode.FAILED,
     ErrorKind.TRANSFER_TIMEOUT: ExitCode.FAILED,
     ErrorKind.DFU_STATUS: ExitCode.FAILED,

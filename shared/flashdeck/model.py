@@ -27,6 +27,7 @@ from flashdeck.job_state import (
     result_of,
 )
 from flashdeck.open_enum import OpenEnum
+from flashdeck.slot_state import LotState, SlotState
 from flashdeck.value import Value
 from flashdeck.verdict import Judgement
 from flashdeck.words.builds import disposition_text
@@ -252,6 +253,8 @@ class BoardState(Value, frozen=True, kw_only=True):
     """The reason why it is off the bus, as a restart; "" where it is there, or absent without any."""
     console: ConsoleState | None = None
     """Its console; None where none is configured."""
+    slot: bool = False
+    """True for a slot: its units and their results are in the `SlotState` of the same name."""
     partitions: tuple[PartitionState, ...] = ()
 
 
@@ -467,6 +470,10 @@ class Snapshot(Value, frozen=True, kw_only=True):
     artifacts: tuple[ArtifactState, ...] = ()
     maps: tuple[FlashMap, ...] = ()
     """The flash maps of the boards, for a client that asked for them; as many as fit into one message."""
+    slots: tuple[SlotState, ...] = ()
+    """In the order of the configuration. Slots that are gone leave a gap in the numbers, as boards do."""
+    lots: tuple[LotState, ...] = ()
+    """The lots that go on."""
 
 
 class Event(Value, frozen=True, kw_only=True):
@@ -481,3 +488,6 @@ class Event(Value, frozen=True, kw_only=True):
     log: LogLine | None = None
     map: FlashMap | None = None
     """For a client that asked for maps alone."""
+    slot: SlotState | None = None
+    lot: LotState | None = None
+    """One with an `ended_at` is over, and in no later snapshot."""

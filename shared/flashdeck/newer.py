@@ -3,12 +3,17 @@
 from typing import Any, Final, cast
 
 from flashdeck.job_state import STATUSES, Unknown, name_of
+from flashdeck.slot_condition import CONDITIONS, SlotUnknown, condition_name
 
-_KNOWN: Final = frozenset(map(name_of, STATUSES))
+_KNOWN: Final = {
+    "status": (frozenset(map(name_of, STATUSES)), name_of(Unknown)),
+    "condition": (frozenset(map(condition_name, CONDITIONS)), condition_name(SlotUnknown)),
+}
+"""By the field that has it: the names of the members of a union that may grow, and the one that stands in."""
 
 
 def readable(value: Any) -> Any:
-    """Return decoded JSON with every job status that this release does not know replaced by one that it does.
+    """Return decoded JSON with every member of a union that this release does not know replaced by one that it does.
 
     Its text is taken from the field `text` beside it. Enums need nothing: each has a member that stands in.
     """
@@ -17,13 +22,15 @@ def readable(value: Any) -> Any:
     if isinstance(value, dict):
         thing = cast("dict[str, Any]", value)
         return {
-            key: _status(item, thing.get("text")) if key == "status" else readable(item) for key, item in thing.items()
+            key: _member(key, item, thing.get("text")) if key in _KNOWN else readable(item)
+            for key, item in thing.items()
         }
     return value
 
 
-def _status(value: Any, text: Any) -> Any:
+def _member(field: str, value: Any, text: Any) -> Any:
+    known, stands_in = _KNOWN[field]
     name = cast("dict[str, Any]", value).get("state") if isinstance(value, dict) else None
-    if not isinstance(name, str) or name in _KNOWN:
+    if not isinstance(name, str) or name in known:
         return readable(value)
-    return {"state": name_of(Unknown), "name": name, "text": text if isinstance(text, str) else ""}
+    return {"state": stands_in, "name": name, "text": text if isinstance(text, str) else ""}

@@ -71,6 +71,7 @@ DEFAULT_KEYS: Final[Mapping[str, str]] = MappingProxyType(
         "history": "h",
         "log": "3",
         "board-log": NO_KEY,
+        "slots": "4",
         "next-problem": "n",
         "previous-problem": "N",
         "filter": "/",

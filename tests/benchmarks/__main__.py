@@ -19,6 +19,7 @@ from benchmarks import (
     crowd,
     first_paint,
     idleness,
+    line_of_slots,
     reaction,
     readiness,
     screen_costs,
@@ -132,6 +133,8 @@ async def _around(extent: Extent) -> list[Row]:
     """What needs a daemon; one after the other, so that nothing else runs while something is measured."""
     _say("many boards at once")
     rows = [row async for row in crowd.rows(extent.crowds)]
+    _say("slots")
+    rows.append(await line_of_slots.row())
     _say("a daemon, a screen and a subscriber")
     rows += [row async for row in reaction.rows(extent.repeats)]
     rows.append(await to_runs.row(extent.repeats))

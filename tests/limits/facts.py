@@ -175,6 +175,8 @@ FACTS: Final[Mapping[str, tuple[str, ...]]] = {
         "flashdeck_tui.clauses:_MOST",
         "flashdeck_tui.widgets.columns:JOB_VERSION_CELLS",
         "flashdeck_tui.phase_chart:_GAP",
+        "flashdeck_tui.big_letters:_GAP",
+        "flashdeck_tui.slot_tiles:_*",
         "flashdeck_tui.widgets.log_panel:_LEAST",
         "flashdeck_tui.widgets.rows:_*",
         "flashdeck_tui.key_choice:GAP",

@@ -21,6 +21,8 @@ from flashdeck_tui.board_list import Arrangement
 from flashdeck_tui.middle import Middle
 from flashdeck_tui.own_command import OwnCommand
 from flashdeck_tui.store import Selection
+from flashdeck_tui.unit_failures import MOST_UNITS
+from slot_scene import FAILURES, LOT, slots
 from tui_hands import Screen, opened
 from tui_scene import BENCH, NEWEST, RESULT, job
 
@@ -36,7 +38,7 @@ FIRST, SECOND = (
     Selection(board="left", partition="partition2", job=21),
 )
 SCENE = replace(
-    BENCH,
+    slots(4, LOT),
     boards=tuple(replace(each, armed=each.name != "spare") for each in BENCH.boards),
     jobs=(*BENCH.jobs, job(20), job(21, partition="partition2")),
 )
@@ -132,6 +134,7 @@ DEEDS: Mapping[str, Deed] = {
     "flash-map": Deed("left: flash map"),
     "history": Deed("history of left"),
     "log": Deed("log · all boards · all levels"),
+    "slots": Deed("lot spring-7  12/100 PASS", calls=(api.GetUnits(limit=MOST_UNITS),)),
     "board-log": Deed("log · left · all levels"),
     "next-problem": Deed("─app1 of right"),
     "previous-problem": Deed("─lab"),
@@ -201,6 +204,7 @@ async def test_every_action_calls_what_it_says_and_is_seen(
             api.ReadPartition: api.JobList(jobs=(job(61, kind=JobKind.READ, sha256="", size=0),)),
             api.WaitJobs: api.JobList(jobs=(READ,)),
             api.ReadImage: api.ImagePiece(data=b"bytes"),
+            api.GetUnits: FAILURES,
         }
         for action in ACTIONS:
             if action.id not in DEEDS or (action.id == "palette" and not by_key):

@@ -10,10 +10,11 @@ from flashdeck_tui.screens.history_screen import HistoryScreen
 from flashdeck_tui.screens.log_screen import LogScreen
 from flashdeck_tui.screens.map_screen import FlashMapScreen
 from flashdeck_tui.store import Selection
+from slot_scene import slots
 from tui_hands import opened
 
 LEFT = Selection(board="left")
-PAGES = ("help", "details", "history", "log", "flash-map", "messages", "doctor")
+PAGES = ("help", "details", "history", "log", "flash-map", "slots", "messages", "doctor")
 """The actions that open them."""
 OTHERS = {"quit": "f12", **{name: f"f{at}" for at, name in enumerate(PAGES, 1)}, "boards": "f11"}
 
@@ -22,7 +23,7 @@ OTHERS = {"quit": "f12", **{name: f"f{at}" for at, name in enumerate(PAGES, 1)},
 @pytest.mark.long
 async def test_a_page_is_closed_by_the_key_that_opens_it_and_by_the_one_that_quits(keys: dict[str, str]) -> None:
     named = {**DEFAULT_KEYS, **keys}
-    async with opened(keys=keys) as screen:
+    async with opened(slots(1), keys=keys) as screen:
         await screen.select(LEFT)
         for page in PAGES:
             for key in (named["quit"], named[page], "escape"):

@@ -7,6 +7,8 @@ from msgspec.structs import replace
 from textual.pilot import Pilot
 
 import flash_map_scene
+import slot_scene
+from flashdeck import api
 from flashdeck.model import Snapshot
 from flashdeck_tui.app import FlashdeckApp
 from flashdeck_tui.link import LinkState, LinkStatus
@@ -137,3 +139,24 @@ def test_the_flash_map_of_a_failed_job_in_the_terminals_own_colours(snap_compare
     app, _ = make_app(flash_map_scene.FAILED)
     app.theme = "ansi-dark"
     assert snap_compare(app, terminal_size=(80, 24), run_before=shown("m", select=Selection(board="bench-1")))
+
+
+@pytest.mark.parametrize("size", SIZES, ids=lambda size: f"{size[0]}x{size[1]}")
+@pytest.mark.parametrize("count", [4, 24])
+def test_the_slots(snap_compare: Compare, count: int, size: tuple[int, int]) -> None:
+    app, link = make_app(slot_scene.slots(count, slot_scene.LOT))
+    link.answers[api.GetUnits] = slot_scene.FAILURES
+    assert snap_compare(app, terminal_size=size, run_before=shown("4"))
+
+
+def test_the_slots_without_colour_and_without_a_lot(snap_compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_COLOR", "1")
+    app, link = make_app(slot_scene.slots(9))
+    link.answers[api.GetUnits] = slot_scene.FAILURES
+    assert snap_compare(app, terminal_size=(120, 40), run_before=shown("4"))
+
+
+def test_the_slots_of_a_daemon_that_went_away_in_the_terminals_own_colours(snap_compare: Compare) -> None:
+    app, _ = make_app(slot_scene.slots(24, slot_scene.LOT), state=LOST)
+    app.theme = "ansi-dark"
+    assert snap_compare(app, terminal_size=(80, 24), run_before=shown("4"))

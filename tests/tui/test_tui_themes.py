@@ -21,6 +21,7 @@ from flashdeck_tui.settings import Settings, load_settings
 from flashdeck_tui.store import Selection
 from flashdeck_tui.widgets.key_bar import KeyBar
 from flashdeck_tui.widgets.rows import Rows
+from slot_scene import LOT, slots
 from tui_scene import HOSTILE, make_app
 
 LEAST = {ThemeName.DARK: 4.2, ThemeName.LIGHT: 4.2, ThemeName.HIGH_CONTRAST: 7.0}
@@ -40,7 +41,7 @@ def contrast(one: Color, other: Color) -> float:
 
 
 def with_settings(settings: Settings) -> FlashdeckApp:
-    app, _ = make_app()
+    app, _ = make_app(slots(24, LOT))
     return FlashdeckApp(app.fleet, settings=settings, clock=app.clock)
 
 
@@ -211,6 +212,7 @@ PLACES = {
     "help": ("question_mark",),
     "picker": ("f",),
     "filter": ("slash", "x", "shift+home"),
+    "slots": ("4",),
     "messages": ("L", "exclamation_mark"),
 }
 

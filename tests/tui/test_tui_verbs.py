@@ -52,6 +52,7 @@ NOT_ON_THE_SCREEN = {
     "virtual list": "hands on emulated boards; the demo has them",
     "virtual plug": "likewise",
     "virtual unplug": "likewise",
+    "virtual swap": "likewise",
     "virtual press": "likewise",
     "virtual say": "likewise",
     "virtual fault": "likewise",

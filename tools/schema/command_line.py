@@ -9,6 +9,7 @@ import msgspec
 from flashdeck import api
 from flashdeck.diagnosis import Diagnosis
 from flashdeck.model import BoardState, JobState
+from flashdeck.slot_state import LotState
 from flashdeck_tui.cli import answers
 from flashdeck_tui.demo.demo_report import Report
 from schema.values import DRAFT, Schema, definitions, ref
@@ -71,6 +72,10 @@ COMMANDS: Final[Mapping[str, Printed]] = {
     "take": Printed(answers.Taken),
     "arm": Printed(api.BoardList),
     "disarm": Printed(api.BoardList),
+    "units": Printed(answers.UnitList),
+    "lot begin": Printed(LotState),
+    "lot status": Printed(api.LotList),
+    "lot end": Printed(LotState),
     "suggest": Printed(answers.Suggestions),
     "adopt": Printed(BoardState),
     "doctor": Printed(Diagnosis),
@@ -86,6 +91,7 @@ COMMANDS: Final[Mapping[str, Printed]] = {
     "virtual list": Printed(api.VirtualBoardList),
     "virtual plug": Printed(api.VirtualBoardList),
     "virtual unplug": Printed(api.VirtualBoardList),
+    "virtual swap": Printed(api.VirtualBoardState),
     "virtual press": Printed(api.VirtualBoardList),
     "virtual say": Printed(api.VirtualBoardState),
     "virtual fault": Printed(api.VirtualBoardState),

@@ -53,6 +53,7 @@ from flashdeck_tui.screens.main import MainScreen, Panels
 from flashdeck_tui.screens.map_screen import FlashMapScreen
 from flashdeck_tui.screens.palette import Palette
 from flashdeck_tui.screens.questions import AskScreen, ChooseScreen, ConfirmScreen, PathScreen
+from flashdeck_tui.screens.slots_screen import SlotsScreen
 from flashdeck_tui.screens.whole import WholeScreen
 from flashdeck_tui.settings import Settings, load_settings
 from flashdeck_tui.store import Selection, Store
@@ -475,6 +476,8 @@ class AppContext:
                 return HistoryScreen(self)
             case Page.LOG:
                 return LogScreen(self.fleet, self.keys, why_no_file=self.why_no_file)
+            case Page.SLOTS:
+                return SlotsScreen(self.fleet, self.keys)
             case Page.BOARD_LOG:
                 return LogScreen(self.fleet, self.keys, self.selection.board, why_no_file=self.why_no_file)
 

@@ -9,4 +9,5 @@ class Page(Enum):
     FLASH_MAP = auto()
     HISTORY = auto()
     LOG = auto()
+    SLOTS = auto()  # those of all hosts
     BOARD_LOG = auto()  # the log of the selected board alone

@@ -26,6 +26,7 @@ from flashdeck.model import (
 )
 from flashdeck.problems import Problem, ProblemKind, condition, last_failures, problems
 from flashdeck.queue_order import in_order_of_each_board, is_in_queue
+from flashdeck.slot_state import LotState, SlotState
 from flashdeck_tui.map_cells import map_of_partitions
 
 LOG_LINES = 5000
@@ -100,6 +101,9 @@ class Store:
         """The newest of each profile and partition."""
         self.maps: dict[str, FlashMap] = {}
         """The flash maps that the daemon has told, by board; an older one tells none."""
+        self.slots: dict[str, SlotState] = {}
+        self.lots: dict[str, LotState] = {}
+        """The lots that go on."""
         self.log: deque[LogLine] = deque(maxlen=LOG_LINES)
         self.log_count = 0
         """Log lines ever taken, so that a reader knows how many are new to it."""
@@ -235,6 +239,8 @@ class Store:
             self._jobs_at.setdefault(job.board, {})[job.id] = job
         self.artifacts = {(artifact.profile, artifact.partition): artifact for artifact in snapshot.artifacts}
         self.maps = {each.board: each for each in snapshot.maps}
+        self.slots = {slot.name: slot for slot in snapshot.slots}
+        self.lots = {lot.name: lot for lot in snapshot.lots}
         self._progress.clear()
 
     def _take_event(self, event: Event) -> None:
@@ -252,6 +258,16 @@ class Store:
             self.artifacts[event.artifact.profile, event.artifact.partition] = event.artifact
         elif event.map is not None:
             self.maps[event.map.board] = event.map
+        elif event.slot is not None:
+            self.slots[event.slot.name] = event.slot
+        elif event.lot is not None:
+            self._take_lot(event.lot)
+
+    def _take_lot(self, lot: LotState) -> None:
+        if lot.ended_at is None:
+            self.lots[lot.name] = lot
+        else:
+            self.lots.pop(lot.name, None)
 
     def _note_hold(self, board: BoardState) -> None:
         before = self.boards.get(board.name)

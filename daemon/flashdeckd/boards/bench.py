@@ -21,6 +21,7 @@ from flashdeckd.boards.comings import Comings, restart_of
 from flashdeckd.boards.later_verdicts import LaterVerdicts
 from flashdeckd.boards.running_programs import running_programs
 from flashdeckd.boards.sightings import Sightings
+from flashdeckd.boards.slot_gate import OpenGate, SlotGate
 from flashdeckd.boards.watched_files import WatchedFiles
 from flashdeckd.consoles.consoles import Consoles
 from flashdeckd.crashes.board_programs import BoardProgram
@@ -41,12 +42,17 @@ from flashdeckd.state.hub import LONGEST_LINE, Hub
 from flashdeckd.state.journal import EVERY_BOARD, Journal, Ledger
 from flashdeckd.state.on_behalf import on_behalf_of
 from flashdeckd.usb.device import UnreadDevice, UsbDevice
-from flashdeckd.usb.recognition import Roster, SharedSerial, recognise, serials_of, shared_now
+from flashdeckd.usb.recognition import Roster, SharedSerial, Sighting, recognise, serials_of, shared_now
 from flashdeckd.usb.serial_ports import SerialPorts
 
 
 class Bench:
     """The boards of the configuration and their lanes. Runs in the event loop's thread only."""
+
+    _devices: frozenset[UsbDevice] = frozenset()
+    _unread: tuple[UnreadDevice, ...] = ()
+    gate: SlotGate = OpenGate()
+    """Says which unit is in a slot, before its lane sees anything."""
 
     def __init__(
         self,
@@ -76,8 +82,6 @@ class Bench:
         self.ports = ports
         self.consoles = consoles
         self._rebuilt = rebuilt
-        self._devices: frozenset[UsbDevice] = frozenset()
-        self._unread: tuple[UnreadDevice, ...] = ()
         self._told_unread: set[str] = set()
         """Devices that are named as such."""
         self._seeing = asyncio.Lock()
@@ -95,6 +99,8 @@ class Bench:
         """The running lanes."""
         self._holds = dict(ledger.holds)
         """The holds of all boards, also of those that the configuration has no more."""
+        self._unit_holds: dict[str, BoardHold] = {}
+        """The holds of slots that are about the unit in them: they go with it."""
         self._lost = ledger.lost
         """Reason of the holds of boards whose own was lost with an earlier journal; "" once all are released."""
         self._changes = changes = BoardChanges(self._lanes, self._publish)
@@ -139,17 +145,24 @@ class Bench:
 
     async def _look(self) -> None:
         roster = recognise(
-            self.config, self._devices, self._sightings.ports, shared=self._sightings.shared, unread=self._unread
+            self.config,
+            self._devices,
+            self._sightings.ports,
+            shared=self._sightings.shared,
+            unread=self._unread,
+            with_units=self.gate.with_units,
         )
         self._tell_of_unread(roster)
+        self.gate.look(roster)
         try:
             await self._sightings.note_shared(roster.shared)
         except FlashdeckError as error:
             text = f"that two devices show one serial could not be recorded: {error.message}"
             self._hub.log(text, level=LogLevel.WARNING)
-        for name, sighting in roster.boards.items():
-            lane = self._lanes.get(name)
-            if lane is None or sighting == lane.sighting:
+        for name in [name for name in roster.boards if name in self._lanes]:
+            lane = self._lanes[name]
+            sighting = self._admitted(lane, roster.boards[name])
+            if sighting == lane.sighting:
                 continue
             before, restart = lane.sighting, restart_of(lane, self.book.active(name))
             lane.see(sighting)
@@ -171,6 +184,48 @@ class Bench:
             self._hub.log(f"DFU device {stranger.usb_id}{serial} at {stranger.port}: {stranger.note}")
         self._hub.running_devices = roster.running
         self._hub.publish_devices(roster.strangers)
+
+    def _admitted(self, lane: Lane, sighting: Sighting) -> Sighting:
+        return sighting if lane.board.slot is None else self.gate.admit(lane.board.name, sighting)
+
+    async def look_again(self) -> None:
+        """Look at what was on the bus last once more: something else is known of it."""
+        await self.see(self._devices, self._unread)
+
+    def knows(self, name: str) -> bool:
+        """Tell whether anything is known of what is in the place of a board, or is to be done to it."""
+        partitions = self._lanes[name].board.profile.partitions
+        has_contents = any(self.book.contents(name, partition) is not None for partition in partitions)
+        return has_contents or bool(self.book.active(name)) or self._histories.knows(name)
+
+    async def renew(self, name: str, close: Callable[[], Awaitable[None]]) -> None:
+        """Give a slot another lane, for another unit: all that is known of the one before is forgotten.
+
+        `close` records that, once nothing runs on it any more; where it raises, nothing is forgotten. What is set on
+        the slot itself (hold of a person, lease, armed) stays.
+        """
+        await self._end_lanes((name,))
+        async with self.reshaping:
+            lane = self._lanes.get(name)
+            if lane is None:
+                return  # the configuration has it no more
+            await close()
+            self.book.forget_board(name)
+            self._histories.forget_board(name)
+            self._sightings.forget_board(name)
+            self.maps.forget(name)
+            unit_hold = self._unit_holds.pop(name, None)
+            if unit_hold is not None and self._holds.get(name) is unit_hold:
+                del self._holds[name]
+                await self._journal.save_hold(name, None)
+            again = self._open(lane.board)
+            again.armed, again.once, again.lease = lane.armed, lane.once, lane.lease
+        self._changes.note(name)
+
+    async def forget_contents(self, name: str) -> None:
+        """Forget what the partitions of a board have, and nothing else."""
+        for partition in self._lanes[name].board.profile.partitions:
+            await self.book.forget(name, partition)
 
     async def answers(self) -> None:
         """Return once no look at the bus is under way: what is plugged in is taken note of."""
@@ -265,8 +320,11 @@ class Bench:
         Raises RequestError (`no-such-board`, `no-such-partition`) with what there is instead, RefusedError
         (`protected`) when the partition is protected on one of them (safety rule 2).
         """
+        patterns = tuple(patterns)
         chosen = self.matching(patterns)
         having = [board for board in chosen.values() if partition in board.profile.partitions]
+        if not patterns:  # what is in a slot is nobody's board, and is meant by its name alone
+            having = [board for board in having if board.slot is None] or having
         if not having:
             known = {name for board in chosen.values() for name in board.profile.partitions}
             raise RequestError(
@@ -353,6 +411,7 @@ class Bench:
         self.lab.rename_boards(names)
         self._sightings.rename_boards(names)
         self._comings.rename_boards(names)
+        self.gate.rename_boards(names)
         replaced = set(names.values()) - names.keys()
         kept = {name: hold for name, hold in self._holds.items() if name not in replaced}
         self._holds = {names.get(name, name): hold for name, hold in kept.items()}
@@ -418,7 +477,7 @@ class Bench:
             rebuilt=self._rebuilt,
             backend=self._backend,
             entry_of=partial(entry_of, ports=self.ports, keeper=self.consoles.keeper_of(board.name)),
-            hold=partial(self.hold, board.name, by=HoldBy.FLASHDECK),
+            hold=partial(self._hold_by_lane, board.name),
             disarm=partial(self._disarm_used_up, board.name),
             changed=partial(self._changes.note, board.name),
             show_work=partial(self.maps.note, board.name),
@@ -433,6 +492,12 @@ class Bench:
         for name in self._lanes if names is None else [name for name in names if name in self._lanes]:
             self._lanes[name].poke()
             self._changes.note(name)
+
+    async def _hold_by_lane(self, name: str, reason: str) -> BoardState:
+        held = await self.hold(name, reason, HoldBy.FLASHDECK)
+        if name in self._lanes and self._lanes[name].board.slot is not None and name in self._holds:
+            self._unit_holds[name] = self._holds[name]
+        return held
 
     def disarm_with(self, disarm: Callable[[str], Awaitable[object]]) -> None:
         """From now on `disarm` disarms a board durably whose one job has come."""

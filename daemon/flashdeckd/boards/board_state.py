@@ -74,6 +74,7 @@ def board_state(
         doubts=doubts,
         away=away,
         console=console,
+        slot=board.slot is not None,
         partitions=tuple(_partition_state(each, partitions[each.name]) for each in board.profile.partitions.values()),
     )
     return replace(state, text=board_text(state))

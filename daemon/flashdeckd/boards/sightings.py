@@ -42,6 +42,10 @@ class Sightings:
         self._ports = {names.get(board, board): at for board, at in self._ports.items() if board not in replaced}
         self._ran = {names.get(board, board) for board in self._ran - replaced}
 
+    def forget_board(self, board: str) -> None:
+        """Forget what was seen in the place of a board: another unit is there."""
+        self._ran.discard(board)
+
     @property
     def shared(self) -> frozenset[SharedSerial]:
         """The serials that two devices have shown at once, and that nobody has released since."""

@@ -138,6 +138,22 @@ class JobBook:
             self._contents_changed(board)
             await self._journal.forget_contents(board, partition)
 
+    def forget_before(self, board: str, at: float) -> None:
+        """Take over what an earlier daemon has forgotten: jobs of before then were for another unit in that place."""
+        for job in self._jobs.values():
+            if job.board == board and job.created_at < at:
+                place = (board, job.partition)
+                self._forgotten[place] = max(self._forgotten.get(place, 0), job.id + 1)
+
+    def forget_board(self, board: str) -> None:
+        """Take over what the journal has forgotten already: another unit is in the place of a board."""
+        for place in [place for place in self._contents if place[0] == board]:
+            del self._contents[place]
+        self._missed_contents = {place for place in self._missed_contents if place[0] != board}
+        for place in {(job.board, job.partition) for job in self._jobs.values() if job.board == board}:
+            self._forgotten[place] = self._next_id
+        self._contents_changed(board)
+
     def erased(self, board: str, partitions: Iterable[str]) -> list[str]:
         """Return those of a board's partitions that were erased by hand, and not flashed since."""
         contents = {name: self.contents(board, name) for name in partitions}

@@ -84,6 +84,15 @@ class BootloaderBook:
             for key, history in known.items()
         }
 
+    def knows(self, board: str) -> bool:
+        """Tell whether anything is known of a bootloader behind the name of a board."""
+        return any(key.board == board for key in self._known)
+
+    def forget_board(self, board: str) -> None:
+        """Take over what the journal has forgotten already."""
+        self._known = {key: history for key, history in self._known.items() if key.board != board}
+        self._changed(board)
+
     async def learn(self, bootloader: Bootloader, before: BootloaderHistory, after: BootloaderHistory) -> None:
         """Takes over what a job that was told `before` has changed in it; all else stays as it is now.
 

@@ -1,7 +1,7 @@
 """Images go into the spool, and go again once nobody needs them, for as long as the daemon runs."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import AbstractContextManager, suppress
 from typing import Final
 
@@ -46,6 +46,8 @@ class Spooling:
         self._kept = kept
         self._recent = RecentImages(ledger.good)
         self._pruning = asyncio.Lock()
+        self.of_lots: Callable[[], Collection[str]] = tuple
+        """Returns the images of lots that go on."""
         self._room = 0
         self._has_spared = False
         self._is_full = False
@@ -111,7 +113,7 @@ class Spooling:
             jobs = self._book.jobs.values()
             for job in jobs:  # not as they are told of: a job has ended before that is recorded, and told
                 self._recent.note(job)
-            needed = needed_images(jobs, self._book.all_contents(), self._hub.artifacts.values())
+            needed = needed_images(jobs, self._book.all_contents(), self._hub.artifacts.values(), self.of_lots())
             needs = NeededImages(self._spool.now, needed, self._recent.newest_first(each))
             try:
                 pruned = await threads.run(self._spool.prune, needs, limit, room=room)

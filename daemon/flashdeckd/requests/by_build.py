@@ -149,7 +149,8 @@ class BuildRequests:
         what = f"{artifact.version or artifact.sha256[:12]} for {partition.name} of {watch.profile}"
         for note in state.notes:
             self._hub.log(f"{build.path}: {note}")
-        boards = [board for board in self._boards(watch) if chosen is None or board.name in chosen]
+        meant = [board for board in self._boards(watch) if chosen is None or board.name in chosen]
+        slots, boards = ([board for board in meant if (board.slot is not None) is is_slot] for is_slot in (True, False))
         first_ever = latest is None or was_refused or not _is_from(latest.source, watch.pattern)
         is_for_former = self._bench.files.take_from_before_move(profile.name, partition.name, arrival.changed_at)
         offered = _why_offered(arrival, first_ever=first_ever, auto=partition.auto, is_for_former=is_for_former)
@@ -162,21 +163,23 @@ class BuildRequests:
         if jobs:
             self._hub.log(f"{build.path}: {what}: queued for {counted(len(jobs), 'board')}")
             state = replace(state, disposition=Disposition.QUEUED)
-        elif offered or len(armed) < len(boards):
-            offered = next(filter(None, reasons.values()), offered)
-            self._hub.log(f"{build.path}: {what}: offered: {offered}")
-            state = replace(state, disposition=Disposition.OFFERED, reason=offered)
+        elif slots and not offered:
+            self._hub.log(f"{build.path}: {what}: for the next units in {counted(len(slots), 'slot')}")
+            state = replace(state, disposition=Disposition.QUEUED)
         else:
-            reason = self._why_not_needed(boards, partition, judged.name) or f"no board has profile {watch.profile}"
-            self._hub.log(f"{build.path}: {what}: {reason}")
-            state = replace(state, disposition=Disposition.UNCHANGED, reason=reason)
+            is_offered = offered or len(armed) < len(boards)
+            why = next(filter(None, reasons.values()), offered)
+            reason = why if is_offered else self._why_not_needed(boards, watch, partition, judged.name)
+            self._hub.log(f"{build.path}: {what}: {'offered: ' if is_offered else ''}{reason}")
+            disposition = Disposition.OFFERED if is_offered else Disposition.UNCHANGED
+            state = replace(state, disposition=disposition, reason=reason)
         await self._publish(state)
         return jobs
 
-    def _why_not_needed(self, boards: Sequence[Board], partition: Partition, sha256: str) -> str:
-        """Return why a build was queued for none of these boards; "" where there are none."""
+    def _why_not_needed(self, boards: Sequence[Board], watch: Watch, partition: Partition, sha256: str) -> str:
+        """Return why a build was queued for none of these boards."""
         if not boards:
-            return ""
+            return f"no board has profile {watch.profile}"
         has = self._bench.satisfaction.has
         if all(has(board, board.profile.partitions[partition.name], sha256) for board in boards):
             return "every board has it already"

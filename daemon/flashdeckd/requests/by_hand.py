@@ -161,6 +161,7 @@ class HandRequests:
             for artifact in artifacts:
                 held.enter_context(self._bench.shelf.held(artifact.sha256))
             async with self._bench.reshaping:
+                require_single(self._bench, boards)  # a unit may have left its slot meanwhile
                 for board in boards:
                     if self._bench.config.boards.get(board.name) != board:
                         raise RequestError(

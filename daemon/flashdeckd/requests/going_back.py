@@ -63,6 +63,12 @@ class RollbackRequests:
         return [replace(plan, notes=(way.note, *plan.notes)) for plan, way in zip(plans, ways, strict=True)]
 
     async def _way(self, board: Board, partition: str) -> _WayBack:
+        if board.slot is not None:
+            raise RequestError(
+                f"the unit in slot {board.name} has nothing to go back to: the journal has what others got there",
+                kind=ErrorKind.NO_SUCH_ARTIFACT,
+                hint=f"`flashdeck flash {partition} FILE --board {board.name}` flashes any file",
+            )
         contents = self._bench.book.contents(board.name, partition)
         to = await self._last_good(board, partition, contents)
         if to is None:

@@ -63,6 +63,13 @@ async def queue_by_hand(
     return job
 
 
+async def queue_for_lot(bench: Bench, board: Board, partition: str, artifact: Artifact) -> JobState | None:
+    """Queue the image of a lot for a unit, which a person has asked for with the lot."""
+    job = await _queue(bench, board, partition, artifact, Origin.HAND)
+    bench.lane(board.name).poke()
+    return job
+
+
 async def note_asked(bench: Bench, board: Board, partition: str, sha256: str, back_from: tuple[str, ...] = ()) -> None:
     """Record that a person wants an image, and goes `back_from` others: builds of those are offered from now on."""
     place = board.profile.partitions[partition]

@@ -10,9 +10,18 @@ from flashdeckd.boards.bench import Bench
 
 
 def require_single(bench: Bench, boards: Sequence[Board]) -> None:
-    """Raises FlashdeckError (`ambiguous`) where several devices look like one of the boards."""
+    """Raises FlashdeckError (`ambiguous`) where several devices look like one of the boards.
+
+    A job never waits for whatever unit comes next: RequestError (`absent`) where a slot is empty.
+    """
     for board in boards:
         sighting = bench.lane(board.name).sighting
+        if board.slot is not None and sighting.device is None:
+            raise RequestError(
+                f"there is no unit in slot {board.name}",
+                kind=ErrorKind.ABSENT,
+                hint=sighting.trouble or "plug one in; `flashdeck lot begin` says what units get that come later",
+            )
         if sighting.presence is Presence.AMBIGUOUS:
             raise FlashdeckError(sighting.trouble, kind=ErrorKind.AMBIGUOUS)
 

@@ -73,14 +73,14 @@ class Backlog:
 
 def _key(event: Event) -> tuple[object, ...]:
     """Return the thing that the event is about; a later event about the same thing replaces it."""
-    if event.log is not None:
-        return ("log", event.log.id)
-    if event.job is not None:
-        return ("job", event.job.id)
-    if event.board is not None:
-        return ("board", event.board.name)
-    if event.map is not None:
-        return ("map", event.map.board)
-    if event.artifact is not None:
-        return ("artifact", event.artifact.profile, event.artifact.partition)
-    return ("devices",) if event.devices is not None else ("daemon",)
+    names = (
+        ("log", event.log and event.log.id),
+        ("job", event.job and event.job.id),
+        ("board", event.board and event.board.name),
+        ("map", event.map and event.map.board),
+        ("artifact", event.artifact and (event.artifact.profile, event.artifact.partition)),
+        ("slot", event.slot and event.slot.name),
+        ("lot", event.lot and event.lot.name),
+    )
+    only_one = ("devices",) if event.devices is not None else ("daemon",)
+    return next((key for key in names if key[1] is not None), only_one)

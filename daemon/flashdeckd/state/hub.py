@@ -24,6 +24,7 @@ from flashdeck.model import (
     LogLine,
     Snapshot,
 )
+from flashdeck.slot_state import LotState, SlotState
 from flashdeck.text import clean
 from flashdeckd.host import clock, processes, randomness
 from flashdeckd.state.log_readers import LogReaders
@@ -78,6 +79,9 @@ class Hub:
         self.jobs: dict[int, JobState] = {}
         self.artifacts: dict[tuple[str, str], ArtifactState] = {}
         """The newest build of each (profile, partition)."""
+        self.slots: dict[str, SlotState] = {}
+        self.lots: dict[str, LotState] = {}
+        """Those that go on."""
         self._logs: deque[LogLine] = deque(maxlen=LOG_LINES)
         self._next_log = first_line
         self._debug: deque[LogLine] = deque(maxlen=DEBUG_LINES)
@@ -135,6 +139,8 @@ class Hub:
             jobs=(*active, *recent),
             artifacts=tuple(self.artifacts.values()),
             maps=self._draw_maps(self.boards) if maps else (),
+            slots=tuple(self.slots.values()),
+            lots=tuple(self.lots.values()),
         )
 
     def publish_daemon(self, state: DaemonState) -> None:
@@ -161,9 +167,28 @@ class Hub:
         An event holds the state of a thing that is there, so a number is left out instead: after a gap every client
         takes everything anew. Something has to be told next.
         """
+        names = tuple(names)
         gone = [name for name in names if self.boards.pop(name, None) is not None]
+        for name in names:
+            self.slots.pop(name, None)
         if gone:
             self._next()
+
+    def publish_slot(self, state: SlotState) -> None:
+        """Replaces one slot's state."""
+        if self.slots.get(state.name) != state:
+            self.slots[state.name] = state
+            self._emit(Event(seq=self._next(), slot=state))
+
+    def publish_lot(self, state: LotState) -> None:
+        """Replaces one lot's state; one that has ended is told of once more."""
+        if self.lots.get(state.name) == state:
+            return
+        if state.ended_at is None:
+            self.lots[state.name] = state
+        else:
+            self.lots.pop(state.name, None)
+        self._emit(Event(seq=self._next(), lot=state))
 
     def publish_devices(self, states: Iterable[DeviceState]) -> None:
         """Replaces the list of DFU devices that are no configured board."""

@@ -8,7 +8,7 @@ import logging
 import sqlite3
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -17,6 +17,7 @@ import msgspec
 from flashdeck.config import UsbId
 from flashdeck.errors import FlashdeckError, HostError
 from flashdeck.model import ArtifactState, BoardHold, Contents, HoldBy, JobState
+from flashdeck.slot_state import LotState, UnitRecord
 from flashdeck.text import clean
 from flashdeck.value import Value
 from flashdeckd.flash.bootloader_history import BootloaderHistory
@@ -37,6 +38,12 @@ KEPT_SERIALS = 1000
 """Serials that two devices have shown at once which the file keeps, the last ones seen."""
 KEPT_HISTORIES = 1000
 """Bootloaders that the file keeps, the last ones learned of: a port can see a new board every few minutes."""
+KEPT_UNITS = 20_000
+"""Units that the file keeps, the newest ones; one that is there stays."""
+KEPT_LOTS = 1000
+"""Lots that the file keeps, the last ones that changed."""
+PAGE_UNITS = 500
+"""Records of units that are read from the file at once."""
 
 EVERY_BOARD = "*"
 """The name under which the file has a hold of all boards; no board can have it."""
@@ -69,6 +76,26 @@ class GoodImage:
 
 
 @dataclass(frozen=True, slots=True)
+class UnitThere:
+    """A unit that was in its slot when it was last recorded."""
+
+    record: UnitRecord
+    enumeration: str
+    """The kernel's own mark of its enumeration then; "" where nothing tells one from another."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnitsPage:
+    """A piece of all units in the file, newest first."""
+
+    units: tuple[UnitRecord, ...]
+    next: int
+    """Below this number it goes on; 0: there is nothing below."""
+    kept: int
+    """The number of newest units that are kept, if older ones were removed; 0: none was."""
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """Everything that the journal knows."""
 
@@ -92,6 +119,14 @@ class Ledger:
     """The images of all jobs that are done, the newest first."""
     shared_serials: frozenset[SharedSerial] = frozenset()
     """Serials that two devices have shown at once, and that nobody has released since."""
+    units: tuple[UnitThere, ...] = ()
+    """The units that were there."""
+    unit_serials: Mapping[str, int] = field(default_factory=dict[str, int])
+    """The number of units that have shown each serial."""
+    lots: tuple[LotState, ...] = ()
+    """In the order of their beginning."""
+    next_unit: int = 1
+    """An id that no unit in this file ever had."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +318,41 @@ class Journal:
         """Forgets what a partition of a board has."""
         await self._execute(("DELETE FROM holding WHERE (board, partition) = (?, ?)", (board, partition)))
 
+    async def save_unit(self, unit: UnitRecord, enumeration: str, lot: LotState | None = None) -> None:
+        """Keeps the newest state of a unit, and with it that of the lot that it counts for: both, or none."""
+        await self._execute(*_unit_rows(unit, enumeration), *_lot_rows(lot))
+
+    async def end_unit(self, unit: UnitRecord | None, slot: str, lot: LotState | None = None) -> None:
+        """Keeps that a unit is gone, and forgets all that was known of the slot's board: all of it, or none.
+
+        None: there was no unit, and something may be known of its place all the same.
+        """
+        rows = _unit_rows(unit, "") if unit is not None else ()
+        forgotten = ("DELETE FROM holding WHERE board = ?", "DELETE FROM experience WHERE board = ?")
+        await self._execute(*rows, *_lot_rows(lot), *((delete, (slot,)) for delete in forgotten))
+
+    async def save_lot(self, lot: LotState) -> None:
+        """Keeps the newest state of a lot."""
+        await self._execute(*_lot_rows(lot))
+
+    async def units_below(self, before: int, slots: Iterable[str] = (), lot: str = "", limit: int = 0) -> UnitsPage:
+        """Return the next piece of the units of slots (none: of all) and a lot ("": any), newest first.
+
+        They are those below a number; 0: from the newest on. At most `PAGE_UNITS`, and at most `limit` above 0. A row
+        that cannot be understood is left out.
+        """
+        most = min(limit, PAGE_UNITS) if limit > 0 else PAGE_UNITS
+        return await self._run(lambda: _units_page(self._connection, before, tuple(slots), lot, most))
+
+    async def slots_with_units(self) -> frozenset[str]:
+        """Return the slots of which there is a record, also those that are not configured any more."""
+
+        def names() -> frozenset[str]:
+            with closing(self._connection.execute("SELECT DISTINCT slot FROM unit")) as rows:
+                return frozenset(str(name) for (name,) in rows)
+
+        return await self._run(names)
+
     async def close(self) -> None:
         """Closes the file after everything that was begun; a second call does nothing."""
         if self._closed:
@@ -369,6 +439,46 @@ _DELETE_OLD_JOBS = (
 
 def _row(shared: SharedSerial) -> tuple[object, ...]:
     return shared.usb_id.vendor, shared.usb_id.product, shared.serial
+
+
+def _unit_rows(unit: UnitRecord, enumeration: str) -> "tuple[_Statement, ...]":
+    there = unit.left_at is None
+    values = (unit.id, unit.slot, unit.lot, unit.serial, there, enumeration if there else "", _encode(unit))
+    return (
+        ("REPLACE INTO unit VALUES (?, ?, ?, ?, ?, ?, ?)", values),
+        ("DELETE FROM unit WHERE NOT there AND id <= ?", (unit.id - KEPT_UNITS,)),
+    )
+
+
+def _lot_rows(lot: LotState | None) -> "tuple[_Statement, ...]":
+    if lot is None:
+        return ()
+    oldest = "DELETE FROM lot WHERE rowid <= (SELECT max(rowid) FROM lot) - ? AND json_extract(state, '$.ended_at')"
+    return ("REPLACE INTO lot VALUES (?, ?)", (lot.name, _encode(lot))), (oldest, (KEPT_LOTS,))
+
+
+def _units_page(connection: sqlite3.Connection, before: int, slots: tuple[str, ...], lot: str, limit: int) -> UnitsPage:
+    wanted = [f"slot IN ({', '.join('?' * len(slots))})"] if slots else []
+    wanted += ["lot = ?"] if lot else []
+    query = " AND ".join(("id < ?", *wanted))
+    values = (before or _ABOVE_ALL, *slots, *([lot] if lot else []), limit + 1)
+    with closing(
+        connection.execute(f"SELECT id, state FROM unit WHERE {query} ORDER BY id DESC LIMIT ?", values)  # noqa: S608 - only question marks
+    ) as rows:
+        found = rows.fetchall()
+    with closing(connection.execute("SELECT min(id), max(id), count(*) FROM unit")) as rows:
+        first, newest, _ = rows.fetchone()
+    units = [_readable_unit(state) for _, state in found[:limit]]
+    is_whole = newest is None or int(first) == 1
+    following = int(found[limit - 1][0]) if len(found) > limit else 0
+    return UnitsPage(tuple(unit for unit in units if unit is not None), following, 0 if is_whole else KEPT_UNITS)
+
+
+def _readable_unit(state: str) -> UnitRecord | None:
+    try:
+        return msgspec.json.decode(state, type=UnitRecord)
+    except (msgspec.DecodeError, TypeError, UnicodeError):
+        return None
 
 
 _RENAME_BOARD = (
@@ -468,6 +578,14 @@ def _load(connection: sqlite3.Connection) -> tuple[Ledger, list[str]]:
         for board, reason, who, user in rows("SELECT board, reason, who, user FROM hold")
     }
     lost = holds.pop(EVERY_BOARD, None)
+    there = [
+        (decode(UnitRecord, f"unit {number}", state), enumeration)
+        for number, enumeration, state in rows("SELECT id, enumeration, state FROM unit WHERE there ORDER BY id")
+    ]
+    lots = [
+        decode(LotState, f"lot {name}", state) for name, state in rows("SELECT name, state FROM lot ORDER BY rowid")
+    ]
+    last_unit = rows("SELECT seq FROM sqlite_sequence WHERE name = 'unit'")
     ledger = Ledger(
         jobs=tuple(job for job in jobs if job is not None),
         contents=table(Contents, "SELECT board, partition, state FROM holding", "contents"),
@@ -484,6 +602,12 @@ def _load(connection: sqlite3.Connection) -> tuple[Ledger, list[str]]:
                 "SELECT CAST(vendor AS INTEGER), CAST(product AS INTEGER), serial FROM shared_serial"
             )
         ),
+        units=tuple(UnitThere(record, enumeration) for record, enumeration in there if record is not None),
+        unit_serials={
+            serial: int(count) for serial, count in rows("SELECT serial, count(*) FROM unit GROUP BY serial") if serial
+        },
+        lots=tuple(sorted((lot for lot in lots if lot is not None), key=lambda lot: lot.begun_at)),
+        next_unit=int(last_unit[0][0]) + 1 if last_unit else 1,
     )
     return ledger, unread
 

@@ -74,6 +74,15 @@ MIGRATIONS: tuple[str, ...] = (
     """
     ALTER TABLE hold ADD COLUMN user TEXT NOT NULL DEFAULT '';
     """,
+    # 7. Units come and go in slots: a record for each, and the lots that they are for.
+    """
+    CREATE TABLE unit (
+        id INTEGER PRIMARY KEY AUTOINCREMENT, slot TEXT NOT NULL, lot TEXT NOT NULL, serial TEXT NOT NULL,
+        there INTEGER NOT NULL, enumeration TEXT NOT NULL, state TEXT NOT NULL);
+    CREATE INDEX unit_there ON unit (slot) WHERE there;
+    CREATE INDEX unit_serial ON unit (serial);
+    CREATE TABLE lot (name TEXT PRIMARY KEY NOT NULL, state TEXT NOT NULL);
+    """,
 )
 """SQL scripts; the n-th (from 1) makes schema n out of schema n - 1. Released ones never change."""
 

@@ -53,6 +53,8 @@ class Roster:
     """Serials that two devices show now."""
     unread: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     """The boards that each device which cannot be read may be, by the name of the device."""
+    occupied: Mapping[str, str] = field(default_factory=dict[str, str])
+    """The board that is in the port of a slot, by the slot's name: it is no unit."""
 
 
 def mode_of(profile: Profile, device: UsbDevice) -> Presence | None:
@@ -75,27 +77,39 @@ def recognise(
     *,
     shared: Collection[SharedSerial] = (),
     unread: Iterable[UnreadDevice] = (),
+    with_units: Collection[str] = (),
 ) -> Roster:
-    """Tells boards and strangers apart.
+    """Tells boards and strangers apart; a unit is in the slots `with_units`, also while it restarts.
 
     `last_ports` says where each board was last recognised: an application may enumerate with another serial than
-    the bootloader, and then the port is the thread between the two. It never identifies a device in DFU mode.
+    the bootloader, and then the port is the thread between the two. It never identifies a device in DFU mode, nor one in
+    a slot with a unit.
     """
     present = sorted(devices, key=lambda device: (device.bus, device.address))
     unread = tuple(unread)
     shown = shared_now(config, present, unread)
     known = shown.union(shared)
-    candidates = {name: _candidates(board, present, last_ports.get(name, "")) for name, board in config.boards.items()}
+    units = [config.boards[name].port for name in with_units if name in config.boards]
+    free = [device for device in present if not any(device.is_at(port) for port in units)]
+    candidates = {
+        name: _candidates(board, present, free, last_ports.get(name, "")) for name, board in config.boards.items()
+    }
     hanging = {
         name: [each for each in unread if _may_be(board, each, last_ports.get(name, ""))]
         for name, board in config.boards.items()
     }
+    occupied = _known_in_slots(config, candidates)
+    candidates |= {slot: {} for slot in occupied}
     claimed: dict[UsbDevice, list[str]] = {}
     for name, found in candidates.items():
         for device in found:
             claimed.setdefault(device, []).append(name)
     sightings = {
         name: _sighting(config.boards[name], found, claimed, known, hanging[name]) for name, found in candidates.items()
+    }
+    sightings |= {
+        slot: Sighting(Presence.ABSENT, trouble=f"board {board} is in this port: it is no unit")
+        for slot, board in occupied.items()
     }
     recognised = {sighting.device for sighting in sightings.values()}
     profiles = tuple(config.profiles.values())
@@ -108,7 +122,18 @@ def recognise(
         if device not in in_dfu and ways_shown(device)
     )
     costs = {each.name: tuple(name for name, found in hanging.items() if each in found) for each in unread}
-    return Roster(sightings, strangers, running, shown, costs)
+    return Roster(sightings, strangers, running, shown, costs, occupied)
+
+
+def _known_in_slots(config: Config, candidates: Mapping[str, Mapping[UsbDevice, Presence]]) -> dict[str, str]:
+    """Return the board in the port of each slot, where a device there may be a board that is no slot.
+
+    A board is itself wherever it is plugged in, and never a unit; also where two devices look like it.
+    """
+    boards = {
+        device: name for name, found in candidates.items() if config.boards[name].slot is None for device in found
+    }
+    return {slot: boards[device] for slot in config.slots for device in candidates[slot] if device in boards}
 
 
 def shared_now(
@@ -168,8 +193,10 @@ def _may_be_in_dfu(device: UsbDevice, profiles: Iterable[Profile]) -> bool:
     return any(mode_of(profile, device) is Presence.DFU for profile in profiles)
 
 
-def _candidates(board: Board, devices: Iterable[UsbDevice], last_port: str) -> dict[UsbDevice, Presence]:
-    """Return the devices that may be the board, each with its mode."""
+def _candidates(
+    board: Board, devices: Iterable[UsbDevice], free: Collection[UsbDevice], last_port: str
+) -> dict[UsbDevice, Presence]:
+    """Return the devices that may be the board, each with its mode; only a `free` one may have another serial."""
     if not board.serial and not board.port:
         return {}
     modes = {device: mode for device in devices if (mode := mode_of(board.profile, device)) is not None}
@@ -177,7 +204,8 @@ def _candidates(board: Board, devices: Iterable[UsbDevice], last_port: str) -> d
     if exact:
         return exact
     port = board.port or last_port
-    return {each: mode for each, mode in modes.items() if mode is Presence.APP and port and each.is_at(port)}
+    may_be = {each: mode for each, mode in modes.items() if each in free or board.port}
+    return {each: mode for each, mode in may_be.items() if mode is Presence.APP and port and each.is_at(port)}
 
 
 def _is_exactly(board: Board, device: UsbDevice) -> bool:

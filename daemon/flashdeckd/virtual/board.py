@@ -165,6 +165,23 @@ class VirtualBoard:
         self._on_change()
         return self.state()
 
+    def exchange(self, serial: str | None = None) -> VirtualBoardState:
+        """Takes this unit away, and gets another one of the same model ready: fresh from its maker, not plugged in.
+
+        It has another serial where one is given, and no faults; what it counts goes on.
+        """
+        if self.spec.flash_file is not None or self.spec.recording is not None:
+            what = "keeps its flash in a file" if self.spec.flash_file is not None else "replays a recording"
+            raise RequestError(f"{self.spec.name} {what}, and is the only one of its kind", hint="take another board")
+        with self._lock:
+            self._power_down()
+            self.spec = replace(self.spec, serial=self.spec.serial if serial is None else serial)
+            self._flash, before = self.spec.new_flash(), self._flash
+            self._flash.erases, self._flash.words = before.erases, before.words
+            self.faults = Faults(self.spec.crashes)
+        self._on_change()
+        return self.state()
+
     def press(self) -> VirtualBoardState:
         """Restarts the board into its bootloader."""
         with self._lock:

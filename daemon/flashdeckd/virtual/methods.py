@@ -31,7 +31,11 @@ def virtual_handlers(bench: VirtualBench) -> Mapping[type[api.Params[Any]], Hand
 
         return handler
 
+    async def swap(params: api.VirtualSwap, _connection: Connection) -> api.VirtualBoardState:
+        return await bench.swap(params.board, params.serial, params.fault)
+
     return {
+        api.VirtualSwap: swap,
         api.VirtualList: on(lambda _: api.VirtualBoardList(boards=bench.list())),
         api.VirtualPlug: on_each(bench.plug),
         api.VirtualUnplug: on_each(bench.unplug),

@@ -1,14 +1,18 @@
 """A bench of emulated boards: one USB bus, and the hands that plug, press and pull."""
 
+import asyncio
 import itertools
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Final
 
 from msgspec.structs import replace
 
 from flashdeck.api import FlashBytes, VirtualBoardState
+from flashdeck.config import MAX_SERIAL
 from flashdeck.errors import ConfigError, RequestError
 from flashdeck.names import did_you_mean, select_one
+from flashdeck.text import clean
 from flashdeckd.virtual.backend import VirtualBackend
 from flashdeckd.virtual.bench_file import LATEST, MAX_TIMES, read_specs
 from flashdeckd.virtual.board import VirtualBoard
@@ -16,6 +20,9 @@ from flashdeckd.virtual.faults import OF_APPLICATION, ON_MEDIA, AppCrash, Fault
 from flashdeckd.virtual.hotplug import VirtualHotplug
 from flashdeckd.virtual.serial_ports import VirtualSerialPorts
 from flashdeckd.virtual.spec import BoardSpec
+
+HAND_SECONDS: Final = 1.5
+"""Seconds in which a hand takes one unit out of a port and puts another one in."""
 
 
 class VirtualBench:
@@ -53,6 +60,20 @@ class VirtualBench:
     def unplug(self, name: str) -> VirtualBoardState:
         """Pulls a board's cable: power is lost at once, in the middle of whatever runs."""
         return self._board(name).unplug()
+
+    async def swap(self, name: str, serial: str | None = None, fault: str = "") -> VirtualBoardState:
+        """Puts another unit into a board's port, with a fault that it always has where one is named.
+
+        A hand takes `HAND_SECONDS` for that. Raises RequestError.
+        """
+        board = self._board(name)
+        if serial is not None and (len(serial) > MAX_SERIAL or not serial.isprintable()):
+            raise RequestError(f"{clean(serial)!r} cannot be a serial", hint=f"up to {MAX_SERIAL} printable characters")
+        board.exchange(serial)
+        if fault:
+            self.fault(board.spec.name, fault, times=MAX_TIMES)
+        await asyncio.sleep(HAND_SECONDS)
+        return board.plug()
 
     def press(self, name: str) -> VirtualBoardState:
         """Restarts a board into its bootloader, from whatever it does; it must be plugged in."""

@@ -204,6 +204,11 @@ def phase_word(phase: Phase) -> str:
     return _PHASES[phase]
 
 
+def verified_word(verified: Verified) -> str:
+    """Return if contents were read back and compared."""
+    return _VERIFIED[verified]
+
+
 def phase_noun(phase: Phase) -> str:
     """Return the name of a phase's work, as in "erase 1.2 s"."""
     return _WORK.get(phase, phase_word(phase))

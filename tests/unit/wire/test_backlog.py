@@ -5,9 +5,13 @@ from collections.abc import Callable
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from flashdeck.disposition import Disposition
 from flashdeck.flash_map import FlashMap
-from flashdeck.model import Event, LogLevel, LogLine
+from flashdeck.model import ArtifactState, DaemonState, Event, LogLevel, LogLine
+from flashdeck.slot_condition import SlotEmpty
+from flashdeck.slot_state import LotState, SlotState
 from flashdeckd.server.backlog import LINES_KEPT, THINGS_KEPT, Backlog
 from flashdeckd.state.hub import Hub
 from unit.wire.peer import board, job, make_hub
@@ -185,3 +189,35 @@ def test_a_thing_that_is_gone_leaves_its_gap_for_those_who_see_maps_too(hub: Hub
     hub.publish_map(flash_map("right"))
     hub.log("gone")
     assert [event.seq for event in drain(seeing)] == [3, 4]
+
+
+def one_of_each(name: str) -> dict[str, Event]:
+    """An event of each kind, about things of that name."""
+    number = len(name)
+    artifact = ArtifactState(
+        sha256="", size=0, source="", profile=name, partition="app1", seen_at=0, disposition=Disposition.QUEUED
+    )
+    lot = LotState(name=name, image="", partition="app1", sha256="", size=0, count=1, begun_at=0)
+    line = LogLine(id=number, time=0, level=LogLevel.INFO, text=name)
+    daemon = DaemonState(version="1", pid=1, instance="i", host="h", started_at=0)
+    return {
+        "daemon": Event(seq=0, daemon=daemon),
+        "board": Event(seq=0, board=board(name)),
+        "devices": Event(seq=0, devices=()),
+        "job": Event(seq=0, job=job(number, 0)),
+        "artifact": Event(seq=0, artifact=artifact),
+        "log": Event(seq=0, log=line),
+        "map": Event(seq=0, map=FlashMap(board=name)),
+        "slot": Event(seq=0, slot=SlotState(name=name, profile="p", port="1", condition=SlotEmpty(), since=0)),
+        "lot": Event(seq=0, lot=lot),
+    }
+
+
+def test_the_state_of_one_thing_never_replaces_that_of_another() -> None:
+    events = [*one_of_each("one").values(), *one_of_each("other").values()]
+    assert set(one_of_each("one")) == {*Event.__struct_fields__} - {"seq"}, "a new kind of thing needs one, too"
+    waiting = Backlog(0)
+    for seq, event in enumerate(events, 1):
+        waiting.add(replace(event, seq=seq))
+    only_one = 2  # the daemon, and the devices together
+    assert len(drain(waiting)) == len(events) - only_one

@@ -2,7 +2,19 @@
 
 from collections.abc import Iterable
 
-from flashdeck_tui.actions import boards, flashing, habits, jobs, past, read_into_file, records, show_map, upkeep, view
+from flashdeck_tui.actions import (
+    boards,
+    flashing,
+    habits,
+    jobs,
+    past,
+    read_into_file,
+    records,
+    show_map,
+    show_slots,
+    upkeep,
+    view,
+)
 from flashdeck_tui.actions.action import Action
 
 ACTIONS: tuple[Action, ...] = (
@@ -14,6 +26,7 @@ ACTIONS: tuple[Action, ...] = (
     *upkeep.ACTIONS,
     *show_map.ACTIONS,
     *records.ACTIONS,
+    *show_slots.ACTIONS,
     *view.ACTIONS,
     *habits.ACTIONS,
 )

@@ -11,6 +11,7 @@ from flashdeck.api import BoardOutcome, ConfigReloaded, UnconfirmedFile
 from flashdeck.job_state import Failure
 from flashdeck.model import ArtifactState, ConsoleEntry, ConsoleState, DeviceState, JobState, LogLine, Snapshot
 from flashdeck.problems import Problem, ProblemKind
+from flashdeck.slot_state import UnitRecord
 from flashdeck.value import Value
 from flashdeck_tui.installer.steps import StepResult
 
@@ -92,6 +93,15 @@ class History(Value, frozen=True, kw_only=True):
     """The time from which on the journal has every job; None while it has none."""
     kept: int
     """The number of newest jobs that the journal keeps, if there were older ones; 0: it has forgotten none."""
+
+
+class UnitList(Value, frozen=True, kw_only=True):
+    """The answer of `units`."""
+
+    units: tuple[UnitRecord, ...]
+    """The newest first."""
+    kept: int
+    """The number of newest units that the journal keeps, if there were older ones; 0: it has forgotten none."""
 
 
 class WaitReport(Value, frozen=True, kw_only=True):

@@ -74,6 +74,8 @@ named_boards = _board_words(needed=True, complete=live_names.boards)
 """Names and globs of boards, at least one."""
 named_virtual_boards = _board_words(needed=True, complete=live_names.virtual_boards)
 """Names and globs of emulated boards, at least one."""
+any_slots = click.argument("slots", nargs=-1, type=options.name, metavar="[SLOT]...", shell_complete=live_names.boards)
+"""Names and globs of slots; without any, all slots are meant."""
 board = click.argument(
     "board",
     type=options.name,

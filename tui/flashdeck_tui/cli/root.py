@@ -36,6 +36,8 @@ COMMANDS = (
     "take",
     "arm",
     "disarm",
+    "units",
+    "lot",
     "suggest",
     "adopt",
     "doctor",

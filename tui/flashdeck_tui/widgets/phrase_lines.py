@@ -4,12 +4,16 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.segment import Segment
+from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.geometry import Region, Size
 from textual.strip import Strip
 
 from flashdeck.words.tone import Phrase, Tone
+from flashdeck_tui.slot_tiles import Solid
 from flashdeck_tui.widgets.toned import TonedView
+
+_REVERSED = Style(reverse=True)
 
 
 class PhraseLines(TonedView, can_focus=True):
@@ -46,8 +50,12 @@ class PhraseLines(TonedView, can_focus=True):
         """One line of what is visible."""
         index, width = y + self.scroll_offset.y, self.size.width
         line = self._lines[index] if index < len(self._lines) else ()
-        segments = [Segment(phrase.text, self.drawn_style(f"tone--{phrase.tone}")) for phrase in line if phrase.text]
+        segments = [Segment(phrase.text, self._style_of(phrase)) for phrase in line if phrase.text]
         return Strip(segments).adjust_cell_length(width, self.drawn_style(f"tone--{Tone.PLAIN}"))
+
+    def _style_of(self, phrase: Phrase) -> Style:
+        style = self.drawn_style(f"tone--{phrase.tone}")
+        return style + _REVERSED if isinstance(phrase, Solid) else style
 
     def _refresh_line(self, index: int) -> None:
         line = index - self.scroll_offset.y

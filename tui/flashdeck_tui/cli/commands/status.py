@@ -13,6 +13,7 @@ from flashdeck.client import Client
 from flashdeck.errors import ExitCode
 from flashdeck.model import BoardState, PartitionState, Snapshot
 from flashdeck.problems import Problem, counts, problems
+from flashdeck.slot_condition import SlotFailed, SlotWaiting
 from flashdeck.text import MAX_MESSAGE, clean
 from flashdeck.words.conditions import condition_word, counts_text
 from flashdeck.words.configuration import configuration_text
@@ -26,6 +27,7 @@ from flashdeck_tui.cli.commands.jobs import job_table
 from flashdeck_tui.cli.connect import each_answer, other_daemons
 from flashdeck_tui.cli.output import put, put_json
 from flashdeck_tui.cli.table import Cell, table
+from flashdeck_tui.cli.unit_table import lot_table, slot_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +51,24 @@ def command(*, check: bool, as_json: bool) -> ExitCode:
         put_json(answers[""] if "" in answers else StatusOfHosts(hosts=answers))
     else:
         put("\n\n".join(_sections(snapshots, looks)))
-    needs_person = any(_problems(each) or each.daemon.degraded for each in snapshots.values())
-    return ExitCode.SOME_FAILED if check and needs_person else ExitCode.OK
+    return ExitCode.SOME_FAILED if check and any(map(_needs_person, snapshots.values())) else ExitCode.OK
 
 
 def _problems(snapshot: Snapshot) -> list[Problem]:
-    return problems(snapshot.boards, snapshot.jobs)
+    slots = {board.name for board in snapshot.boards if board.slot}
+    return problems(_boards(snapshot), [job for job in snapshot.jobs if job.board not in slots])
+
+
+def _boards(snapshot: Snapshot) -> tuple[BoardState, ...]:
+    """Return the boards that are no slots: those have a table of their own, and an empty one lacks nothing."""
+    return tuple(board for board in snapshot.boards if not board.slot)
+
+
+def _needs_person(snapshot: Snapshot) -> bool:
+    waits = [slot.condition for slot in snapshot.slots if isinstance(slot.condition, SlotWaiting)]
+    has_failed = any(isinstance(slot.condition, SlotFailed) for slot in snapshot.slots)
+    is_stuck = has_failed or any(condition.needs_person for condition in waits)
+    return bool(_problems(snapshot) or snapshot.daemon.degraded) or is_stuck
 
 
 async def _look(client: Client) -> _StatusSeen:
@@ -66,7 +80,7 @@ def _answer(look: _StatusSeen) -> Status:
     snapshot = look.snapshot
     return Status(
         **asdict(snapshot),
-        counts=counts(snapshot.boards, snapshot.jobs),
+        counts=counts(_boards(snapshot), snapshot.jobs),
         problems=tuple(_problems(snapshot)),
         socket=look.socket,
         others=look.others,
@@ -75,13 +89,19 @@ def _answer(look: _StatusSeen) -> Status:
 
 def _sections(snapshots: Mapping[str, Snapshot], looks: Mapping[str, _StatusSeen]) -> list[str]:
     """Return what there is to say of one daemon, or of those of several machines together."""
-    boards = many_hosts.each(snapshots.items(), lambda each: each.boards, many_hosts.mark_board)
+    boards = many_hosts.each(snapshots.items(), _boards, many_hosts.mark_board)
     jobs = many_hosts.each(snapshots.items(), lambda each: each.jobs, many_hosts.mark_job)
     devices = many_hosts.each(snapshots.items(), lambda each: each.devices, many_hosts.mark_device)
     daemons = "\n".join(_daemon(look, host) for host, look in looks.items())
     sections = [f"{counts_text(counts(boards, jobs))}\n{daemons}"]
-    if found := problems(boards, jobs):
+    slots = {name for each in snapshots.values() for name in (board.name for board in each.boards if board.slot)}
+    if found := problems(boards, [job for job in jobs if job.board.rpartition("/")[2] not in slots]):
         sections.append(_problem_table(found))
+    for snapshot in snapshots.values():
+        if snapshot.slots:
+            sections.append(slot_table(snapshot.slots))
+        if snapshot.lots:
+            sections.append(lot_table(snapshot.lots))
     if boards:
         sections += [board_table(boards), _contents_table(boards)]
     if devices:

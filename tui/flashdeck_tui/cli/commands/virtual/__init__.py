@@ -5,6 +5,8 @@ import click
 from flashdeck_tui.cli.group import CommandGroup
 
 
-@click.group(cls=CommandGroup, package=__name__, names=("list", "plug", "unplug", "press", "say", "fault", "dump"))
+@click.group(
+    cls=CommandGroup, package=__name__, names=("list", "plug", "unplug", "swap", "press", "say", "fault", "dump")
+)
 def command() -> None:
     """Handle the boards of an emulated bench (flashdeckd --virtual)."""
