@@ -39,15 +39,26 @@ Seen = tuple[int, Identity, bool, float]
 @contextmanager
 def served(bench: VirtualBench, socket: Path) -> Generator[None]:
     """Answers for the boards of `bench`, to any number of daemons one after the other."""
+    over = threading.Event()
     with pipes.Listener(str(socket), "AF_UNIX") as listener:
-        threading.Thread(target=_accept, args=(listener, bench), daemon=True).start()
-        yield
+        accepting = threading.Thread(target=_accept, args=(listener, bench, over), daemon=True)
+        accepting.start()
+        try:
+            yield
+        finally:
+            # A thread that is left in `accept` may go on with the next listener that has this one's descriptor.
+            over.set()
+            pipes.Client(str(socket), "AF_UNIX").close()
+            accepting.join()
 
 
-def _accept(listener: pipes.Listener, bench: VirtualBench) -> None:
-    with suppress(OSError):  # the listener was closed: the test is over
-        while True:
-            threading.Thread(target=_answer, args=(listener.accept(), bench), daemon=True).start()
+def _accept(listener: pipes.Listener, bench: VirtualBench, over: threading.Event) -> None:
+    while True:
+        pipe = listener.accept()
+        if over.is_set():
+            pipe.close()
+            return
+        threading.Thread(target=_answer, args=(pipe, bench), daemon=True).start()
 
 
 def _answer(pipe: "pipes.Connection[Any, Any]", bench: VirtualBench) -> None:

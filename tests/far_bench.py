@@ -102,7 +102,8 @@ class CutWire:
         self.carried = 0
         """Bytes on their way there since it was last told to be cut."""
         self.was_cut = threading.Event()
-        threading.Thread(target=self._accept, daemon=True).start()
+        self._accepting = threading.Thread(target=self._accept, daemon=True)
+        self._accepting.start()
 
     @property
     def port(self) -> int:
@@ -134,6 +135,8 @@ class CutWire:
 
     def close(self) -> None:
         """Connect nobody any more."""
+        self._listener.shutdown(socket.SHUT_RDWR)  # ends `accept`: a thread that is left there may take another's place
+        self._accepting.join()
         self._listener.close()
         self._lets_through.set()
         self.cut()

@@ -23,7 +23,7 @@ async def test_the_phases_of_a_flash_are_timed_and_outlive_the_daemon(rig: Rig) 
     await rig.wait(data=TWO)
     before, first = (await rig.client.call(api.GetHistory())).jobs
     assert before.result is not None
-    for phase in (Phase.DETACH, Phase.OPEN, Phase.ERASE, Phase.WRITE, Phase.VERIFY, Phase.START):
+    for phase in (Phase.DETACH, Phase.ERASE, Phase.WRITE, Phase.VERIFY, Phase.START):  # an open may take no whole ms
         assert before.times.of(phase) > 0, (phase, before.times)
     on_the_board = sum(before.times.of(phase) for phase in Phase if phase not in (Phase.DETACH, Phase.START))
     assert before.times.erase + before.times.write > before.result.seconds / 2  # that is where a board spends it

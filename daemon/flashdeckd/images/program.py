@@ -126,6 +126,11 @@ class Program:
         offset = address - self.home.start
         return self.body.start <= offset < self.body.end and self.image.covers(Range.sized(offset, 2))
 
+    def is_in_table(self, address: int) -> bool:
+        """Tell whether `address` is one of the first two words of its vector table, which are no code."""
+        offset = address - self.home.start
+        return self.table <= offset < self.table + LOOKED_AT * WORD.size
+
     def is_in_ram(self, stack: int) -> bool:
         """Tell whether `stack` may be the end of a stack, which is the first address behind it."""
         return any(area.start <= stack <= area.end for area in self.profile.geometry.ram)

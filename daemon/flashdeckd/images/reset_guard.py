@@ -26,6 +26,11 @@ def check(program: Program) -> Iterator[str]:
             f"table at {place(program)}",
             hint=no_table(program),
         )
+    if program.is_in_table(reset - 1):
+        raise RefusedError(
+            f"the reset vector 0x{reset:08x} of the {subject(program)} names its own vector table, and no code",
+            hint=no_table(program),
+        )
     if not program.defines(reset - 1):
         raise _elsewhere(stack, reset, program)
 

@@ -75,6 +75,12 @@ def test_an_even_reset_vector_is_no_vector_table() -> None:
     assert "even" in refusal(image(reset=0x08020250), APP1).message
 
 
+@pytest.mark.parametrize("offset", [1, 7])
+def test_a_reset_vector_that_names_its_own_table_is_refused(offset: int) -> None:
+    assert "its own vector table" in refusal(image(reset=APP1.span.start + offset), APP1).message
+    check(image(reset=APP1.span.start + 9), PROFILE, APP1)
+
+
 @pytest.mark.parametrize("stack", [RAM.start, RAM.start + 8, RAM.end])
 def test_the_stack_pointer_may_lie_in_ram_its_end_included(stack: int) -> None:
     check(image(stack=stack), PROFILE, APP1)
