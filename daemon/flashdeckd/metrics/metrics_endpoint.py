@@ -5,27 +5,20 @@ Where there is none, all that this costs is one comparison for each state of the
 
 import asyncio
 import logging
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
-from importlib import import_module
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from flashdeck.errors import ErrorKind, FlashdeckError
+from flashdeck.errors import FlashdeckError
 from flashdeck.extras import Extra, explained
-from flashdeck.loopback import ListenAt, LoopbackPort, SocketFile
+from flashdeck.loopback import ListenAt
 from flashdeck.model import Event
-from flashdeck.text import clean
-from flashdeckd.host import sockets, threads
-from flashdeckd.metrics.metrics_door import PATH, MetricsDoor
-from flashdeckd.metrics.metrics_token import TOKEN_NAME, kept_token
-from flashdeckd.server.endpoint import Listener, claimed
+from flashdeckd.host import threads
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub
 
 if TYPE_CHECKING:
-    from flashdeckd.metrics.hub_collector import HubCollector
-    from flashdeckd.metrics.job_tally import JobTally
+    from flashdeckd.metrics.served_metrics import ServedMetrics
 
 PART: Final = "metrics"
 """The name under which its troubles are reported."""
@@ -47,8 +40,7 @@ class MetricsEndpoint:
         self._at: ListenAt | None = None
         self._changed = asyncio.Event()
         self._following: asyncio.Task[None] | None = None
-        self._tally: JobTally | None = None
-        self._collector: HubCollector | None = None
+        self._served: ServedMetrics | None = None
         self._unlisten = hub.listen(self._hear)
 
     def follow(self) -> None:
@@ -72,9 +64,8 @@ class MetricsEndpoint:
     def _hear(self, event: Event) -> None:
         if event.daemon is not None:
             self.follow()
-        elif event.job is not None and self._tally is not None:
-            board = self._hub.boards.get(event.job.board)
-            self._tally.hear(event.job, board.profile if board is not None else "")
+        elif self._served is not None:
+            self._served.hear(event)
 
     async def _follow(self) -> None:
         while True:
@@ -90,7 +81,7 @@ class MetricsEndpoint:
     async def _serve(self, at: ListenAt | None) -> None:
         """Serve at a place, which is tried again and again where it cannot be had."""
         if at is None:
-            self._tally = self._collector = None
+            self._served = None
             self._health.report(PART, "")
             self._hub.log("metrics: not served any more")
         while at is not None:
@@ -102,52 +93,21 @@ class MetricsEndpoint:
 
     async def _serve_once(self, at: ListenAt) -> None:
         """Serve until cancelled. Raises FlashdeckError where that cannot be."""
-        await threads.run(_load)
-        # Imported here: a daemon without [metrics] loads nothing of it.
-        from flashdeckd.metrics.hub_collector import HubCollector  # noqa: PLC0415
-        from flashdeckd.metrics.job_tally import JobTally  # noqa: PLC0415
-        from flashdeckd.metrics.metrics_server import MetricsServer  # noqa: PLC0415
-
-        if self._tally is None or self._collector is None:
-            self._tally = JobTally(self._hub.jobs.values())
-            self._collector = HubCollector(self._hub, self._tally)
-        door = MetricsDoor()
-        told = f"metrics: {PATH.decode()} at the socket {clean(str(at))}, for your own user alone"
-        if isinstance(at, LoopbackPort):
-            door = MetricsDoor(at, await threads.run(kept_token, self._state_dir))
-            token = clean(str(self._state_dir / TOKEN_NAME))
-            told = f"metrics: http://{at.authority}{PATH.decode()}, for whoever has the token in {token}"
-        with _listening(at) as listener:
+        made = await threads.run(_loaded)
+        if self._served is None:
+            self._served = made(self._hub, self._state_dir)
+        served = self._served
+        with served.listening(at, await served.token(at)) as server:
             self._health.report(PART, "")
-            self._hub.log(told)
-            await MetricsServer(listener, door, self._collector.page).run()
+            self._hub.log(f"{PART}: {served.told(at)}")
+            await server.run()
 
 
-def _load() -> None:
+def _loaded() -> "type[ServedMetrics]":
     """Import all that is needed: beside the loop, for it takes a while. Raises FlashdeckError where it is missing."""
     with explained(Extra.METRICS, "[metrics]"):
-        for name in ("hub_collector", "metrics_server"):
-            import_module(f"flashdeckd.metrics.{name}")
-
-
-@contextmanager
-def _listening(at: ListenAt) -> Generator[Listener]:
-    """Listen for the length of a block. Raises FlashdeckError where the place cannot be had."""
-    if isinstance(at, SocketFile):
-        with claimed(at.path) as endpoint, endpoint.listening() as listener:
-            yield listener
-        return
-    assert isinstance(at, LoopbackPort)  # noqa: S101 - there is no other place
-    try:
-        listener = sockets.loopback_listener(at.address, at.port)
-    except OSError as error:
-        raise FlashdeckError(
-            f"cannot listen on {at}: {error.strerror}",
-            hint="name another port in [metrics] listen, or end the program that has it (ss -ltnp)",
-            kind=ErrorKind.NO_PERMISSION if isinstance(error, PermissionError) else ErrorKind.OTHER,
-        ) from error
-    with listener:
-        yield listener
+        from flashdeckd.metrics.served_metrics import ServedMetrics  # noqa: PLC0415 - not loaded where it is not wanted
+    return ServedMetrics
 
 
 def _tell_of_fault(task: asyncio.Task[None]) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from msgspec.structs import replace
 
-from flashdeck.job_state import FlashWork, JobKind, JobResult, JobStatus, Phase, PhaseTimes, Running, WaitFor, Waiting
+from flashdeck.job_state import FlashWork, JobKind, JobStatus, Phase, PhaseTimes, Running, WaitFor, Waiting
 from flashdeck.model import JobState, Origin
 from flashdeck.verdict import Judgement, Verdict
 from flashdeckd.metrics.job_tally import (
@@ -15,7 +15,7 @@ from flashdeckd.metrics.job_tally import (
     JobTally,
     Spread,
 )
-from job_states import BLOCKED, CANCELLED, DONE, FAILED, QUEUED, RESULT, RUNNING, SUPERSEDED, WAITING, WRITTEN
+from job_states import BLOCKED, CANCELLED, DONE, FAILED, QUEUED, RUNNING, SUPERSEDED, WAITING, WRITTEN
 
 APP1 = CountedPlace("left", "app1")
 
@@ -127,8 +127,7 @@ def test_a_time_counts_in_the_bucket_that_it_does_not_exceed(seconds: float, buc
 
 
 def test_verdicts_are_counted() -> None:
-    result: JobResult = replace(RESULT, verdict=Judgement(verdict=Verdict.CRASHED))
-    crashed = replace(FAILED, result=result)
+    crashed = replace(FAILED, verdict=Judgement(verdict=Verdict.CRASHED))
     assert heard(job(1), job(1, crashed), job(1, crashed)).verdicts == {CountedVerdict("left", "crashed"): 1}
 
 

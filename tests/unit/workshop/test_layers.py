@@ -27,7 +27,7 @@ def loaded_by(*modules: str) -> set[str]:
         ),
         (("flashdeckd.virtual.virtual_bench",), REAL_HARDWARE),
         (("flashdeckd.service",), {"flashdeck_tui", "textual", *REAL_HARDWARE}),
-        (("flashdeckd.service",), {"prometheus_client", "h11", "http.server", "flashdeckd.metrics.hub_collector"}),
+        (("flashdeckd.service",), {"prometheus_client", "h11", "http", "flashdeckd.metrics.served_metrics"}),
     ],
 )
 def test_no_side_loads_what_it_must_not_know(modules: tuple[str, ...], forbidden: set[str]) -> None:
