@@ -16,6 +16,7 @@ from flashdeck_tui.cli.command_line import run
 
 def import_all() -> None:
     """Imports what a command imports only once it runs."""
+    import_module("concurrent.futures.thread")
     for package in (flashdeck, flashdeck_tui.cli):
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if not found.name.endswith(("pytest_plugin", "__main__")):

@@ -92,7 +92,7 @@ class SharedBench:
 async def bench() -> AsyncIterator[SharedBench]:
     need_root()
     root = Path(tempfile.mkdtemp(prefix="fd-"))
-    os.chmod(root, 0o755)  # noqa: PTH101 - no disk is behind it
+    os.chmod(root, 0o755)  # noqa: PTH101, S103 - no disk is behind it, and others have to get through
     prepare(root, boards='[boards.left]\nprofile = "product"\nserial = "TEST00000001"\n', bench=board("left"))
     config = root / "config.toml"
     config.write_text(config.read_text().replace("[daemon]\n", f'[daemon]\ngroup = "{GROUP}"\n'))

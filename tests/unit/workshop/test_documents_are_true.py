@@ -66,7 +66,8 @@ def test_every_configuration_in_the_manual_is_one(tmp_path: Path) -> None:
     for block in blocks:
         (tmp_path / "flashdeck.toml").write_text(block)
         config = load(tmp_path / "flashdeck.toml")
-        assert config.boards or config.hosts or config.screen.keys or config.metrics.listen
+        asks = config.boards or config.hosts or config.screen.keys or config.metrics.listen or config.daemon.group
+        assert asks
 
 
 def test_every_command_that_the_manual_mentions_is_one() -> None:
