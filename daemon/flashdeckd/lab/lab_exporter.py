@@ -25,16 +25,11 @@ from labgrid.util import labgrid_version
 
 from flashdeck.text import MAX_MESSAGE, clean
 from flashdeckd.lab.lab_lines import FromLab, LabAnswer, LabAsk, LabAway, LabBoards, LabSettings, LabState, OfferedBoard
+from flashdeckd.lab.lab_times import ANSWER_SECONDS, CONNECT_PAUSES, IN_STEP_SECONDS
 from flashdeckd.lab.place_book import RESOURCE_CLASS, KnownPlace, PlaceBook
 
 M = TypeVar("M")
 
-CONNECT_PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
-"""Seconds between tries to reach a coordinator; the last repeats. A session that lasted begins with the first again."""
-IN_STEP_SECONDS: Final = 2.0
-"""Seconds in which the stream of places has to catch up before a board is acquired."""
-ANSWER_SECONDS: Final = 6.0
-"""Seconds in which the daemon says whether a place gets a board: the coordinator waits 10, and for nobody else then."""
 _CHANNEL: Final = (
     ("grpc.keepalive_time_ms", 7500),
     ("grpc.keepalive_timeout_ms", 10000),
