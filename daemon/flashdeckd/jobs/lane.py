@@ -510,7 +510,8 @@ class Lane:
     async def _give_way(self, active: Iterable[JobState]) -> None:
         """Lets a job that was cut short give way to the newest image. A job that only has to leave stays."""
         for old, newer in overtaken(active):
-            await self._book.supersede(old, newer.id)
+            if not self.keeps(old, newer.origin, self._book.lab_user_of(newer.id)):
+                await self._book.supersede(old, newer.id)
 
     async def _tell_of_hold(self) -> None:
         """Tells the jobs that they wait for the hold, not for their turn or for the board.
@@ -552,6 +553,18 @@ class Lane:
                 reason = f"job {other.id}, which is not of the lease, comes before it"
                 return Waiting(for_=WaitFor.LEASE, reason=reason, hint=f"`flashdeck cancel {other.id}` takes that away")
         return None
+
+    def keeps(self, job: JobState, origin: Origin, user: str) -> bool:
+        """Tell whether a job does not give way to one that `user` ("": none) asks for: only the first may start.
+
+        In a lab whoever has acquired the board would lose the job to a build that waits until the board is released.
+        """
+        gate = self._gate()
+        return (
+            gate is not None
+            and not gate.why_not(job.origin, self._book.lab_user_of(job.id))
+            and bool(gate.why_not(origin, user))
+        )
 
     def _whose(self, job: JobState, gate: LabGate | None) -> str:
         """Return who has the board, where a job is not one of theirs; "" where it may start."""

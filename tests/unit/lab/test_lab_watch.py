@@ -11,11 +11,15 @@ import pytest
 
 from asked_times import asked_times
 from bench_rig import CONFIG, opened
+from flash_rig import image
 from flashdeck.config_labgrid import LabgridTable
 from flashdeck.errors import BlockedError, FlashdeckError
-from flashdeck.job_state import Origin
+from flashdeck.job_state import Origin, Superseded
+from flashdeck.model import JobState
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.leases import Leases
+from flashdeckd.images.image import Image
+from flashdeckd.images.spool import Artifact, Spool
 from flashdeckd.jobs.lane import Lane
 from flashdeckd.jobs.taken_boards import lab_user
 from flashdeckd.lab import lab_watch
@@ -31,6 +35,7 @@ from flashdeckd.lab.lab_lines import (
     ToLab,
 )
 from flashdeckd.lab.lab_watch import LONGEST_NAME, PART, QUIET_SECONDS, RESTART_PAUSES, LabWatch
+from flashdeckd.requests.queueing import queue_build, queue_by_hand
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub
 
@@ -69,6 +74,7 @@ class Lab:
     hub: Hub
     health: Health
     leases: Leases
+    spool: Spool
     starts: "asyncio.Queue[PlayedProcess]" = field(default_factory=asyncio.Queue[PlayedProcess])
     trouble: FlashdeckError | None = None
 
@@ -113,7 +119,7 @@ class Lab:
 async def in_lab(root: Path, table: LabgridTable | None = LAB) -> AsyncGenerator[Lab]:
     async with opened(root, replace(CONFIG, labgrid=table)) as scene:
         health = Health(scene.hub)
-        lab = Lab(scene.bench, scene.hub, health, Leases(scene.bench, scene.hub))
+        lab = Lab(scene.bench, scene.hub, health, Leases(scene.bench, scene.hub), scene.spool)
         watch = LabWatch(lab.bench, lab.leases, lab.hub, health, socket_path=Path("/run/s"), start=lab.start)
         try:
             yield lab
@@ -226,6 +232,30 @@ async def test_only_the_holder_takes_a_board_of_the_lab(lab: Lab) -> None:
     waiting = asyncio.create_task(take(BOB, no_wait=False))
     await lab.synced(process)
     assert await waiting == BOB
+
+
+async def test_the_job_of_a_holder_does_not_give_way_to_a_build_that_waits(lab: Lab) -> None:
+    process = await lab.begun()
+    await lab.synced(process, HeldBoard(board="left", place="desk", holder=ANN))
+    board = lab.bench.config.boards["left"]
+    one, two, three = [await asyncio.to_thread(lab.spool.add, Image.raw(image(size))) for size in (1000, 2000, 3000)]
+
+    async def by_hand(user: str, artifact: Artifact) -> JobState | None:
+        lab_user.set(user)
+        return await queue_by_hand(lab.bench, board, "app1", artifact, None)
+
+    mine = await asyncio.create_task(by_hand(ANN, one))
+    build = await queue_build(lab.bench, board, "app1", two)
+    assert mine is not None
+    assert build is not None
+    assert not lab.bench.book.job(mine.id).is_settled
+    newer = await queue_build(lab.bench, board, "app1", three)
+    assert newer is not None
+    assert isinstance(lab.bench.book.job(build.id).status, Superseded)
+    again = await asyncio.create_task(by_hand(ANN, two))
+    assert again is not None
+    assert isinstance(lab.bench.book.job(mine.id).status, Superseded)
+    assert isinstance(lab.bench.book.job(newer.id).status, Superseded)
 
 
 async def test_the_process_is_started_again_after_growing_pauses(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
