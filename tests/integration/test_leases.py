@@ -23,7 +23,7 @@ from rig import WAIT_SECONDS, Rig, begun, firmware
 
 FLASHDECK = str(Path(sys.executable).with_name("flashdeck"))
 NOBODYS = "0" * 32
-ONE, TWO = (firmware(version, size=60_000) for version in ("1.0.0", "1.0.1"))
+ONE, TWO, THREE = (firmware(version, size=60_000) for version in ("1.0.0", "1.0.1", "1.0.2"))
 
 
 @asynccontextmanager
@@ -78,6 +78,24 @@ async def test_only_the_holders_jobs_start_and_builds_wait_until_the_connection_
     rig.build(ONE + b"later")
     await rig.wait(data=ONE + b"later")
     assert (await left(rig)).lease is None
+
+
+async def test_nobody_takes_the_place_of_a_job_of_the_holder(rig: Rig) -> None:
+    async with somebody(rig) as holder:
+        wanted = await holder.upload("app.bin", TWO, partition="app1")
+        other = await rig.client.upload("other.bin", THREE, partition="app1")
+        await holder.call(api.Take(boards=("left",)))
+        await rig.unplug("left")
+        (mine,) = (await holder.call(api.Flash(partition="app1", sha256=wanted.sha256))).jobs
+        rig.build(ONE)
+        await rig.until(lambda s: len(s.jobs) == 2)
+        (strangers,) = (await rig.client.call(api.Flash(partition="app1", sha256=other.sha256))).jobs
+        await rig.client.call(api.Erase(partition="partition2"))
+        await rig.plug("left")
+        await done(holder, mine)
+        assert await rig.partition_of("left", len(TWO)) == TWO
+    await done(rig.client, strangers)
+    assert await rig.partition_of("left", len(THREE)) == THREE
 
 
 async def test_what_waited_goes_on_by_itself_once_the_holder_is_gone(rig: Rig) -> None:

@@ -238,6 +238,14 @@ class Lane:
         gate = self._gate()
         return "" if gate is None else gate.why_not(Origin.HAND, lab_user.get())
 
+    def kept_from(self, origin: Origin) -> frozenset[int]:
+        """Return the jobs of who has the board, where that is not who asks now: nothing takes their place."""
+        gate = self._gate()
+        is_holder = self._lease is None or self._lease is acting_for.get()
+        if is_holder and (gate is None or not gate.why_not(origin, lab_user.get())):
+            return frozenset()
+        return frozenset(job.id for job in self._book.active(self.board.name) if not self._whose(job, gate))
+
     @property
     def is_quiet(self) -> bool:
         """Tell whether nothing is under way on the board, not even the start of what was written in this visit."""
@@ -507,11 +515,17 @@ class Lane:
         self._accepted &= jobs
         self._after_error.forget_all_but(jobs)
 
-    async def _give_way(self, active: Iterable[JobState]) -> None:
-        """Lets a job that was cut short give way to the newest image. A job that only has to leave stays."""
-        for old, newer in overtaken(active):
-            if not self.keeps(old, newer.origin, self._book.lab_user_of(newer.id)):
-                await self._book.supersede(old, newer.id)
+    async def _give_way(self, active: Sequence[JobState]) -> None:
+        """Lets a job that was cut short give way to the newest image. A job that only has to leave stays.
+
+        One of whoever has the board gives way to none but theirs.
+        """
+        gate = self._gate()
+        theirs = {job.id for job in active if not self._whose(job, gate)}
+        among_theirs = overtaken(job for job in active if job.id in theirs)
+        others = [(old, newer) for old, newer in overtaken(active) if old.id not in theirs]
+        for old, newer in (*among_theirs, *others):
+            await self._book.supersede(old, newer.id)
 
     async def _tell_of_hold(self) -> None:
         """Tells the jobs that they wait for the hold, not for their turn or for the board.
@@ -553,18 +567,6 @@ class Lane:
                 reason = f"job {other.id}, which is not of the lease, comes before it"
                 return Waiting(for_=WaitFor.LEASE, reason=reason, hint=f"`flashdeck cancel {other.id}` takes that away")
         return None
-
-    def keeps(self, job: JobState, origin: Origin, user: str) -> bool:
-        """Tell whether a job does not give way to one that `user` ("": none) asks for: only the first may start.
-
-        In a lab whoever has acquired the board would lose the job to a build that waits until the board is released.
-        """
-        gate = self._gate()
-        return (
-            gate is not None
-            and not gate.why_not(job.origin, self._book.lab_user_of(job.id))
-            and bool(gate.why_not(origin, user))
-        )
 
     def _whose(self, job: JobState, gate: LabGate | None) -> str:
         """Return who has the board, where a job is not one of theirs; "" where it may start."""

@@ -1,6 +1,6 @@
 """The effect of a new job on the queue of its partition, and the one of several that goes on. Pure."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from flashdeck.config import PartitionKind
@@ -22,7 +22,14 @@ class Admission:
 
 
 def admit(
-    active: Iterable[JobState], known: Image, wanted: Image, *, target: Target, origin: Origin, image_of: ImageOf
+    active: Iterable[JobState],
+    known: Image,
+    wanted: Image,
+    *,
+    target: Target,
+    origin: Origin,
+    image_of: ImageOf,
+    kept: Collection[int] = (),
 ) -> Admission:
     """Decide over an image bound for the partition `target`, given the board's jobs that have not ended.
 
@@ -30,11 +37,11 @@ def admit(
     will have them once the queue has run. What a person asks for is always done. Either way a new program takes the
     place of everything older that does not run yet. A patch is queued behind it, and takes the place of older patches
     of which it defines every place; in a partition for data every image replaces the last. An erase that a person has
-    asked for comes first, and jobs that only read stay.
+    asked for comes first, and jobs that only read stay. So do those of `kept`: whoever has the board asked for them.
     """
     mine = _changing(active, target.partition)
-    running = [job for job in mine if _is_on_board(job)]
-    pending = [job for job in mine if not _is_on_board(job)]
+    running = [job for job in mine if _is_on_board(job) or job.id in kept]
+    pending = [job for job in mine if job not in running]
 
     def is_brought_by(jobs: list[JobState]) -> bool:
         if jobs and jobs[-1].sha256 == wanted.sha256:
@@ -51,9 +58,12 @@ def admit(
     return Admission(create=not is_brought_by(left), superseded=superseded)
 
 
-def superseded_by_erase(active: Iterable[JobState], partition: str) -> tuple[int, ...]:
-    """Return the jobs, of a board's that have not ended, whose place an erase of all of a partition takes."""
-    return tuple(job.id for job in _changing(active, partition) if not _is_on_board(job))
+def superseded_by_erase(active: Iterable[JobState], partition: str, kept: Collection[int] = ()) -> tuple[int, ...]:
+    """Return the jobs, of a board's that have not ended, whose place an erase of all of a partition takes.
+
+    Those of `kept` stay: whoever has the board asked for them.
+    """
+    return tuple(job.id for job in _changing(active, partition) if not _is_on_board(job) and job.id not in kept)
 
 
 def overtaken(active: Iterable[JobState]) -> list[tuple[JobState, JobState]]:

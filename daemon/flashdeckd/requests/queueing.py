@@ -13,7 +13,6 @@ from flashdeckd.images.spool import Artifact
 from flashdeckd.jobs.contents import is_patch, known_bytes
 from flashdeckd.jobs.flash_target import target_of
 from flashdeckd.jobs.queue import admit
-from flashdeckd.jobs.taken_boards import lab_user
 
 
 def why_offered(bench: Bench, board: Board, partition: str, artifact: Artifact) -> str:
@@ -112,14 +111,13 @@ async def _queue(
     if origin is Origin.BUILD and book.is_for_hands(board.name, partition):
         return None
     active = book.active(board.name)
-    admission = admit(active, known, image, target=target, origin=origin, image_of=shelf.image)
+    kept = bench.lane(board.name).kept_from(origin)
+    admission = admit(active, known, image, target=target, origin=origin, image_of=shelf.image, kept=kept)
     job = None
     if admission.create:
         job = await book.create(board.name, partition, artifact, origin, patch=is_patch(image, target), once=once)
     for old in admission.superseded:
         # One that began while the new one was being recorded is followed by it.
-        if bench.lane(board.name).keeps(book.job(old), origin, lab_user.get()):
-            continue
         await book.supersede(book.job(old), job.id if job else 0)
     return job
 

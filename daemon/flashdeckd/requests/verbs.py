@@ -141,9 +141,10 @@ class VerbRequests:
 
     async def _erase(self, board: Board, partition: str) -> JobState:
         book = self._bench.book
+        kept = self._bench.lane(board.name).kept_from(Origin.HAND)
         job = await self._create(board, partition, JobKind.ERASE)
         older = [other for other in book.active(board.name) if other.id < job.id]
-        for old in superseded_by_erase(older, partition):  # one that began meanwhile is followed by it
+        for old in superseded_by_erase(older, partition, kept):  # one that began meanwhile is followed by it
             await book.supersede(book.job(old), job.id)
         return job
 

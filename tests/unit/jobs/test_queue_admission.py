@@ -11,7 +11,7 @@ from flashdeck.job_state import JobStatus
 from flashdeck.model import JobState, Origin
 from flashdeckd.images.image import NOTHING, Image, Piece
 from flashdeckd.jobs.contents import demanded
-from flashdeckd.jobs.queue import Admission, admit, overtaken
+from flashdeckd.jobs.queue import Admission, admit, overtaken, superseded_by_erase
 from job_states import BLOCKED, QUEUED, RUNNING, WAITING
 
 SECTOR = 8192
@@ -62,6 +62,17 @@ def test_the_newer_takes_the_place_of_one_that_has_not_begun() -> None:
 
 def test_the_same_image_twice_is_one_job() -> None:
     assert built([job(1, A)], NOTHING, A) == Admission(create=False)
+
+
+def test_jobs_of_whoever_has_the_board_stay_and_are_counted_with() -> None:
+    queue = [job(1, A), job(2, PATCH)]
+
+    def beside(wanted: Image, origin: Origin) -> Admission:
+        return admit(queue, NOTHING, wanted, target=TARGET, origin=origin, image_of=EVERY.get, kept={1})
+
+    assert beside(B, Origin.BUILD) == beside(B, Origin.HAND) == Admission(create=True, superseded=(2,))
+    assert beside(A, Origin.BUILD) == Admission(create=False)
+    assert superseded_by_erase(queue, "app1", kept={1}) == (2,)
 
 
 def test_a_running_job_is_never_superseded() -> None:

@@ -6,4 +6,4 @@ sed -i "s/20408/$port/" .config/flashdeck/flashdeck.toml
 mkdir coordinator
 stays "listening on" <<<"env -C coordinator labgrid-coordinator -l $LG_COORDINATOR"
 daemon
-until labgrid-client resources | grep -q bench-1/left; do sleep 0.1; done
+timeout 60 bash -c "until labgrid-client resources | grep -q bench-1/left; do sleep 0.1; done"
