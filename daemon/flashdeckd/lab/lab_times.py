@@ -8,3 +8,12 @@ IN_STEP_SECONDS: Final = 2.0
 """Seconds in which the stream of places has to catch up before a board is acquired."""
 ANSWER_SECONDS: Final = 6.0
 """Seconds in which the daemon says whether a place gets a board: the coordinator waits 10, and for nobody else then."""
+CHANNEL_OPTIONS: Final = (
+    ("grpc.keepalive_time_ms", 7500),
+    ("grpc.keepalive_timeout_ms", 10000),
+    ("grpc.http2.ping_timeout_ms", 10000),
+    ("grpc.http2.max_pings_without_data", 0),
+    ("grpc.initial_reconnect_backoff_ms", 200),
+    ("grpc.max_reconnect_backoff_ms", 2000),
+)
+"""As labgrid's own exporter has them; the last two are ours, so that a coordinator that is back is found soon."""
