@@ -12,7 +12,7 @@
 #   make sim-cuts cuts each kind of job on each emulated board at each of its places (EVERY=10: every tenth)
 #   make sim-coverage the lines of the daemon that seeds reach by themselves, and why not the others (SEEDS=n; PAGE=1: into docs)
 #   make packages the wheel, installed by pip, pipx and uv, and every command of it (TESTS="-k …")
-#   make lab-test the tests beside a real labgrid, in .venv-labgrid, an environment of its own (TESTS="-k …", SOAK=1: larger)
+#   make lab-test the tests beside a real labgrid, in .venv-labgrid, an environment of its own (TESTS="-k …")
 #   make check    formatting, lint, types, import contracts
 #   make format   what `make check` would ask for, done
 #   make docs     the site of the manual, in build/docs, and its references of keys anew
@@ -47,8 +47,9 @@ test: $(READY)
 long-test: $(READY)
 	FLASHDECK_LONG=1 $(BIN)/pytest $(PARALLEL) -m 'soak or long'
 
-soak: $(READY)
+soak: $(READY) $(LAB_READY)
 	FLASHDECK_SOAK=1 $(BIN)/pytest $(PARALLEL) -m soak --timeout=7200
+	FLASHDECK_SOAK=1 $(LAB)/bin/pytest tests/lab -m soak --timeout=7200
 
 vm-test: $(READY)
 	PYTHONPATH=tests $(BIN)/python -m vm
@@ -77,7 +78,7 @@ packages: $(READY)
 	@PYTHONPATH=tests $(BIN)/python -m packages
 
 lab-test: $(LAB_READY)
-	$(if $(SOAK),FLASHDECK_SOAK=1 )$(LAB)/bin/pytest tests/lab $(if $(SOAK),--timeout=7200) $(TESTS)
+	$(LAB)/bin/pytest tests/lab $(TESTS)
 
 check: $(READY)
 	$(BIN)/ruff format --check

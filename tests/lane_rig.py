@@ -27,6 +27,7 @@ from flashdeckd.jobs import device_thread, retry_policy
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.bootloader_book import BootloaderBook
 from flashdeckd.jobs.job_images import GuardVerdicts
+from flashdeckd.jobs.lab_gate import LabGate
 from flashdeckd.jobs.lane import Lane
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Journal
@@ -140,6 +141,8 @@ class Scene:
         self.on_work: Callable[[SectorWork], object] = lambda _: None
         """Told how far jobs are with their sectors."""
         self.disk_works = True
+        self.gate: LabGate | None = None
+        """Who may use the board in its lab; None where it is part of none."""
         self.ports = FakePorts()
         self.keeper = FakeKeeper()
         self.journal = journal
@@ -163,6 +166,7 @@ class Scene:
             disarm=self._disarm,
             changed=lambda: None,
             show_work=self._show_work,
+            gate=lambda: self.gate,
         )
         self.see()
 

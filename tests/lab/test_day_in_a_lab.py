@@ -3,16 +3,19 @@
 # pyright: reportMissingModuleSource=false
 # As with the driver itself: labgrid is not in `.venv`.
 
+import asyncio
 from collections.abc import Generator
+from contextlib import aclosing
 from pathlib import Path
 
 import pytest
 
+from flashdeck import AsyncBench
 from flashdeck.errors import ErrorKind, FlashdeckError
 from lab.lab_daemon import LabDaemon, lab_daemon
 from lab.lab_rig import ANN, BOB, LabSite, lab_site
-from lab.pool import in_pool
-from rig import firmware
+from lab.pool import in_pool, pool_user
+from rig import WAIT_SECONDS, firmware
 
 ONE, TWO, THREE, FOUR = (firmware(f"{version}.0.0") for version in range(1, 5))
 ENVIRONMENT = """
@@ -147,3 +150,35 @@ def test_builds_wait_while_the_place_is_acquired(site: LabSite, rack: LabDaemon)
     with rack.connect() as bench:
         bench.wait("app1", TWO, boards="right")
     assert rack.flash_of("right", len(TWO)) == TWO
+
+
+async def test_builds_flash_by_themselves_only_while_their_user_has_the_place() -> None:
+    with lab_site("mine") as site, lab_daemon("alone", ["mine"], site, more=f'only_for = "{ANN}"\n') as alone:
+        async with (
+            pool_user(site.address, ANN) as ann,
+            pool_user(site.address, BOB) as bob,
+            alone.connected() as bench,
+        ):
+            await ann.until(lambda now: now.available == {("alone", "mine")})
+            await asyncio.to_thread(alone.build, ONE)
+            await until_waiting(bench, f"until {ANN} has acquired")
+            assert await ann.acquire("mine")
+            await bench.wait("app1", ONE)
+            await ann.release("mine")
+            assert await bob.acquire("mine")
+            await asyncio.to_thread(alone.build, TWO)
+            await until_waiting(bench, f"taken by {BOB}")
+            await bob.release("mine")
+            await until_waiting(bench, f"until {ANN} has acquired")
+            assert alone.flash_of("mine", len(ONE)) == ONE
+            assert await ann.acquire("mine")
+            await bench.wait("app1", TWO)
+            await ann.release("mine")
+
+
+async def until_waiting(bench: AsyncBench, reason: str) -> None:
+    """Return once a job waits for this reason."""
+    async with asyncio.timeout(WAIT_SECONDS), aclosing(bench.events()) as changes:
+        async for _ in changes:
+            if any(reason in job.text for job in await bench.jobs()):
+                return

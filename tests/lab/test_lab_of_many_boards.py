@@ -41,6 +41,7 @@ def racks(site: LabSite) -> Generator[list[LabDaemon]]:
         yield made
 
 
+@pytest.mark.soak
 async def test_nobody_reaches_a_board_that_another_holds(
     site: LabSite, racks: Sequence[LabDaemon], record_property: Callable[[str, object], None]
 ) -> None:

@@ -10,7 +10,7 @@ look at a resource of a class that it does not know, and would offer it also whi
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import grpc
 import grpc.aio
@@ -25,25 +25,10 @@ from labgrid.util import labgrid_version
 
 from flashdeck.text import MAX_MESSAGE, clean
 from flashdeckd.lab.lab_lines import FromLab, LabAnswer, LabAsk, LabAway, LabBoards, LabSettings, LabState, OfferedBoard
+from flashdeckd.lab.lab_times import ANSWER_SECONDS, CHANNEL_OPTIONS, CONNECT_PAUSES, IN_STEP_SECONDS
 from flashdeckd.lab.place_book import RESOURCE_CLASS, KnownPlace, PlaceBook
 
-M = TypeVar("M")
-
-CONNECT_PAUSES: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
-"""Seconds between tries to reach a coordinator; the last repeats. A session that lasted begins with the first again."""
-IN_STEP_SECONDS: Final = 2.0
-"""Seconds in which the stream of places has to catch up before a board is acquired."""
-ANSWER_SECONDS: Final = 6.0
-"""Seconds in which the daemon says whether a place gets a board: the coordinator waits 10, and for nobody else then."""
-_CHANNEL: Final = (
-    ("grpc.keepalive_time_ms", 7500),
-    ("grpc.keepalive_timeout_ms", 10000),
-    ("grpc.http2.ping_timeout_ms", 10000),
-    ("grpc.http2.max_pings_without_data", 0),
-    ("grpc.initial_reconnect_backoff_ms", 200),
-    ("grpc.max_reconnect_backoff_ms", 2000),
-)
-"""As labgrid's own exporter has them; the last two are ours, so that a coordinator that is back is found soon."""
+_MessageT = TypeVar("_MessageT")
 
 
 class _RefusedAcquisitionError(Exception):
@@ -102,7 +87,7 @@ class LabExporter:
     async def _serve(self) -> None:
         self._book.asked.clear()
         self._book.places.clear()
-        async with grpc.aio.insecure_channel(self._settings.coordinator, options=_CHANNEL) as channel:
+        async with grpc.aio.insecure_channel(self._settings.coordinator, options=CHANNEL_OPTIONS) as channel:
             session = self._session = _LabSession()
             try:
                 stub = CoordinatorStub(channel)
@@ -277,7 +262,7 @@ class _LabSession:
         self.to_exporter.put_nowait(None)
 
 
-async def _taken_from(queue: "asyncio.Queue[M | None]") -> AsyncIterator[M]:
+async def _taken_from(queue: "asyncio.Queue[_MessageT | None]") -> AsyncIterator[_MessageT]:
     while (message := await queue.get()) is not None:
         yield message
 

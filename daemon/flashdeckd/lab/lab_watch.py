@@ -5,7 +5,6 @@ Nothing of it runs, and nothing of labgrid is loaded, while the configuration ha
 
 import asyncio
 import logging
-import socket
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -154,7 +153,7 @@ class LabWatch:
             return "", ""
         process = self._process = await self._start()
         try:
-            self._say(LabSettings(coordinator=table.address, name=table.name or socket.gethostname()))
+            self._say(LabSettings(coordinator=table.address, name=table.name or self._hub.daemon.host))
             self._offered = ()
             self._offer()
             async for line in process.lines():
@@ -268,7 +267,7 @@ class LabWatch:
             name=board.name,
             group=table.group or board.name,
             params={
-                "host": table.host or socket.gethostname(),
+                "host": table.host or self._hub.daemon.host,
                 "socket": str(self._socket),
                 "ssh": table.ssh or "",
                 "board": board.name,

@@ -4,8 +4,7 @@ import asyncio
 import time
 import tomllib
 from collections import Counter
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from bench_rig import CONFIG, Scene, opened
 from flash_rig import image
 from flashdeck.config import Board, Config
 from flashdeck.errors import BlockedError, FlashdeckError, RequestError
@@ -22,7 +22,6 @@ from flashdeck.model import (
     BoardHold,
     BoardState,
     Contents,
-    DaemonState,
     Disposition,
     HoldBy,
     JobState,
@@ -30,70 +29,21 @@ from flashdeck.model import (
     Origin,
     Presence,
 )
-from flashdeckd.boards.bench import Bench
-from flashdeckd.boards.board_file_mark import BoardFileMark
-from flashdeckd.boards.enrolment import Enrolment
 from flashdeckd.boards.leases import LONGEST_HOLDER, LONGEST_REASON, Leases
 from flashdeckd.builds.builds import Builds, Settled
-from flashdeckd.consoles.consoles import Consoles
 from flashdeckd.images import guards
 from flashdeckd.images.file_notes import FileNotes
 from flashdeckd.images.image import Image
-from flashdeckd.images.shelf import Shelf
 from flashdeckd.images.spool import Artifact, Spool
 from flashdeckd.jobs.restart import queue_again
 from flashdeckd.jobs.taken_boards import TakenBoards
-from flashdeckd.requests.by_build import rebuilt_into
 from flashdeckd.requests.by_hand import HandRequests
 from flashdeckd.requests.queueing import MAX_GONE_BACK, note_asked, queue_build
-from flashdeckd.state.health import Health
-from flashdeckd.state.hub import LONGEST_LINE, Hub
+from flashdeckd.state.hub import LONGEST_LINE
 from flashdeckd.state.journal import Journal
 from flashdeckd.usb.device import InterfaceClass, UsbDevice
 from job_states import BLOCKED, CANCELLED, DONE, FAILED, RUNNING, WRITTEN
-from lane_rig import PROFILE, FakePorts
-
-CONFIG = Config(
-    profiles={"product": PROFILE},
-    boards={name: Board(name, PROFILE, serial=serial) for name, serial in (("left", "A1"), ("right", "B2"))},
-)
-
-
-class Scene:
-    """A bench on a journal, without any device."""
-
-    def __init__(self, bench: Bench, hub: Hub, journal: Journal, spool: Spool, board_file: Path) -> None:
-        self.bench = bench
-        self.hub = hub
-        self.journal = journal
-        self.spool = spool
-        self.board_file = board_file
-        self.enrolment = Enrolment(
-            bench, hub, None, board_file, BoardFileMark(board_file.parent, board_file), health=Health(hub)
-        )
-
-
-@asynccontextmanager
-async def opened(root: Path, config: Config = CONFIG) -> AsyncGenerator[Scene]:
-    """A bench as the daemon makes it from what an earlier one left in `root`."""
-    journal = await Journal.open(root / "journal.sqlite3")
-    hub = Hub(DaemonState(version="0", pid=1, instance="i", host="h", started_at=0.0))
-    spool = Spool(root / "spool")
-    bench = Bench(
-        config,
-        hub=hub,
-        journal=journal,
-        ledger=await journal.load(),
-        shelf=Shelf(spool),
-        backend=None,
-        ports=FakePorts(),
-        consoles=Consoles(hub, Health(hub), ports=FakePorts(), directory=root / "consoles", emulated=lambda _: False),
-        rebuilt=rebuilt_into(spool),
-    )
-    try:
-        yield Scene(bench, hub, journal, spool, root / "boards.toml")
-    finally:
-        await journal.close()
+from lane_rig import PROFILE
 
 
 @pytest.fixture
