@@ -488,7 +488,7 @@ class Bench:
         )
 
     def _reopened(self, names: Iterable[str] | None) -> None:
-        """What decides whose jobs start on boards (None: all) has changed in their lab."""
+        """Look again at boards (None: all) of which their lab says something else now."""
         for name in self._lanes if names is None else [name for name in names if name in self._lanes]:
             self._lanes[name].poke()
             self._changes.note(name)

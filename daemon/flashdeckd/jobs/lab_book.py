@@ -7,7 +7,7 @@ from flashdeckd.jobs.lab_gate import LabGate, LabHolding
 
 
 class LabBook:
-    """Who has acquired which board. Without [labgrid] in the configuration it says nothing of any board.
+    """The acquisitions of boards. Without [labgrid] in the configuration it says nothing of any board.
 
     It is kept in memory only: a daemon that starts knows nothing, and lets no build start before it does.
     """

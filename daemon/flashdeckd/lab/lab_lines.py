@@ -57,10 +57,10 @@ class HeldBoard(Value, frozen=True, kw_only=True):
 
 
 class LabState(Value, frozen=True, kw_only=True, tag="state", tag_field="line"):
-    """Who has what, by a coordinator that is there."""
+    """The boards that places have, by a coordinator that is there."""
 
     boards: tuple[str, ...]
-    """All boards of which it is said; those that are not held are free."""
+    """All boards of which it is said; those that no place has are free."""
     held: tuple[HeldBoard, ...] = ()
 
 

@@ -1,4 +1,4 @@
-"""Which place has which board, from what two streams of a coordinator say, in whatever order. Pure."""
+"""The places that have boards, from what two streams of a coordinator say, in whatever order. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
