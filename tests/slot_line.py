@@ -31,6 +31,8 @@ BROKEN_SHARE: Final = 0.15
 PULLED_SHARE: Final = 0.2
 STAYING_SHARE: Final = 0.2
 """The share of units that stay until a further build has come."""
+DOUBT: Final = "does not tell if it is still the same unit"
+"""The reason of a good unit that restarted so slowly, on a busy machine, that it may have been swapped by hand."""
 LATEST_PULL: Final = 160
 """A unit is pulled in one of so many requests, or not at all where it needs fewer."""
 PLUGS: Final = 4
@@ -221,7 +223,7 @@ def check_unit(unit: Unit, record: UnitRecord, line: Line) -> None:
     elif record.result is UnitResult.FAILED:
         assert record.failure is not None
         assert record.failure.message
-        assert unit.fault or unit.pulled, record.failure
+        assert unit.fault or unit.pulled or DOUBT in record.failure.message, record.failure
     else:
         assert record.result is UnitResult.LEFT
         assert unit.pulled

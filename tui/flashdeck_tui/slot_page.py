@@ -175,8 +175,8 @@ def _detail(slot: SlotState) -> str:
     match slot.condition:
         case SlotEmpty():
             told = ""
-        case SlotWaiting(reason=reason, hint=hint, needs_person=needs_person):
-            told = hint if needs_person and hint else reason
+        case SlotWaiting(reason=reason, hint=hint):
+            told = f"{reason}; {hint}" if hint else reason
         case SlotFlashing(partition=partition, phase=phase):
             told = partition if phase is None else f"{partition}: {phase_word(phase)}"
         case SlotPassed(verified=verified):
