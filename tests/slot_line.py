@@ -202,6 +202,11 @@ def prepare_line(root: Path) -> None:
         for number in range(1, SLOTS + 1)
     )
     prepare(root, boards=slots, bench=bench, profile='verify = "always"')
+    only_app1(root)
+
+
+def only_app1(root: Path) -> None:
+    """Leave app1 alone to the units: what their slots wait for is one build."""
     config = (root / "config.toml").read_text()
     app1, _, rest = config.partition("[profiles.product.partitions.partition2]")
     (root / "config.toml").write_text(app1 + rest[rest.index("[slots.") :])

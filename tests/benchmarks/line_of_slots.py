@@ -11,6 +11,7 @@ from benchmarks.rows import Measure, Row, Unit
 from flashdeck import api
 from flashdeck.slot_state import UnitRecord, UnitResult
 from rig import Rig, board, firmware, prepare, running
+from slot_line import only_app1
 
 AIM: Final = 0.1
 SLOTS: Final = 24
@@ -41,6 +42,7 @@ async def _seconds(*, together: bool) -> float:
     slots = "".join(f'[slots.slot{number}]\nprofile = "product"\nport = "1-{number}"\n' for number in numbers)
     with tempfile.TemporaryDirectory(prefix="fd-", dir="/tmp") as directory:
         prepare(Path(directory), boards=slots, bench=bench)
+        only_app1(Path(directory))
         async with running(Path(directory)) as rig:
             rig.build(firmware("line", size=SIZE))
             await rig.until(lambda now: bool(now.artifacts))

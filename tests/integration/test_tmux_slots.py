@@ -12,6 +12,7 @@ import pytest
 import flashdeck
 from flashdeck import api
 from rig import board, firmware, prepare
+from slot_line import only_app1
 from tmux_terminal import Terminal, at_home, terminal
 
 pytestmark = [pytest.mark.long, pytest.mark.timeout(300)]
@@ -27,8 +28,7 @@ def line_of_two(place: Path, variables: dict[str, str]) -> Generator[None]:
     """A daemon with two slots, whose ports are empty."""
     slots = "".join(f'[slots.{name}]\nprofile = "product"\nport = "1-{at}"\n' for at, name in enumerate(SLOTS, 1))
     prepare(place, boards=slots, bench="".join(board(name, at, plugged=False) for at, name in enumerate(SLOTS, 1)))
-    config = place / "config.toml"
-    config.write_text(config.read_text().replace('image = "build/APP2.bin"\n', ""))
+    only_app1(place)
     (place / "build").mkdir()
     with (place / "daemon.log").open("wb") as log:
         process = subprocess.Popen(DAEMON, env=variables, cwd=place, stdout=log, stderr=log)  # noqa: S603 - ours
