@@ -856,6 +856,7 @@ def test_an_empty_configuration_says_that_there_is_no_file() -> None:
         "disarmed": [],
         "once": [],
         "hooks": {},
+        "slots": {},
         "hosts": {},
         "tui": {"mouse": True, "notify": "off"},
     }

@@ -78,7 +78,7 @@ def _of_image(image: UnitImage, jobs: Mapping[int, JobState], contents: Contents
 
 
 def _of_done(image: UnitImage, done: Done, contents: Contents | None) -> Outcome:
-    """What has come to light since the end of a job stands in the contents: a crash, a start that did not come."""
+    """Return the outcome of a job that is done, with all that has come to light since: a crash, a start that failed."""
     has = contents if contents is not None and contents.job == image.job else None
     verified = done.result.verified if done.result is not None else has.verified if has is not None else Verified.NO
     verdict = has.verdict if has is not None else done.result.verdict if done.result is not None else None
