@@ -11,7 +11,7 @@ from typing import Final
 
 from flashdeck import api
 from flashdeck.errors import ErrorKind
-from flashdeck.job_state import result_of
+from flashdeck.job_state import judgement_of
 from flashdeck.model import Presence
 from flashdeck.verdict import Judgement, Verdict
 from flashdeckd.consoles.deaf_times import NOT_YET
@@ -175,13 +175,13 @@ class OneStart:
         for deed in row.judged:
             await deed.do(self)
         waited = await (waiting or self._waited(image))
-        answer = result_of(board.jobs[self._job].status)
+        answer = judgement_of(board.jobs[self._job].status)
         if row.judged:
             with suppress(TimeoutError):
                 await board.happened.until(lambda: self._shows(row.shown or row.answer))
         shown = board.contents.verdict if board.contents is not None else None
         await self._rests()
-        return JudgedStart(row, board.name, answer.verdict if answer is not None else None, shown, waited)
+        return JudgedStart(row, board.name, answer, shown, waited)
 
     def _image(self) -> bytes:
         image = firmware(self.version, size=1024)

@@ -146,8 +146,6 @@ class JobResult(Value, frozen=True, kw_only=True):
     """Those of them that are not what was compared with."""
     first_difference: int | None = None
     """Address of the first of these; an offset where the device knows no addresses."""
-    verdict: Judgement | None = None
-    """The verdict on the start, by the board's console; None where nothing is judged."""
 
 
 class PhaseTimes(Value, frozen=True, kw_only=True):
@@ -246,6 +244,8 @@ class Done(Value, frozen=True, kw_only=True, tag_field="state", tag="done"):
     """The work of the flash; None where the daemon was killed before it could tell."""
     not_started: str = ""
     """The reason why the board was not started after all; "" where it was, or was not to be."""
+    verdict: Judgement | None = None
+    """The verdict on the start, by the board's console; None where nothing is judged."""
 
 
 class Failed(Value, frozen=True, kw_only=True, tag_field="state", tag="failed"):
@@ -254,6 +254,8 @@ class Failed(Value, frozen=True, kw_only=True, tag_field="state", tag="failed"):
     failure: Failure
     result: JobResult | None = None
     """The work of the flash, where its image is complete on the board all the same."""
+    verdict: Judgement | None = None
+    """The verdict on the start; None where nothing is judged, or it was not begun."""
 
 
 class Superseded(Value, frozen=True, kw_only=True, tag_field="state", tag="superseded"):
@@ -348,8 +350,7 @@ def stands_still(status: JobStatus) -> bool:
 
 def judgement_of(status: JobStatus) -> Judgement | None:
     """Return how the start of a job's image was judged; None where it was not, or not yet."""
-    result = result_of(status)
-    return result.verdict if result is not None else None
+    return status.verdict if isinstance(status, Done | Failed) else None
 
 
 def result_of(status: JobStatus) -> JobResult | None:

@@ -10,7 +10,7 @@ import pytest
 from flashdeck import api
 from flashdeck.console_kinds import ConsoleKind
 from flashdeck.errors import ErrorKind, RemoteError
-from flashdeck.job_state import Done, Failed, Phase, Waiting, Written
+from flashdeck.job_state import Done, Failed, Phase, Waiting, Written, judgement_of
 from flashdeck.model import Contents, HoldBy, JobState, Origin, PartitionState, Snapshot
 from flashdeck.value import Value
 from flashdeck.verdict import Verdict
@@ -223,10 +223,9 @@ async def test_silence_counts_only_where_it_is_listed(root: Path, *, is_listed: 
         await runs(rig)
         rig.build(MUTE)
         jobs = await ended(rig, 3 if is_listed else 2)
-        result = jobs[1].result
-        assert result is not None
-        assert result.verdict is not None
-        assert result.verdict.verdict is Verdict.SILENT
+        judgement = judgement_of(jobs[1].status)
+        assert judgement is not None
+        assert judgement.verdict is Verdict.SILENT
         if is_listed:
             assert jobs[2].note == "goes back by itself: flashdeck-mute 1.0.4 was silent"
         else:

@@ -6,7 +6,7 @@ import pytest
 
 from flashdeck import api
 from flashdeck.errors import ErrorKind
-from flashdeck.job_state import Done, Failed, JobKind, result_of
+from flashdeck.job_state import Done, Failed, JobKind, judgement_of
 from flashdeck.model import Contents, JobState
 from flashdeck.verdict import Verdict
 from rig import Rig, board, firmware, prepare, running
@@ -25,8 +25,8 @@ def judged(*, within: str = "30s", more: str = "", port: str = "app") -> str:
 
 
 def verdict_of(job: JobState) -> Verdict | None:
-    result = result_of(job.status)
-    return result.verdict.verdict if result is not None and result.verdict is not None else None
+    judgement = judgement_of(job.status)
+    return judgement.verdict if judgement is not None else None
 
 
 async def contents_of(rig: Rig) -> Contents:

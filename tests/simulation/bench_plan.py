@@ -52,6 +52,8 @@ WITHIN = (1.5, 3.0, 5.0)
 """Virtual seconds in which an application has to say that it is ready."""
 STAYS = (0.0, 0.0, 1.0, 2.5)
 """Virtual seconds for which that has to stand."""
+GOES_BACK = 0.4
+"""The share of consoles whose boards go back by themselves after a crash."""
 _LIARS = frozenset(
     {
         Model.CLASSIC_NOREAD,
@@ -261,7 +263,8 @@ def _signs(seed: random.Random) -> Signs | None:
     """Return the signs on the console of a profile; None where it has none."""
     if seed.random() > SPEAKING:
         return None
-    return Signs(within=seed.choice(WITHIN), stays=seed.choice(STAYS))
+    signs = Signs(within=seed.choice(WITHIN), stays=seed.choice(STAYS))
+    return replace(signs, stays=max(STAYS), goes_back=True) if seed.random() < GOES_BACK else signs
 
 
 def _written_console(product: Product) -> str:
@@ -277,6 +280,7 @@ def _written_console(product: Product) -> str:
         "within": f'"{signs.within:g}s"',
         "stays": f'"{signs.stays:g}s"',
         **({"partition": f'"{signs.partition}"'} if is_open else {}),
+        **({"on_crash": '"rollback"'} if signs.goes_back else {}),
     }
     return f"[profiles.{product.name}.console]\n" + _keys(keys.items())
 

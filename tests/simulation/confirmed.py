@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from flashdeck.config import Config, Partition
+from flashdeck.config import Config, Profile
 from simulation.seen import Place, Product, Setup
 
 Claims = Mapping[str, Product]
@@ -49,7 +49,7 @@ class Confirmed:
         claimed = claimed_by(setup)
         if not self._record.exists():
             self._possible = (claimed,)
-        counting = {name: _counting(product, config.profiles[name].partitions) for name, product in claimed.items()}
+        counting = {name: _counting(product, config.profiles[name]) for name, product in claimed.items()}
         products = {**setup.products, **counting}
         boards = {name: replace(named, product=products[named.product.name]) for name, named in setup.boards.items()}
         possible = (*self._possible, *self._since)
@@ -61,12 +61,15 @@ def claimed_by(setup: Setup) -> Claims:
     return {name: product for name, product in setup.products.items() if product.is_included}
 
 
-def _counting(product: Product, partitions: Mapping[str, Partition]) -> Product:
+def _counting(product: Product, profile: Profile) -> Product:
     """Return a product with that alone which counts; another rule judges whether that is right."""
 
     def place(claimed: Place) -> Place:
-        counts = partitions[claimed.name]
+        counts = profile.partitions[claimed.name]
         guards = frozenset(str(guard) for guard in counts.guards) if claimed.image else claimed.guards
         return replace(claimed, protected=counts.protected, guards=guards)
 
-    return replace(product, places={name: place(each) for name, each in product.places.items()})
+    signs, console = product.signs, profile.console
+    if signs is not None and console is not None:
+        signs = replace(signs, goes_back=bool(console.goes_back_after))
+    return replace(product, places={name: place(each) for name, each in product.places.items()}, signs=signs)

@@ -187,10 +187,10 @@ class Scene:
         self.checker.plugged()
         self.show(msgspec.structs.replace(self.board, presence=Presence.DFU))
 
-    def start(self, build: Build, *said: tuple[float, str]) -> JobState:
+    def start(self, build: Build, *said: tuple[float, str], origin: Origin = Origin.BUILD) -> JobState:
         """Flash a program, and start it; much later its job has not ended yet."""
         self.seen.builds[build.sha256] = self.seen.newest["product", build.place] = replace(build, version=VERSION)
-        job = self.write_all(self.run(self.job(build)), build)
+        job = self.write_all(self.run(self.job(build, origin=origin)), build)
         self.leave(*said)
         self.seen.now += 20
         return job
@@ -198,10 +198,10 @@ class Scene:
     def judge(self, job: JobState, verdict: Judgement, *, failed: ErrorKind | None = None) -> JobState:
         """Show the verdict of a job that was started, and its end."""
         self.show_place(contents=msgspec.structs.replace(self.contents(), verdict=verdict))
-        told = msgspec.structs.replace(result(verified=True), verdict=verdict)
+        told = result(verified=True)
         if failed is None:
-            return self.move(job, Done(result=told))
-        return self.move(job, Failed(failure=Failure(kind=failed, message="x"), result=told))
+            return self.move(job, Done(result=told, verdict=verdict))
+        return self.move(job, Failed(failure=Failure(kind=failed, message="x"), result=told, verdict=verdict))
 
     def contents(self) -> Contents:
         """Return what is shown of the program."""

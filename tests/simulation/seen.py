@@ -59,6 +59,8 @@ class Signs:
     """Seconds for which that has to stand."""
     partition: str = "app1"
     """The partition whose version the application says."""
+    goes_back: bool = False
+    """True: `on_crash = "rollback"`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

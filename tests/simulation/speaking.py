@@ -46,8 +46,9 @@ def speech_of(seed: Random, image: bytes, signs: Signs) -> Speech:
     """Return what an application says; `seed` is of its board and image."""
     found = _VERSION.search(image)
     own = found[1].decode() if found else OTHER_VERSION
-    kinds = list(KINDS)
-    kind = seed.choices(kinds, [KINDS[each][0] for each in kinds])[0]
+    usual = {each: times for each, (times, _) in KINDS.items()}
+    often = {**usual, **OFTEN_WHERE_GOING_BACK} if signs.goes_back else usual
+    kind = seed.choices(list(often), list(often.values()))[0]
     begun = [Saying(b"hello" + LINE_END, 0.01)] if seed.random() < 0.5 else []
     return Speech(kind, (*begun, *KINDS[kind][1](seed, own, signs)))
 
@@ -114,6 +115,12 @@ KINDS: Final[Mapping[str, tuple[int, Callable[[Random, str, Signs], Sequence[Say
     "its version again and again": (2, _loop),
 }
 """The kinds of speeches, and how often each comes beside the others."""
+OFTEN_WHERE_GOING_BACK: Final[Mapping[str, int]] = {
+    "the right version": 40,
+    "a crash before it is ready": 12,
+    "a crash after it is ready": 12,
+}
+"""The same where a board goes back by itself: it can only where one has run, and the next crashes."""
 
 
 def _lines(sayings: Sequence[Saying], at: float) -> Iterator[Said]:

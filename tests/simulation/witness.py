@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from flashdeck import rpc
-from flashdeck.job_state import Queued, Running, WaitFor, Waiting, result_of
+from flashdeck.job_state import Queued, Running, WaitFor, Waiting, judgement_of
 from flashdeck.model import Event, JobState
 from flashdeckd.virtual.board import VirtualBoard
 from flashdeckd.virtual.faults import Fault
@@ -182,10 +182,10 @@ class Witness:
 
     def _count_verdict(self, job: JobState | None) -> None:
         """Count the verdict with which a job ends."""
-        result = result_of(job.status) if job is not None and job.is_settled else None
+        judgement = judgement_of(job.status) if job is not None else None
         before = self.seen.shown.jobs.get(job.id) if job is not None else None
-        if result is not None and result.verdict is not None and before is not None and not before.is_settled:
-            self._world.story.counts[f"verdict {result.verdict.verdict.value}"] += 1
+        if judgement is not None and before is not None and not before.is_settled:
+            self._world.story.counts[f"verdict {judgement.verdict.value}"] += 1
 
     def died(self) -> None:
         """It has ended, in whatever way."""

@@ -162,7 +162,7 @@ class Departure:
             self._book.log(job, f"failed: {told}", LogLevel.ERROR)
             return
         verified = f", {verdict.result.verified}" if verdict.result else ""
-        if verdict.result is not None and runs(verdict.result.verdict):
+        if runs(verdict.verdict):
             verified += f", {verdict_word(Verdict.RUNS).text}"
         unstarted = f"; not started: {verdict.not_started}" if verdict.not_started else ""
         self._book.log(job, f"{_what_is_done(job)}{verified}{unstarted}")
@@ -259,23 +259,24 @@ class Departure:
         await self._note_start(job, started=started, judgement=judgement)
         result = job.result
         if result is not None:
-            result = replace(result, started=result.started if started is None else started, verdict=judgement)
+            result = replace(result, started=result.started if started is None else started)
         if judgement is not None and job.kind is JobKind.RESET and judgement.verdict is not Verdict.UNKNOWN:
             await self._renew_verdicts(judgement)
         if judgement is not None:
             if does_not_run(judgement):
-                await self.end(job, Failed(failure=self._does_not_run(job, judgement), result=result))
+                failure = self._does_not_run(job, judgement)
+                await self.end(job, Failed(failure=failure, result=result, verdict=judgement))
                 return
             if judgement.verdict is Verdict.UNKNOWN:
                 self._book.log(job, judgement_text(judgement), LogLevel.WARNING)
         if started is False and job.kind in _JUDGED:
             error = self._not_accepted(job)
             failure = Failure(kind=error.kind, message=error.message, hint=error.hint)
-            await self.end(job, Failed(failure=failure, result=result))
+            await self.end(job, Failed(failure=failure, result=result, verdict=judgement))
             return
         is_wanted = job.kind is not JobKind.FLASH and wants_leave(job, self._board.profile)
         unstarted = _REFUSED if not left else self._why_not_seen if started is False else ""
-        await self.end(job, verdict(job, result, unstarted if is_wanted else ""))
+        await self.end(job, replace(verdict(job, result, unstarted if is_wanted else ""), verdict=judgement))
 
     @property
     def _why_not_seen(self) -> str:
@@ -303,6 +304,8 @@ class Departure:
         contents = self._book.contents(job.board, job.partition)
         if contents is None or job.kind is not JobKind.FLASH or (started is None and judgement is None):
             return
+        if not contents.complete or job.sha256 not in (contents.sha256, *(each.sha256 for each in contents.patches)):
+            return  # another image has begun to take its place meanwhile
         started = contents.started if started is None else started
         await self._book.record(job.board, job.partition, replace(contents, started=started, verdict=judgement))
         if judgement is None or (shown := self._hearing.shown) in (None, judgement):

@@ -70,10 +70,9 @@ def may_go_back(job: JobState, status: Done | Failed, after: AbstractSet[Verdict
 
     Who flashes by hand looks at the board, and wants to see it crash.
     """
-    result = status.result
-    if job.kind is not JobKind.FLASH or job.origin not in _BY_ITSELF or result is None or result.verdict is None:
+    if job.kind is not JobKind.FLASH or job.origin not in _BY_ITSELF or status.verdict is None:
         return False
-    return isinstance(status, Failed) and result.verdict.verdict in after
+    return isinstance(status, Failed) and status.verdict.verdict in after
 
 
 def with_what_ran(contents: Mapping[str, Contents], at: float) -> dict[str, Contents]:

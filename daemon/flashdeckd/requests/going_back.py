@@ -120,8 +120,8 @@ def _was_good(job: JobState) -> bool:
     status = job.status
     if job.kind is not JobKind.FLASH or job.patch or not isinstance(status, Done) or status.not_started:
         return False
-    result = status.result
-    return result is None or (result.started is not False and not does_not_run(result.verdict))
+    started = status.result.started if status.result is not None else None
+    return started is not False and not does_not_run(status.verdict)
 
 
 def _note(contents: Contents | None, name: str, job: int) -> str:

@@ -8,7 +8,7 @@ from typing import Final
 from flashdeck.api import BoardOutcome
 from flashdeck.config import Board
 from flashdeck.errors import BlockedError, DeviceError, ErrorKind, FlashdeckError, RefusedError, RequestError
-from flashdeck.job_state import Cancelled, Failed, Failure, Superseded, needs_person, stands_still
+from flashdeck.job_state import Cancelled, Failed, Failure, Superseded, judgement_of, needs_person, stands_still
 from flashdeck.model import Contents, Disposition, JobState
 from flashdeck.problems import KEPT_OPEN_HINT
 from flashdeck.verdict import does_not_run
@@ -139,7 +139,7 @@ class WaitRequests:
         if contents is not None and self._bench.satisfaction.has(board, board.profile.partitions[partition], sha256):
             self._require_running(board, partition, contents, job)
             return True
-        if job is not None and job.result is not None and does_not_run(job.result.verdict):
+        if job is not None and does_not_run(judgement_of(job.status)):
             raise _failure(job, "")  # the board may have gone back from it for that
         raise self._why_never(board, partition, sha256, job)
 

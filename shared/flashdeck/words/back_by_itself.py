@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Final
 
+from flashdeck.job_state import judgement_of
 from flashdeck.model import JobState
 from flashdeck.verdict import Verdict
 from flashdeck.words.contents import image_name
@@ -18,14 +19,14 @@ _CLAUSES: Final = {
 
 def crash_clause(jobs: Sequence[JobState]) -> str:
     """Return what became of the images of jobs that all have the same verdict, as "1.0.3 crashed"."""
-    judgement = jobs[0].result.verdict if jobs and jobs[0].result is not None else None
+    judgement = judgement_of(jobs[0].status) if jobs else None
     clause = _CLAUSES.get(judgement.verdict, "does not run") if judgement is not None else "does not run"
     return f"{_images(jobs)} {clause}"
 
 
 def went_back_text(jobs: Sequence[JobState], crashed: Sequence[JobState]) -> str:
     """Return that a board goes back by `jobs`, because `crashed` have ended as they did."""
-    flaw = judgement_flaw(crashed[0].result.verdict) if crashed[0].result and crashed[0].result.verdict else ""
+    flaw = _flaw(crashed[0])
     numbers = ", ".join(str(job.id) for job in jobs)
     return (
         f"goes back by itself to {_images(jobs)} (job{'s' if len(jobs) > 1 else ''} {numbers}): {crash_clause(crashed)}"
@@ -35,8 +36,13 @@ def went_back_text(jobs: Sequence[JobState], crashed: Sequence[JobState]) -> str
 
 def crashed_again_text(jobs: Sequence[JobState]) -> str:
     """Return why a board is put on hold that went back by itself, to what does not run either."""
-    flaw = judgement_flaw(jobs[0].result.verdict) if jobs[0].result and jobs[0].result.verdict else ""
+    flaw = _flaw(jobs[0])
     return f"it went back by itself, and then {crash_clause(jobs)}, too{f': {flaw}' if flaw else ''}"
+
+
+def _flaw(job: JobState) -> str:
+    judgement = judgement_of(job.status)
+    return judgement_flaw(judgement) if judgement is not None else ""
 
 
 def _images(jobs: Iterable[JobState]) -> str:

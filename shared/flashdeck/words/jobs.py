@@ -27,6 +27,7 @@ from flashdeck.job_state import (
     name_of,
 )
 from flashdeck.text import clean, counted, format_age, format_duration, format_size
+from flashdeck.verdict import Judgement
 from flashdeck.words.tone import Phrase, Tone
 from flashdeck.words.verdicts import judgement_text
 
@@ -135,7 +136,7 @@ def status_detail(status: JobStatus, kind: JobKind = JobKind.FLASH) -> str:
         case Waiting() | Blocked():
             return status.reason
         case Done():
-            told = result_text(status.result, kind) if status.result else ""
+            told = result_text(status.result, kind, status.verdict) if status.result else _without_counts(status)
             return "; ".join(
                 part for part in (told, status.not_started and f"not started: {status.not_started}") if part
             )
@@ -262,8 +263,13 @@ def percent(status: Running) -> int:
     return max(0, min(100, 100 * status.done // status.total)) if status.total > 0 else 0
 
 
-def result_text(result: JobResult, kind: JobKind = JobKind.FLASH) -> str:
-    """Return what a job did, in a sentence."""
+def _without_counts(status: Done) -> str:
+    """Return how a job ended of which a daemon that was killed has left no counts."""
+    return judgement_text(status.verdict) if status.verdict is not None else ""
+
+
+def result_text(result: JobResult, kind: JobKind = JobKind.FLASH, verdict: Judgement | None = None) -> str:
+    """Return what a job did, in a sentence, with the verdict on the start."""
     if kind is JobKind.ERASE:
         erased = f"{counted(result.erases, 'sector')} erased in {format_duration(result.seconds)}"
         blank = f", {format_size(result.unchanged)} blank already" if result.unchanged else ""
@@ -272,8 +278,8 @@ def result_text(result: JobResult, kind: JobKind = JobKind.FLASH) -> str:
         read = f"{format_size(result.bytes_read)} read in {format_duration(result.seconds)}"
         return f"{read}, {difference_text(result) or _VERIFIED[result.verified]}"
     started = {True: ", started", False: ", did not start", None: ""}[result.started]
-    if result.verdict is not None and result.started is not False:
-        started = f", {judgement_text(result.verdict)}"
+    if verdict is not None and result.started is not False:
+        started = f", {judgement_text(verdict)}"
     written = f"{format_size(result.bytes_written)} in {format_duration(result.seconds)}"
     same = f", {format_size(result.unchanged)} left alone" if result.unchanged else ""
     return f"{written}{same}, {counted(result.erases, 'erase')}, {_VERIFIED[result.verified]}{started}"

@@ -7,6 +7,7 @@ from flashdeck.model import Event, JobState
 from simulation.invariants.answers import Answers
 from simulation.invariants.asked_for import AskedFor
 from simulation.invariants.attempts import Attempts
+from simulation.invariants.back_by_itself import BackByItself
 from simulation.invariants.belongs_there import BelongsThere
 from simulation.invariants.bounds import Bounds
 from simulation.invariants.canaries import Canaries
@@ -66,6 +67,7 @@ RULES: Final[tuple[type[Rule], ...]] = (
     ShownBoards,
     ShownJobs,
     Verdicts,
+    BackByItself,
     Records,
     Bounds,
     Rest,

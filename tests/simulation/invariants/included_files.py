@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from simulation.invariants.attempts import Attempts
 from simulation.invariants.rule import Rule
-from simulation.seen import Place, Seen, Setup
+from simulation.seen import Place, Product, Seen, Setup
 
 RECORDED_SECONDS = 5.0
 """Seconds after which a daemon has recorded the configuration that it goes by."""
@@ -16,7 +16,8 @@ class IncludedFiles(Rule):
 
     name = "12, included"
     sentence = (
-        "`protected` that is gone and guards that are left out count only from the main file, or from an included one "
+        "`protected` that is gone, guards that are left out and a board that goes back by itself count only from the "
+        "main file, or from an included one "
         "where a person confirmed them. Until then the value that was last confirmed stands, else the stricter one."
     )
 
@@ -32,6 +33,8 @@ class IncludedFiles(Rule):
         self._befores = [before] if is_recorded else [*self._befores, before]
         self._took_at = self.seen.now
         for name, claimed in after.claimed.items():
+            if _goes_back(after.products[name]) and not any(_goes_back(each.get(name)) for each in after.confirmed):
+                raise self.broken(f"boards of {name} go back by themselves, and that was not confirmed")
             for place in claimed.places.values():
                 now = after.products[name].places[place.name]
                 if not any(_is_narrow(now, place, stands) for stands in self._standing(name, place.name, after)):
@@ -57,6 +60,10 @@ def _is_narrow(now: Place, claimed: Place, stands: Place | None) -> bool:
     if claimed.protected or (stands is not None and stands.protected):
         return now.protected
     return now.protected or not claimed.image or now.guards >= claimed.guards | guards
+
+
+def _goes_back(product: Product | None) -> bool:
+    return product is not None and product.signs is not None and product.signs.goes_back
 
 
 def _text(place: Place) -> str:

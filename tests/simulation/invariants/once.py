@@ -24,7 +24,7 @@ class Once(Rule):
     def __init__(self, seen: Seen, attempts: Attempts) -> None:
         super().__init__(seen, attempts)
         self._gone: dict[tuple[str, str], dict[str, float]] = {}
-        """By board and partition: images that a person went back from, and since when."""
+        """By board and partition: images that a person, or the board itself, went back from, and since when."""
         self._erased: dict[tuple[str, str], float] = {}
         """Partitions that a person had erased, and since when."""
 
@@ -51,13 +51,17 @@ class Once(Rule):
         if job.origin is Origin.HAND:
             self._person_asks(job)
             return
+        if job.origin is Origin.FLASHDECK:
+            for sha256 in self._present(job.board, job.partition) - {job.sha256}:
+                self._gone.setdefault((job.board, job.partition), {})[sha256] = self.seen.now
+            return
         key, long_ago = (job.board, job.partition), self.seen.now - SETTLED_SECONDS
         if job.kind is not JobKind.FLASH or (found := self._found(job)) is None:
             return
         build, product, place = found
         for other, since in self._gone.get(key, {}).items():
             if since < long_ago and (gone := self.seen.builds.get(other)) and _are_alike(gone, build, product, place):
-                raise self.broken(f"job {job.id} brings {job.sha256[:12]} to {key}, which a person went back from")
+                raise self.broken(f"job {job.id} brings {job.sha256[:12]} to {key}, which the board went back from")
         if self._erased.get(key, self.seen.now) < long_ago:
             raise self.broken(f"job {job.id} brings a build to {key}, which a person has erased")
 

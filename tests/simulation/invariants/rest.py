@@ -164,6 +164,8 @@ class Rest(Rule):
             return "a person has to say that it is the same board"
         if newest is not None and newest.origin is Origin.HAND:
             return "a person has put something else there"
+        if newest is not None and newest.origin is Origin.FLASHDECK:
+            return "it went back by itself: what has crashed is only offered"
         if newest is not None and isinstance(newest.status, Blocked | Cancelled):
             return "it is blocked, or was cancelled"
         if newest is not None and isinstance(newest.status, Failed) and newest.sha256 == build.sha256:

@@ -7,7 +7,7 @@ from math import inf
 from typing import Final
 
 from flashdeck.errors import ErrorKind
-from flashdeck.job_state import Failed, JobKind, Running, Written, result_of
+from flashdeck.job_state import Failed, JobKind, Running, Written, judgement_of
 from flashdeck.model import BoardState, Contents, Event, JobState
 from flashdeck.verdict import DOES_NOT_RUN, Judgement, Verdict
 from simulation.invariants.attempts import Attempts
@@ -215,8 +215,7 @@ class Verdicts(Rule):
         if not job.is_settled:
             self._answers.pop(job.id, None)  # a disk that was full has lost its end
             return
-        result = result_of(job.status)
-        answer = result.verdict if result is not None else None
+        answer = judgement_of(job.status)
         if job.id not in self._answers:
             self._answers[job.id], self._ended_at[job.id] = answer, self.seen.now
             if self.seen.is_alive:
@@ -235,7 +234,9 @@ class Verdicts(Rule):
         if answer is None:
             return
         named = self.seen.setup.boards.get(job.board)
-        if named is None or self._is_without(named):
+        if named is None:
+            return  # it was taken out of the configuration meanwhile
+        if self._is_without(named):
             raise self.broken(f"{what} has a verdict, and its board has no console")
         start = self._starts.get(job.board)
         self._be_so(what, named, start, answer)
@@ -306,10 +307,19 @@ class Verdicts(Rule):
             history = self._history.get((board, ask.place), [])
             first = max((at for at, _ in history if at <= ask.at), default=-inf)
             shown = {verdict for at, verdict in history if at >= first}
+            shown |= self._gone_back_from(board, ask.place)
             if kind in KINDS and KINDS[kind] not in shown:
                 raise self.broken(f"{ask.client} is told {kind} of {ask.place} on {board}, and {shown} was shown")
             if not kind and shown and shown <= DOES_NOT_RUN:
                 raise self.broken(f"{ask.client} is told that {board} runs {ask.place}, and {shown} was shown")
+
+    def _gone_back_from(self, board: str, place: str) -> set[Verdict | None]:
+        """Return the verdicts of images that a board may have gone back from: nothing shows them any more."""
+        named = self.seen.setup.boards.get(board)
+        if named is None or named.product.signs is None or not named.product.signs.goes_back:
+            return set()
+        jobs = [job for job in self.seen.shown.jobs.values() if (job.board, job.partition) == (board, place)]
+        return {answer.verdict for job in jobs if (answer := self._answers.get(job.id)) is not None}
 
     def rested(self) -> None:
         """Judge what has come to light since: a crash is shown in the end."""
@@ -368,8 +378,13 @@ class Verdicts(Rule):
         """Judge that what a verdict claims has been said since the leave, whatever else may have happened."""
         if verdict.verdict not in (Verdict.RUNS, Verdict.CRASHED, Verdict.ANOTHER_BUILD):
             return
-        if start is None:
+        if start is None and not any(self._is_claimed(named, each) for each in self._unplugged_at):
             raise self.broken(f"{what} has the verdict {verdict}, and its board was never told to leave DFU mode")
+        if (
+            start is None
+        ):  # its cable was pulled as its bootloader had all of an image: it starts once it has power again
+            signs = named.product.signs or Signs(within=0.0, stays=0.0)
+            start = _Start(device="", since=-inf, signs=signs, expected=frozenset({""}), is_open=False)
         lines = [line for voice in self._heard(named, start) for line in voice.lines(self.seen.now)]
         versions = [said_version(line.text) for line in lines if said_version(line.text)]
         match verdict.verdict:
@@ -384,6 +399,9 @@ class Verdicts(Rule):
                 f"{what} has the verdict {verdict}, and since it left DFU mode nothing like that was said: "
                 f"{[line.text for line in lines][-8:]}; to be said was {sorted(start.expected)}"
             )
+
+    def _is_claimed(self, named: Named, device: str) -> bool:
+        return claims(named, self.seen.devices[device])
 
     def _fates(self, start: _Start) -> set[Verdict]:
         """Return the verdicts that a start may have got, if nothing but its own application has had a part in it."""

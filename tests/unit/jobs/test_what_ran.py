@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from flashdeck.errors import ErrorKind
-from flashdeck.job_state import Done, Failed, Failure, JobKind, JobResult, JobStatus, Origin, Queued, Verified, Written
+from flashdeck.job_state import Done, Failed, Failure, JobKind, JobStatus, Origin, Queued, Verified, Written
 from flashdeck.model import Contents, JobState, Patch
 from flashdeck.verdict import Judgement, Verdict
 from flashdeckd.jobs.what_ran import BoardPast, CrashedAgain, GoesBack, Stays, may_go_back, way_back, with_what_ran
@@ -30,23 +30,8 @@ def contents(sha256: str, *patches: str, job: int = 1) -> Contents:
     )
 
 
-def result(judgement: Judgement | None) -> JobResult:
-    return JobResult(
-        bytes_written=8,
-        erases=1,
-        blocks=1,
-        transfers=1,
-        uploads=0,
-        slept=0.0,
-        seconds=1.0,
-        verified=Verified.YES,
-        protection="",
-        verdict=judgement,
-    )
-
-
 def failed(judgement: Judgement | None = CRASHED) -> Failed:
-    return Failed(failure=Failure(kind=ErrorKind.CRASHED, message="no"), result=result(judgement))
+    return Failed(failure=Failure(kind=ErrorKind.CRASHED, message="no"), verdict=judgement)
 
 
 def job(
@@ -246,8 +231,8 @@ def test_a_board_that_runs_again_with_the_same_images_is_no_news() -> None:
         (job("a"), failed(Judgement(verdict=Verdict.SILENT)), False),
         (job("a"), failed(None), False),
         (job("a"), Failed(failure=Failure(kind=ErrorKind.OTHER, message="no")), False),
-        (job("a"), Done(result=result(Judgement(verdict=Verdict.RUNS))), False),
-        (job("a"), Done(result=result(CRASHED)), False),
+        (job("a"), Done(verdict=Judgement(verdict=Verdict.RUNS)), False),
+        (job("a"), Done(verdict=CRASHED), False),
     ],
 )
 def test_after_which_jobs_a_board_may_go_back(candidate: JobState, status: Done | Failed, *, may: bool) -> None:

@@ -60,7 +60,7 @@ from simulation.rule_scene import (
     program,
     result,
 )
-from simulation.seen import Ask, Did, Disk, Lie, Opened, Setup, Wish
+from simulation.seen import Ask, Build, Did, Disk, Lie, Opened, Setup, Wish
 
 IMAGE = program(300)
 """It touches two sectors."""
@@ -674,8 +674,7 @@ def changes_an_answer(scene: Scene) -> None:
     """It crashes later, and the job that was done has another verdict."""
     scene.give_console()
     job = scene.judge(scene.start(scene.build(IMAGE), READY, CRASH), RUNS)
-    told = msgspec.structs.replace(result(verified=True), verdict=CRASHED)
-    scene.move(job, Done(result=told))
+    scene.move(job, Done(result=result(verified=True), verdict=CRASHED))
 
 
 def takes_back_a_crash(scene: Scene) -> None:
@@ -720,6 +719,67 @@ def answer_a_wait(scene: Scene, kind: str) -> None:
     scene.checker.asked(ask)
     ask.answered_at, ask.ends = scene.seen.now, (("left", kind),)
     scene.checker.answered(ask)
+
+
+BACK = dataclasses.replace(SIGNS, goes_back=True)
+
+
+def crash_after_one_that_ran(scene: Scene, *, origin: Origin = Origin.BUILD) -> Build:
+    """An image runs, and the next one crashes; return the former."""
+    ran = scene.build(IMAGE)
+    scene.judge(scene.start(ran, READY), RUNS)
+    scene.enter()
+    scene.judge(scene.start(scene.build(program(300, 2)), CRASH, origin=origin), CRASHED, failed=ErrorKind.CRASHED)
+    return ran
+
+
+def goes_back_as_it_should(scene: Scene) -> None:
+    """A build has crashed, and the board goes back to what ran."""
+    scene.give_console(BACK)
+    scene.job(crash_after_one_that_ran(scene), origin=Origin.FLASHDECK)
+
+
+def goes_back_unconfigured(scene: Scene) -> None:
+    """A board goes back by itself, and nothing in the configuration says so."""
+    scene.give_console()
+    scene.job(crash_after_one_that_ran(scene), origin=Origin.FLASHDECK)
+
+
+def goes_back_on_hold(scene: Scene) -> None:
+    """A board goes back by itself, and is on hold."""
+    scene.give_console(BACK)
+    ran = crash_after_one_that_ran(scene)
+    scene.show(msgspec.structs.replace(scene.board, hold=BoardHold(reason="x")))
+    scene.job(ran, origin=Origin.FLASHDECK)
+
+
+def goes_back_to_what_never_ran(scene: Scene) -> None:
+    """A board goes back by itself to an image that nobody saw run there."""
+    scene.give_console(BACK)
+    crash_after_one_that_ran(scene)
+    scene.job(scene.build(program(300, 3)), origin=Origin.FLASHDECK)
+
+
+def goes_back_behind_a_person(scene: Scene) -> None:
+    """A board goes back by itself from what a person has flashed."""
+    scene.give_console(BACK)
+    scene.job(crash_after_one_that_ran(scene, origin=Origin.HAND), origin=Origin.FLASHDECK)
+
+
+def goes_back_without_a_crash(scene: Scene) -> None:
+    """A board goes back by itself, and all that it had has run."""
+    scene.give_console(BACK)
+    ran = scene.build(IMAGE)
+    scene.judge(scene.start(ran, READY), RUNS)
+    scene.job(ran, origin=Origin.FLASHDECK)
+
+
+def leaves_it_undecided(scene: Scene) -> None:
+    """A build has crashed, and nobody decides what follows."""
+    scene.give_console(BACK)
+    job = scene.judge(scene.start(scene.build(IMAGE), CRASH), CRASHED, failed=ErrorKind.CRASHED)
+    scene.checker.published(Event(seq=1, job=msgspec.structs.replace(job, undecided=True)))
+    scene.checker.rested()
 
 
 BREAKS: tuple[tuple[str, Callable[[Scene], None]], ...] = (
@@ -795,6 +855,12 @@ BREAKS: tuple[tuple[str, Callable[[Scene], None]], ...] = (
     ("verdicts", hides_a_crash),
     ("verdicts", waits_for_the_wrong_end),
     ("verdicts", waits_for_a_wrong_crash),
+    ("back by itself", goes_back_unconfigured),
+    ("back by itself", goes_back_on_hold),
+    ("back by itself", goes_back_to_what_never_ran),
+    ("back by itself", goes_back_behind_a_person),
+    ("back by itself", goes_back_without_a_crash),
+    ("back by itself", leaves_it_undecided),
     ("records", loses_job),
     ("records", spoils_spool),
     ("records", leaves_litter),
@@ -1122,3 +1188,7 @@ def test_a_crash_that_comes_to_light_is_shown_and_a_reset_renews_it() -> None:
     scene.show_place(contents=msgspec.structs.replace(scene.contents(), verdict=RUNS))
     scene.move(job, Done())
     answer_a_wait(scene, "")
+
+
+def test_a_board_may_go_back_to_what_ran_behind_a_crash() -> None:
+    goes_back_as_it_should(Scene())

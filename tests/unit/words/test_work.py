@@ -9,8 +9,9 @@ from canned_daemon import SHA, job
 from flashdeck.job_state import Done, JobKind, JobResult, Verified
 from flashdeck.model import Contents
 from flashdeck.problems import last_failures
+from flashdeck.verdict import Judgement, Verdict
 from flashdeck.words.contents import contents_name, contents_state, contents_text
-from flashdeck.words.jobs import result_text
+from flashdeck.words.jobs import result_text, status_text
 from flashdeck.words.work import doing_word, kind_word, work_name, work_text
 from job_states import FAILED, RESULT
 
@@ -72,3 +73,7 @@ def test_a_job_that_only_reads_neither_is_a_failure_of_its_board_nor_puts_one_ri
     failed, verified = job(1, status=FAILED), job(2, kind=JobKind.VERIFY, status=Done(result=READ))
     assert list(last_failures((failed, verified)).values()) == [failed]
     assert not last_failures((job(3, kind=JobKind.VERIFY, status=FAILED),))
+
+
+def test_a_job_without_counts_says_its_verdict() -> None:
+    assert status_text(Done(verdict=Judgement(verdict=Verdict.RUNS))) == "done: runs"

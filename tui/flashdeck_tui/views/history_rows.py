@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import compress
 from typing import Final
 
-from flashdeck.job_state import Done, JobKind, JobResult, Origin, Running
+from flashdeck.job_state import Done, JobKind, JobResult, Origin, Running, judgement_of
 from flashdeck.model import JobState
 from flashdeck.text import clean, counted, format_duration, format_size
 from flashdeck.words.contents import image_name
@@ -155,7 +155,7 @@ def _result_lines(job: JobState) -> Iterator[Phrase]:
     if result is None:
         return
     if not isinstance(job.status, Done):  # there its state has said it
-        yield Phrase(result_text(result, job.kind))
+        yield Phrase(result_text(result, job.kind, judgement_of(job.status)))
     yield Phrase(
         f"{counted(result.transfers, 'transfer')}, {counted(result.uploads, 'read')}, "
         f"{counted(result.blocks, 'block')} and {counted(result.erases, 'erase')}; the host waited "
