@@ -25,7 +25,7 @@ from flashdeckd.slotting.unit_outcome import outcome_of
 from flashdeckd.state.hub import Hub, this_daemon
 from flashdeckd.state.journal import KEPT_LOTS, KEPT_UNITS, PAGE_UNITS, Journal, Ledger
 from flashdeckd.usb.device import UsbDevice
-from flashdeckd.usb.enumeration import mark_of
+from flashdeckd.usb.enumeration import MAX_MARK, mark_of
 from flashdeckd.virtual.virtual_bench import HAND_SECONDS
 
 LOT = LotState(
@@ -200,6 +200,8 @@ def test_the_mark_of_an_enumeration_is_of_one_boot_one_directory_and_one_number(
     (tmp_path / "1-4" / "devnum").write_text("7\n")
     mark = mark_of(device, tmp_path, tmp_path / "boot")
     assert mark == f"abc/{(tmp_path / '1-4').stat().st_ino}"
+    (tmp_path / "boot").write_text("x" * (MAX_MARK + 1))
+    assert mark_of(device, tmp_path, tmp_path / "boot").startswith(f"{'x' * MAX_MARK}/")
     (tmp_path / "1-4" / "devnum").write_text("8\n")
     assert mark_of(device, tmp_path, tmp_path / "boot") == ""
     assert mark_of(device, tmp_path, tmp_path / "none") == ""
