@@ -13,7 +13,7 @@ from flashdeck import api
 from flashdeck.config import MAX_GROUP, UsbId
 from flashdeck.config_file import load
 from flashdeck.errors import ConfigError, ErrorKind, FlashdeckError, RequestError
-from flashdeck.job_state import Done, Failed, Failure, JobResult, Verified
+from flashdeck.job_state import Done, Failed, Failure
 from flashdeck.slot_state import LotState, UnitImage, UnitRecord, UnitResult
 from flashdeck.verdict import Judgement, Verdict
 from flashdeck_tui.cli.commands.units import SHOWN_UNITS
@@ -174,21 +174,7 @@ def test_the_result_of_a_unit_is_that_of_its_jobs(
 
 def test_a_unit_that_crashed_has_failed_though_its_job_is_done() -> None:
     crashed = Judgement(verdict=Verdict.CRASHED, reason="HardFault")
-    done = Done(
-        result=JobResult(
-            bytes_written=1,
-            erases=1,
-            blocks=1,
-            transfers=1,
-            uploads=0,
-            slept=0.0,
-            seconds=1.0,
-            verified=Verified.YES,
-            protection="",
-            verdict=crashed,
-        )
-    )
-    outcome = outcome_of(IMAGES, {1: job(1, status=done)}, {})
+    outcome = outcome_of(IMAGES, {1: job(1, status=Done(verdict=crashed))}, {})
     assert (outcome.result, outcome.verdict) == (UnitResult.FAILED, crashed)
     assert outcome_of((), {}, {}).result is UnitResult.NONE
 
