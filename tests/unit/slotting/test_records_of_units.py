@@ -13,7 +13,7 @@ from flashdeck import api
 from flashdeck.config import MAX_GROUP, UsbId
 from flashdeck.config_file import load
 from flashdeck.errors import ConfigError, ErrorKind, FlashdeckError, RequestError
-from flashdeck.job_state import Done, Failed, Failure, JobResult, Verified
+from flashdeck.job_state import Done, Failed, Failure
 from flashdeck.slot_state import LotState, UnitImage, UnitRecord, UnitResult
 from flashdeck.verdict import Judgement, Verdict
 from flashdeck_tui.cli.commands.units import SHOWN_UNITS
@@ -25,7 +25,7 @@ from flashdeckd.slotting.unit_outcome import outcome_of
 from flashdeckd.state.hub import Hub, this_daemon
 from flashdeckd.state.journal import KEPT_LOTS, KEPT_UNITS, PAGE_UNITS, Journal, Ledger
 from flashdeckd.usb.device import UsbDevice
-from flashdeckd.usb.enumeration import mark_of
+from flashdeckd.usb.enumeration import MAX_MARK, mark_of
 from flashdeckd.virtual.virtual_bench import HAND_SECONDS
 
 LOT = LotState(
@@ -174,21 +174,7 @@ def test_the_result_of_a_unit_is_that_of_its_jobs(
 
 def test_a_unit_that_crashed_has_failed_though_its_job_is_done() -> None:
     crashed = Judgement(verdict=Verdict.CRASHED, reason="HardFault")
-    done = Done(
-        result=JobResult(
-            bytes_written=1,
-            erases=1,
-            blocks=1,
-            transfers=1,
-            uploads=0,
-            slept=0.0,
-            seconds=1.0,
-            verified=Verified.YES,
-            protection="",
-            verdict=crashed,
-        )
-    )
-    outcome = outcome_of(IMAGES, {1: job(1, status=done)}, {})
+    outcome = outcome_of(IMAGES, {1: job(1, status=Done(verdict=crashed))}, {})
     assert (outcome.result, outcome.verdict) == (UnitResult.FAILED, crashed)
     assert outcome_of((), {}, {}).result is UnitResult.NONE
 
@@ -200,6 +186,8 @@ def test_the_mark_of_an_enumeration_is_of_one_boot_one_directory_and_one_number(
     (tmp_path / "1-4" / "devnum").write_text("7\n")
     mark = mark_of(device, tmp_path, tmp_path / "boot")
     assert mark == f"abc/{(tmp_path / '1-4').stat().st_ino}"
+    (tmp_path / "boot").write_text("x" * (MAX_MARK + 1))
+    assert mark_of(device, tmp_path, tmp_path / "boot").startswith(f"{'x' * MAX_MARK}/")
     (tmp_path / "1-4" / "devnum").write_text("8\n")
     assert mark_of(device, tmp_path, tmp_path / "boot") == ""
     assert mark_of(device, tmp_path, tmp_path / "none") == ""
