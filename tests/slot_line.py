@@ -31,6 +31,8 @@ BROKEN_SHARE: Final = 0.15
 PULLED_SHARE: Final = 0.2
 STAYING_SHARE: Final = 0.2
 """The share of units that stay until a further build has come."""
+DOUBT: Final = "does not tell if it is still the same unit"
+"""The reason of a good unit that restarted so slowly, on a busy machine, that it may have been swapped by hand."""
 LATEST_PULL: Final = 160
 """A unit is pulled in one of so many requests, or not at all where it needs fewer."""
 PLUGS: Final = 4
@@ -200,6 +202,11 @@ def prepare_line(root: Path) -> None:
         for number in range(1, SLOTS + 1)
     )
     prepare(root, boards=slots, bench=bench, profile='verify = "always"')
+    only_app1(root)
+
+
+def only_app1(root: Path) -> None:
+    """Leave app1 alone to the units: what their slots wait for is one build."""
     config = (root / "config.toml").read_text()
     app1, _, rest = config.partition("[profiles.product.partitions.partition2]")
     (root / "config.toml").write_text(app1 + rest[rest.index("[slots.") :])
@@ -221,7 +228,7 @@ def check_unit(unit: Unit, record: UnitRecord, line: Line) -> None:
     elif record.result is UnitResult.FAILED:
         assert record.failure is not None
         assert record.failure.message
-        assert unit.fault or unit.pulled, record.failure
+        assert unit.fault or unit.pulled or DOUBT in record.failure.message, record.failure
     else:
         assert record.result is UnitResult.LEFT
         assert unit.pulled

@@ -69,10 +69,10 @@ from flashdeckd.server.server import Handler, Server
 from flashdeckd.server.slot_handlers import slot_handlers
 from flashdeckd.server.uploads import Uploads
 from flashdeckd.signals import Signals
-from flashdeckd.slots.lot_book import LotBook
-from flashdeckd.slots.slot_requests import SlotRequests
-from flashdeckd.slots.unit_work import UnitWork
-from flashdeckd.slots.units import Units
+from flashdeckd.slotting.lot_book import LotBook
+from flashdeckd.slotting.slot_requests import SlotRequests
+from flashdeckd.slotting.unit_keeper import Units
+from flashdeckd.slotting.unit_work import UnitWork
 from flashdeckd.state.config_record_file import ConfigRecordFile
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub, this_daemon

@@ -47,6 +47,8 @@ class Extent:
     """Measurements of one job on boards at their own speed."""
     crowds: tuple[int, ...]
     """Boards at once."""
+    slots: int
+    """Slots at once."""
     repeats: int
     """Measurements of what is short."""
     idle: float
@@ -73,8 +75,10 @@ _BESIDE_PEERS = (
 _GUEST_SECONDS = 3600
 _JSON = ROOT / "build" / "bench" / "bench.json"
 
-EXTENSIVE = Extent(image=APP1.size, walls=3, crowds=(1, 4, 8, 32), repeats=11, idle=60, keys=200, rounds=_BESIDE_PEERS)
-QUICK = Extent(image=64 * 1024, walls=1, crowds=(1, 32), repeats=3, idle=5, keys=40, rounds=())
+EXTENSIVE = Extent(
+    image=APP1.size, walls=3, crowds=(1, 4, 8, 32), slots=24, repeats=11, idle=60, keys=200, rounds=_BESIDE_PEERS
+)
+QUICK = Extent(image=64 * 1024, walls=1, crowds=(1, 32), slots=4, repeats=3, idle=5, keys=40, rounds=())
 
 _NOTES = (
     "Rows without seconds are counts, on boards that take no time: they are the same on every machine.",
@@ -134,7 +138,7 @@ async def _around(extent: Extent) -> list[Row]:
     _say("many boards at once")
     rows = [row async for row in crowd.rows(extent.crowds)]
     _say("slots")
-    rows.append(await line_of_slots.row())
+    rows.append(await line_of_slots.row(extent.slots))
     _say("a daemon, a screen and a subscriber")
     rows += [row async for row in reaction.rows(extent.repeats)]
     rows.append(await to_runs.row(extent.repeats))

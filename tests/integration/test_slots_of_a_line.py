@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from flashdeck.slot_condition import SlotFailed
+from flashdeck.slot_condition import SlotFailed, SlotPassed
 from flashdeck.slot_state import UnitResult
 from rig import running
 from slot_line import LOT_SLOTS, Line, check_unit, prepare_line, slot_name
@@ -18,7 +18,7 @@ SEED = 18
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
 async def test_every_unit_gets_its_image_once_or_is_told_to_have_failed() -> None:
-    count = sized(60, 100, 500)
+    count = sized(48, 100, 500)
     with tempfile.TemporaryDirectory(prefix="fd-", dir="/tmp") as name:
         prepare_line(Path(name))
         async with running(Path(name)) as rig:
@@ -41,6 +41,8 @@ async def test_every_unit_gets_its_image_once_or_is_told_to_have_failed() -> Non
     results = Counter(record.result for record in of_lot)
     assert (lot.passed, lot.failed) == (results[UnitResult.PASSED], results[UnitResult.FAILED])
     assert lot.good_share == lot.passed / (lot.passed + lot.failed)
+    good = [unit for unit in line.units if not unit.fault and not unit.pulled]
+    assert sum(isinstance(unit.seen, SlotPassed) for unit in good) > len(good) / 2
     told = [unit for unit in line.units if unit.fault]
     assert told
     assert all(isinstance(unit.seen, SlotFailed) for unit in told), "a broken one is told while it is there"

@@ -28,7 +28,7 @@ from flashdeck_tui.cell_width import cell_width, cut_at_end
 from flashdeck_tui.fleet import Fleet, FleetHost
 from flashdeck_tui.key_names import KeyNames
 from flashdeck_tui.link import LinkStatus
-from flashdeck_tui.slot_tiles import Grid, Line, SlotTile, grid_for, tile_lines
+from flashdeck_tui.slot_tiles import Line, SlotTile, TileGrid, grid_for, tile_lines
 from flashdeck_tui.views.cells import LONG_TEXT, short_name
 from flashdeck_tui.widgets.columns import ELLIPSIS
 
@@ -63,7 +63,7 @@ def slot_page(fleet: Fleet, failures: Failures, keys: KeyNames, *, width: int, h
     return [*head, *drawn, *(_line(each, width) for each in told[:room])]
 
 
-def _shared_out(count: int, failures: int, width: int, height: int) -> tuple[Grid, int]:
+def _shared_out(count: int, failures: int, width: int, height: int) -> tuple[TileGrid, int]:
     """Return the grid of the tiles, and the lines for failed units: more than one only if no tile is worse for it."""
     least = min(1, failures)
     grid = grid_for(count, _MODEL, width, height - least)
@@ -175,8 +175,8 @@ def _detail(slot: SlotState) -> str:
     match slot.condition:
         case SlotEmpty():
             told = ""
-        case SlotWaiting(reason=reason, hint=hint, needs_person=needs_person):
-            told = hint if needs_person and hint else reason
+        case SlotWaiting(reason=reason, hint=hint):
+            told = f"{reason}; {hint}" if hint else reason
         case SlotFlashing(partition=partition, phase=phase):
             told = partition if phase is None else f"{partition}: {phase_word(phase)}"
         case SlotPassed(verified=verified):

@@ -48,7 +48,7 @@ class SlotTile:
 
 
 @dataclass(frozen=True, slots=True)
-class Grid:
+class TileGrid:
     """The places of tiles."""
 
     across: int
@@ -63,7 +63,7 @@ class Grid:
     """Lines of all tiles."""
 
 
-def grid_for(count: int, word: str, width: int, height: int) -> Grid:
+def grid_for(count: int, word: str, width: int, height: int) -> TileGrid:
     """Return the grid for so many tiles, at least one, that has the largest letters for a word.
 
     Of several it is the one whose tiles are the least narrow and low. Where not all tiles have room, they have their
@@ -77,13 +77,13 @@ def grid_for(count: int, word: str, width: int, height: int) -> Grid:
     return max(with_room, key=lambda grid: (grid.scale, min(grid.cells, _SQUARE * grid.lines), grid.across))
 
 
-def _grid(across: int, count: int, word: str, width: int, height: int) -> Grid:
+def _grid(across: int, count: int, word: str, width: int, height: int) -> TileGrid:
     rows = -(-count // across)
     cells, lines = max(1, width // across), max(LEAST_LINES, height // rows)
-    return Grid(across, cells, lines, scale_for(word, cells - _GAP, lines - _AROUND), rows * lines)
+    return TileGrid(across, cells, lines, scale_for(word, cells - _GAP, lines - _AROUND), rows * lines)
 
 
-def tile_lines(tiles: Sequence[SlotTile], grid: Grid) -> list[Line]:
+def tile_lines(tiles: Sequence[SlotTile], grid: TileGrid) -> list[Line]:
     """Return all tiles as lines."""
     drawn: list[Line] = []
     for first in range(0, len(tiles), grid.across):
@@ -95,7 +95,7 @@ def tile_lines(tiles: Sequence[SlotTile], grid: Grid) -> list[Line]:
     return drawn
 
 
-def _drawn(tile: SlotTile, grid: Grid) -> list[Line]:
+def _drawn(tile: SlotTile, grid: TileGrid) -> list[Line]:
     """Return the lines of a tile; a line below it is left blank where its word can spare one.
 
     Large letters are cut out of their ground only where that goes on above and below them.

@@ -411,7 +411,6 @@ class Bench:
         self.lab.rename_boards(names)
         self._sightings.rename_boards(names)
         self._comings.rename_boards(names)
-        self.gate.rename_boards(names)
         replaced = set(names.values()) - names.keys()
         kept = {name: hold for name, hold in self._holds.items() if name not in replaced}
         self._holds = {names.get(name, name): hold for name, hold in kept.items()}
@@ -420,6 +419,7 @@ class Bench:
         self.names.follow(names)
         self.maps.rename_boards(names)
         self.consoles.rename_boards(names)
+        self.gate.rename_boards(names)
         self.configure(config)
         for name, lane in former.items():
             self._lanes[name].lease = lane.lease

@@ -9,17 +9,10 @@ from flashdeckd.state.journal import GoodImage
 
 
 def needed_images(
-    jobs: Iterable[JobState],
-    contents: Iterable[Contents],
-    builds: Iterable[ArtifactState],
-    lots: Iterable[str] = (),
+    jobs: Iterable[JobState], contents: Iterable[Contents], builds: Iterable[ArtifactState]
 ) -> frozenset[str]:
-    """Return the images that jobs are to bring, that boards have, ran with or went back from, and the newest builds.
-
-    With those of `lots`, which later units get.
-    """
-    names = {*lots}
-    names |= {job.sha256 for job in jobs if not job.is_settled}
+    """Return the images that jobs are to bring, that boards have, ran with or went back from, and the newest builds."""
+    names = {job.sha256 for job in jobs if not job.is_settled}
     names |= {build.sha256 for build in builds if build.disposition is not Disposition.REFUSED}
     for each in contents:
         names |= {each.sha256, *(layer.sha256 for layer in each.layers), *(patch.sha256 for patch in each.patches)}

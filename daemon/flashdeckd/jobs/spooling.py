@@ -113,7 +113,8 @@ class Spooling:
             jobs = self._book.jobs.values()
             for job in jobs:  # not as they are told of: a job has ended before that is recorded, and told
                 self._recent.note(job)
-            needed = needed_images(jobs, self._book.all_contents(), self._hub.artifacts.values(), self.of_lots())
+            needed = needed_images(jobs, self._book.all_contents(), self._hub.artifacts.values())
+            needed |= frozenset(self.of_lots())
             needs = NeededImages(self._spool.now, needed, self._recent.newest_first(each))
             try:
                 pruned = await threads.run(self._spool.prune, needs, limit, room=room)

@@ -1,4 +1,4 @@
-"""What each method of the socket protocol does that is about slots."""
+"""The methods of the socket protocol that are about slots."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -8,7 +8,7 @@ from flashdeck.slot_state import LotState
 from flashdeckd.server.connection import Connection
 from flashdeckd.server.handlers import handled
 from flashdeckd.server.server import Handler
-from flashdeckd.slots.slot_requests import SlotRequests
+from flashdeckd.slotting.slot_requests import SlotRequests
 
 
 def slot_handlers(slots: SlotRequests) -> Mapping[type[api.Params[Any]], Handler]:

@@ -12,7 +12,8 @@ from flashdeckd.usb.device import UsbDevice
 
 DEVICES = Path("/sys/bus/usb/devices")
 BOOT = Path("/proc/sys/kernel/random/boot_id")
-_BOOT_SIZE = 64
+MAX_MARK = 64
+"""Bytes that are read of what the kernel says; a boot id has 37 (random(4)), and a number far fewer."""
 
 
 async def enumeration_of(device: UsbDevice) -> str:
@@ -23,9 +24,9 @@ async def enumeration_of(device: UsbDevice) -> str:
 def mark_of(device: UsbDevice, devices: Path, boot: Path) -> str:
     """Return the same by these files. Blocks."""
     try:
-        booted = files.contents(boot, _BOOT_SIZE, wait=True).decode().strip()
+        booted = files.contents(boot, MAX_MARK, wait=True).decode().strip()
         inode = files.status(devices / device.name).st_ino
-        number = files.contents(devices / device.name / "devnum", _BOOT_SIZE, wait=True).decode().strip()
+        number = files.contents(devices / device.name / "devnum", MAX_MARK, wait=True).decode().strip()
     except (OSError, UnicodeDecodeError):
         return ""
     return f"{booted}/{inode}" if number == str(device.address) else ""

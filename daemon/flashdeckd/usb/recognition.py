@@ -82,8 +82,8 @@ def recognise(
     """Tells boards and strangers apart; a unit is in the slots `with_units`, also while it restarts.
 
     `last_ports` says where each board was last recognised: an application may enumerate with another serial than
-    the bootloader, and then the port is the thread between the two. It never identifies a device in DFU mode, nor one in
-    a slot with a unit.
+    the bootloader, and then the port is the thread between the two. It never identifies a device in DFU mode, nor one
+    in a slot with a unit.
     """
     present = sorted(devices, key=lambda device: (device.bus, device.address))
     unread = tuple(unread)

@@ -867,6 +867,7 @@ def test_an_empty_configuration_says_that_there_is_no_file() -> None:
         "disarmed": [],
         "once": [],
         "hooks": {},
+        "slots": {},
         "hosts": {},
         "labgrid": {},
         "tui": {"mouse": True, "notify": "off"},

@@ -21,6 +21,7 @@ SHARED_MODULES = {
     "a folder's main module has its name": frozenset({"builds", "server"}),
     "a way into DFU mode has the name that a profile has for it": frozenset({"command"}),
     "what a person types, and what the daemon runs for one": frozenset({"commands"}),
+    "a word that a person types alone, and behind another one": frozenset({"status"}),
 }
 """Names of modules that stand more than once, by the reason why nobody mixes them up."""
 SHARED_CLASSES: dict[str, frozenset[str]] = {

@@ -35,17 +35,17 @@ from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.comings import restart_of
 from flashdeckd.host import clock
 from flashdeckd.jobs.restart_asked import RestartAsked
-from flashdeckd.slots.lot_book import LotBook
-from flashdeckd.slots.slot_view import SlotFacts, condition_of
-from flashdeckd.slots.unit_identity import Absence, Coming, Face, judge_coming, judge_restart, patience
-from flashdeckd.slots.unit_outcome import Outcome, images_with, outcome_of
+from flashdeckd.slotting.lot_book import LotBook
+from flashdeckd.slotting.slot_view import SlotFacts, condition_of
+from flashdeckd.slotting.unit_identity import Absence, Coming, Face, judge_coming, judge_restart, patience
+from flashdeckd.slotting.unit_outcome import Outcome, images_with, outcome_of
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Journal, Ledger, UnitThere
 from flashdeckd.usb.device import UsbDevice
 from flashdeckd.usb.recognition import ABSENT, Roster, Sighting
 
 AGAIN_SECONDS: Final = 5.0
-"""Pause before it is tried again to record a unit, where the disk failed."""
+"""Pause before it is tried again to record a unit, or to queue its work, where the disk failed."""
 EnumerationOf = Callable[[UsbDevice], Awaitable[str]]
 """Returns the kernel's own mark of one enumeration of a device; "" where there is none."""
 _log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class _Notes(Value, frozen=True, kw_only=True):
 
 
 @dataclass(slots=True)
-class Place:
+class SlotPlace:
     """A slot, and the unit in it."""
 
     record: UnitRecord | None = None
@@ -118,11 +118,13 @@ class Units:
         self._untold: dict[str, None] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._closed = False
-        self.places: dict[str, Place] = {}
+        self.places: dict[str, SlotPlace] = {}
         self.changed: Callable[[str], object] = lambda _: None
         """Told of a slot in which another unit is, or of which something else is known."""
         for there in ledger.units:
-            self.places[there.record.slot] = Place(record=there.record, former=there, faces=_faces(there.enumeration))
+            self.places[there.record.slot] = SlotPlace(
+                record=there.record, former=there, faces=_faces(there.enumeration)
+            )
             bench.book.forget_before(there.record.slot, there.record.began_at)
         bench.gate = self
 
@@ -153,7 +155,7 @@ class Units:
         for name in slots:
             if name not in self.places:
                 self.note(name)
-            place = self.places.setdefault(name, Place())
+            place = self.places.setdefault(name, SlotPlace())
             occupied = roster.occupied.get(name, "")
             trouble = roster.boards[name].trouble if name in roster.boards and not occupied else ""
             if (occupied, trouble) != (place.occupied, place.trouble):
@@ -179,7 +181,7 @@ class Units:
             self._note_coming(name, place, place.record, sighting.presence, device)
         return ABSENT if place.changing is not None else sighting
 
-    def _note_leaving(self, name: str, place: Place) -> None:
+    def _note_leaving(self, name: str, place: SlotPlace) -> None:
         """The unit is off the bus: it may come back, as after a restart."""
         if place.device is not None:
             place.left_at, place.device = clock.monotonic(), None
@@ -187,7 +189,9 @@ class Units:
             if (seconds := patience(place.restart)) is not None:
                 place.timer = asyncio.get_running_loop().call_later(seconds, self._give_up, name, place)
 
-    def _note_coming(self, name: str, place: Place, record: UnitRecord, presence: Presence, device: UsbDevice) -> None:
+    def _note_coming(
+        self, name: str, place: SlotPlace, record: UnitRecord, presence: Presence, device: UsbDevice
+    ) -> None:
         """Another enumeration is there: of the unit, or of the next one."""
         if place.device is not None:  # the look at the bus came too late to see that it was gone
             place.left_at, place.restart = clock.monotonic(), self._asked_restart(name)
@@ -256,13 +260,13 @@ class Units:
         mine = 1 if record.serial == device.serial else 0
         return self._serials.get(device.serial, 0) <= mine and not self._bench.is_shared(device)
 
-    def _sees(self, name: str, place: Place, presence: Presence, device: UsbDevice) -> None:
+    def _sees(self, name: str, place: SlotPlace, presence: Presence, device: UsbDevice) -> None:
         place.device = device
         place.faces[presence] = Face.of(device)
         self._spawn(self._note_enumeration(name, place, device))
         self.note(name)
 
-    async def _note_enumeration(self, name: str, place: Place, device: UsbDevice) -> None:
+    async def _note_enumeration(self, name: str, place: SlotPlace, device: UsbDevice) -> None:
         """Keep what tells the next daemon that nobody has touched the unit; without that it is done anew."""
         mark = await self._enumeration_of(device)
         if place.device == device and place.record is not None:
@@ -274,12 +278,12 @@ class Units:
 
     # From one unit to the next.
 
-    def _start(self, name: str, place: Place, change: Awaitable[None]) -> None:
+    def _start(self, name: str, place: SlotPlace, change: Awaitable[None]) -> None:
         place.rest()
         place.changing = self._spawn(self._change(name, place, change))
         self.note(name)
 
-    async def _change(self, name: str, place: Place, change: Awaitable[None]) -> None:
+    async def _change(self, name: str, place: SlotPlace, change: Awaitable[None]) -> None:
         try:
             await change
         except Exception:  # noqa: BLE001 -- a fault of ours in one slot must not end the others
@@ -296,13 +300,13 @@ class Units:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def _give_up(self, name: str, place: Place) -> None:
+    def _give_up(self, name: str, place: SlotPlace) -> None:
         """The unit did not come back in time: it is gone."""
         place.timer = None
         if place.changing is None and place.device is None and not self._closed:
             self._start(name, place, self._end(name, place))
 
-    async def _resume(self, name: str, place: Place, sighting: Sighting) -> None:
+    async def _resume(self, name: str, place: SlotPlace, sighting: Sighting) -> None:
         """See if the unit of an earlier daemon is still there, or one that is to be read again."""
         former, device = place.former, sighting.device
         assert former is not None  # noqa: S101 - that is why it is called
@@ -325,14 +329,14 @@ class Units:
         again = replace(record, images=(), result=UnitResult.NONE, failure=None, decided_at=None, verdict=None)
         await self._until_recorded(name, lambda: self._record_anew(place, again))
 
-    async def _record_anew(self, place: Place, record: UnitRecord) -> None:
+    async def _record_anew(self, place: SlotPlace, record: UnitRecord) -> None:
         async with self._saving:
             lot = self._lots.counting(place.record, record)
             await self._journal.save_unit(record, _notes(place), lot)
             self._lots.put(lot)
             place.record = record
 
-    async def _begin(self, name: str, place: Place, sighting: Sighting) -> None:
+    async def _begin(self, name: str, place: SlotPlace, sighting: Sighting) -> None:
         device = sighting.device
         assert device is not None  # noqa: S101 - that is what comes
         if self._bench.knows(name):
@@ -348,17 +352,17 @@ class Units:
         serial = f", serial {device.serial}" if device.serial else ""
         self._hub.log(f"unit {record.id} is in this slot{serial}", board=name)
 
-    async def _end(self, name: str, place: Place) -> None:
+    async def _end(self, name: str, place: SlotPlace) -> None:
         await self._until_recorded(name, lambda: self._bench.renew(name, lambda: self._close(name, place)))
         place.record = place.device = place.former = place.doubt = place.pending = None
         place.faces, place.mark = {}, ""
 
-    async def _retire(self, name: str, place: Place) -> None:
+    async def _retire(self, name: str, place: SlotPlace) -> None:
         """The configuration has this slot no more: its unit is closed as it is."""
         await self._until_recorded(name, lambda: self._close(name, place))
         del self.places[name]
 
-    async def _close(self, name: str, place: Place) -> None:
+    async def _close(self, name: str, place: SlotPlace) -> None:
         """End the jobs and the record of the unit in a slot, and forget all of its board durably.
 
         Raises FlashdeckError where that cannot be recorded: then nothing else may come into the slot.
@@ -455,7 +459,7 @@ class Units:
             if name in self.places and name in self._bench.config.slots and name in self._bench.lanes:
                 self._hub.publish_slot(self._state(name, self.places[name]))
 
-    def _state(self, name: str, place: Place) -> SlotState:
+    def _state(self, name: str, place: SlotPlace) -> SlotState:
         board = self._bench.config.slots[name]
         assert board.slot is not None  # noqa: S101 - that is what makes it a slot
         record, lot = self.record(name), self._lots.of_slot(name)
@@ -493,7 +497,7 @@ def _is_open(job: JobState | None) -> bool:
     return job is not None and not job.is_settled
 
 
-def _notes(place: Place) -> str:
+def _notes(place: SlotPlace) -> str:
     faces = {presence.value: (face.serial, face.bcd_device) for presence, face in place.faces.items()}
     return msgspec.json.encode(_Notes(mark=place.mark, faces=faces)).decode()
 

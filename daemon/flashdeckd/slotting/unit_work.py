@@ -2,7 +2,6 @@
 
 import asyncio
 from dataclasses import dataclass
-from typing import Final
 
 from msgspec.structs import replace
 
@@ -16,16 +15,13 @@ from flashdeckd.boards.bench import Bench
 from flashdeckd.host import clock
 from flashdeckd.images.spool import Artifact
 from flashdeckd.requests.queueing import queue_build, queue_for_lot
-from flashdeckd.slots.lot_book import LotBook
-from flashdeckd.slots.units import Units
+from flashdeckd.slotting.lot_book import LotBook
+from flashdeckd.slotting.unit_keeper import AGAIN_SECONDS, Units
 from flashdeckd.state.hub import Hub
-
-RETRY_SECONDS: Final = 5.0
-"""Pause before a unit whose work could not be queued or recorded is looked at again."""
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class _WantedImage:
     """An image that a unit is to get."""
 
     partition: str
@@ -57,7 +53,7 @@ class UnitWork:
                 except FlashdeckError as error:
                     text = f"its unit could not be looked after: {error.message}; it is tried again"
                     self._hub.log(text, level=LogLevel.WARNING, board=slot)
-                    asyncio.get_running_loop().call_later(RETRY_SECONDS, self._note, slot)
+                    asyncio.get_running_loop().call_later(AGAIN_SECONDS, self._note, slot)
 
     def _note(self, slot: str) -> None:
         self._dirty[slot] = None
@@ -121,7 +117,7 @@ class UnitWork:
         )
         await self._units.put(slot, replace(record, images=images, lot=lot.name if lot is not None else ""))
 
-    async def _queue(self, board: Board, wanted: _Wanted, lot: LotState | None) -> JobState | None:
+    async def _queue(self, board: Board, wanted: _WantedImage, lot: LotState | None) -> JobState | None:
         """Return the job that brings an image; None where the unit has it."""
         queue = queue_build if lot is None else queue_for_lot
         job = await queue(self._bench, board, wanted.partition, wanted.artifact)
@@ -138,7 +134,7 @@ class UnitWork:
             self._hub.log(f"its unit waits: {why.reason}" + (f"; {why.hint}" if why.hint else ""), board=slot)
             self._units.note(slot)
 
-    def _wanted(self, board: Board, lot: LotState | None) -> list[_Wanted] | SlotWaiting:
+    def _wanted(self, board: Board, lot: LotState | None) -> list[_WantedImage] | SlotWaiting:
         if not self._bench.is_armed(board.name):
             hint = f"`flashdeck arm {board.name}` lets units begin"
             return SlotWaiting(reason="the slot is disarmed", hint=hint, needs_person=True)
@@ -149,10 +145,10 @@ class UnitWork:
             return SlotWaiting(reason=f"lot {lot.name} is complete", hint=hint, needs_person=True)
         if lot.passed + self._units.begun_for(lot) >= lot.count:
             return SlotWaiting(reason=f"the last units of lot {lot.name} are under way")
-        return [_Wanted(lot.partition, Artifact(lot.sha256, lot.size, lot.version, is_program=True))]
+        return [_WantedImage(lot.partition, Artifact(lot.sha256, lot.size, lot.version, is_program=True))]
 
-    def _newest(self, board: Board) -> list[_Wanted] | SlotWaiting:
-        wanted: list[_Wanted] = []
+    def _newest(self, board: Board) -> list[_WantedImage] | SlotWaiting:
+        wanted: list[_WantedImage] = []
         builds = [
             (partition, self._hub.artifacts.get((board.profile.name, partition.name)))
             for partition in board.profile.partitions.values()
@@ -165,7 +161,7 @@ class UnitWork:
             if (why := _why_not(build)) is not None:
                 hint = f"build it anew, or begin a lot: `flashdeck lot begin`; {partition.name} alone: flash it by hand"
                 return SlotWaiting(reason=f"the newest build for {partition.name} {why}", hint=hint, needs_person=True)
-            wanted.append(_Wanted(partition.name, _artifact(build)))
+            wanted.append(_WantedImage(partition.name, _artifact(build)))
         if wanted:
             return wanted
         reason = f"profile {board.profile.name} names no image"

@@ -1,4 +1,4 @@
-"""What a person asks of slots: lots that begin and end, and the records of units."""
+"""The requests of a person about slots: lots that begin and end, and the records of units."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from flashdeckd.boards.bench import Bench
 from flashdeckd.host import clock, threads
 from flashdeckd.images.spool import Artifact
 from flashdeckd.images.version import find_version
-from flashdeckd.slots.lot_book import LotBook
+from flashdeckd.slotting.lot_book import LotBook
 from flashdeckd.state.carried_through import carried_through
 from flashdeckd.state.journal import Journal
 

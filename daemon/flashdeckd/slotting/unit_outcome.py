@@ -69,7 +69,7 @@ def _of_image(image: UnitImage, jobs: Mapping[int, JobState], contents: Contents
         return OPEN
     status = job.status
     if isinstance(status, Failed):
-        return Outcome(UnitResult.FAILED, status.failure)
+        return Outcome(UnitResult.FAILED, status.failure, verdict=status.verdict)
     if isinstance(status, Cancelled | Superseded):
         failure = Failure(kind=ErrorKind.CANCELLED, message=status_text(status, job.kind))
         return Outcome(UnitResult.FAILED, failure)
@@ -78,10 +78,10 @@ def _of_image(image: UnitImage, jobs: Mapping[int, JobState], contents: Contents
 
 
 def _of_done(image: UnitImage, done: Done, contents: Contents | None) -> Outcome:
-    """What has come to light since the end of a job stands in the contents: a crash, a start that did not come."""
+    """Return the outcome of a job that is done, with all that has come to light since: a crash, a start that failed."""
     has = contents if contents is not None and contents.job == image.job else None
     verified = done.result.verified if done.result is not None else has.verified if has is not None else Verified.NO
-    verdict = has.verdict if has is not None else done.result.verdict if done.result is not None else None
+    verdict = (has.verdict if has is not None else None) or done.verdict
     if verdict is not None and does_not_run(verdict):
         failure = Failure(kind=_KINDS[verdict.verdict], message=judgement_text(verdict))
         return Outcome(UnitResult.FAILED, failure, verified, verdict)
