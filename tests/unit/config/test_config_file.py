@@ -116,7 +116,7 @@ def test_the_example_shows_every_key_that_works() -> None:
     text = data_file("flashdeck.example.toml").read_text()
     tables = (ConfigTable, DaemonTable, ProfileTable, PartitionTable, BoardTable, ScreenTable)
     keys = [key.name for table in tables for key in keys_of(table)]
-    assert [key for key in keys if not re.search(rf"^#?{key} = |^\[(.*\.)?{key}\b", text, re.MULTILINE)] == []
+    assert [key for key in keys if not re.search(rf"^#?{key} = |^#?\[(.*\.)?{key}\b", text, re.MULTILINE)] == []
 
 
 def test_ram_beside_sectors_makes_a_stack_guard_possible(main: Path) -> None:
@@ -857,6 +857,7 @@ def test_an_empty_configuration_says_that_there_is_no_file() -> None:
         "once": [],
         "hooks": {},
         "hosts": {},
+        "metrics": {},
         "tui": {"mouse": True, "notify": "off"},
     }
 
