@@ -125,6 +125,14 @@ _OTHER_PROGRAMS: Final = (
         ("unit/scanning", "integration/test_printed_by_flashdeckd.py", "integration/test_signals.py"),
     ),
     Reason(
+        "numbers for Prometheus: no seed's configuration asks for them, and they change nothing",
+        (
+            "metrics/*:*",
+            "host/sockets.py:loopback_listener",
+        ),
+        ("unit/metrics", "integration/test_metrics_of_a_daemon.py"),
+    ),
+    Reason(
         "the doctor, which writes nothing",
         (
             "boards/bench.py:Bench.was_shared",

@@ -62,7 +62,7 @@ def test_all_that_is_missing_is_named_at_once(without: Without) -> None:
     assert lacking.value.message == (
         "the service needs pyusb, pyudev, watchfiles, bincopy and tomli-w, which are not installed"
     )
-    assert "[daemon,tui,web,console]" in lacking.value.hint
+    assert "[daemon,tui,web,console,metrics]" in lacking.value.hint
     assert lacking.value.hint.endswith("; 'flashdeck status' works without")
 
 
@@ -77,7 +77,7 @@ def test_a_library_that_does_not_fit_is_explained(name: str | None) -> None:
     with pytest.raises(FlashdeckError, match="the screen cannot load its libraries: no such thing") as found:  # noqa: SIM117
         with explained(Extra.TUI, "the screen"):
             raise ImportError("no such thing", name=name)
-    assert "[daemon,tui,web,console]" in found.value.hint
+    assert "[daemon,tui,web,console,metrics]" in found.value.hint
 
 
 @pytest.mark.parametrize("name", ["flashdeckd.service", "flashdeck_tui"])

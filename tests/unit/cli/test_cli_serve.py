@@ -116,7 +116,7 @@ def test_without_its_extra_it_names_the_command_that_adds_it(offline: Cli, monke
     run = offline("serve")
     assert run.code == ExitCode.OTHER
     assert "the screen in a browser needs aiohttp, which is not installed" in run.err
-    assert "web,console]" in run.err
+    assert "web,console,metrics]" in run.err
 
 
 def test_a_page_gets_the_same_daemon(offline: Cli, monkeypatch: pytest.MonkeyPatch) -> None:

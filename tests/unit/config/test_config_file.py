@@ -870,6 +870,7 @@ def test_an_empty_configuration_says_that_there_is_no_file() -> None:
         "slots": {},
         "hosts": {},
         "labgrid": {},
+        "metrics": {},
         "tui": {"mouse": True, "notify": "off"},
     }
 
