@@ -22,7 +22,7 @@ SIZE: Final = 4000
 USERS: Final = 8
 PAUSE: Final = 0.05
 """Seconds that bound each pause of a user, drawn at random."""
-BUILD_PAUSE: Final = 8.0
+BUILD_PAUSE: Final = 4.0
 """The same between two builds of a daemon."""
 REFUSALS: Final = frozenset({ErrorKind.BLOCKED, ErrorKind.SUPERSEDED, ErrorKind.CANCELLED, ErrorKind.TIMEOUT})
 """The ends of a call for a board that is somebody else's."""
