@@ -188,7 +188,7 @@ async def serve(
         await queue_again(bench.book, begun.config, begun.changes.elsewhere)
         _tell_others(stack, bench, hub, health, options)
         enrolment = Enrolment(bench, hub, backend, board_file_path(main_file), mark, health=health)
-        notes, leases = FileNotes(), Leases(bench, hub)
+        notes, leases = FileNotes(), _leases(stack, bench, hub, health, endpoint)
         spooling = Spooling(
             spool,
             book=bench.book,
@@ -222,7 +222,6 @@ async def serve(
         )
         await configuration.start(begun)
         by_hand, waits = HandRequests(bench, builds, hub, notes), WaitRequests(bench, builds, hub)
-        doctor = Doctor(bench, hub, state_dir=options.state_dir, sockets=options.other_sockets)
         methods = Handlers(
             hub,
             bench,
@@ -230,13 +229,13 @@ async def serve(
             by_hand=by_hand,
             verbs=VerbRequests(bench),
             waits=waits,
-            doctor=doctor,
+            doctor=Doctor(bench, hub, state_dir=options.state_dir, sockets=options.other_sockets),
             leases=leases,
         )
         handlers: dict[type[api.Params[Any]], Handler] = {
             **methods.table(),
             **Uploads(by_build.accept, by_build.pushed, PlaceRequests(bench, spooling, notes).place).handlers(),
-            **lease_handlers(_leases(stack, bench, hub, health, endpoint)),
+            **lease_handlers(leases),
             **console_handlers(ConsoleRequests(bench)),
             **queue_handlers(MoveRequests(bench)),
             **rollback_handlers(RollbackRequests(bench, journal, hub, by_hand), by_hand),

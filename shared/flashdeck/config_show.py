@@ -42,12 +42,10 @@ def to_toml(config: Config) -> str:
     """
     lines = [f"# {quoted(str(file))}" for file in config.files] or ["# no configuration file"]
     lines += to_lines(DaemonTable.of(config.daemon), "daemon") if config.files else ()
-    if config.hooks != Hooks():
-        lines += to_lines(config.hooks, "hooks")
-    if config.metrics != Metrics():
-        lines += to_lines(config.metrics, "metrics")
-    if config.labgrid is not None:
-        lines += to_lines(config.labgrid, "labgrid")
+    rare = {"hooks": (config.hooks, Hooks()), "metrics": (config.metrics, Metrics()), "labgrid": (config.labgrid, None)}
+    for name, (table, usual) in rare.items():
+        if table is not None and table != usual:
+            lines += to_lines(table, name)
     for name, profile in config.profiles.items():
         lines += to_lines(ProfileTable.of(profile), "profiles", name)
     for name, board in config.boards.items():

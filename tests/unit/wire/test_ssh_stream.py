@@ -158,10 +158,13 @@ async def test_an_ssh_that_does_not_end_is_ended_and_waited_for_only_so_long(mon
 
     monkeypatch.setattr(asyncio, "timeout", timeout)
     ours, theirs = socket.socketpair()
-    with theirs:
+    heard, said = socket.socketpair()
+    with theirs, said:
         reader, writer = await asyncio.open_unix_connection(sock=ours, limit=rpc.MAX_LINE)
         process = Stubborn()
-        stream = SshStream(host(), reader, writer, cast("Process", process))
+        stream = SshStream(
+            host(), reader, writer, cast("Process", process), *await asyncio.open_unix_connection(sock=heard)
+        )
         writer.close()
         await stream.closed()
     assert process.told == ["terminate", "kill"]
