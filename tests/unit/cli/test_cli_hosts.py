@@ -16,10 +16,11 @@ from asked_times import asked_times
 from canned_daemon import CannedDaemon, board, job
 from cli_run import Cli
 from flashdeck import api
+from flashdeck.diagnosis import BoardReport, Diagnosis, Finding, Severity
 from flashdeck.errors import ConnectionFailedError, ErrorKind, ExitCode, FlashdeckError, RequestError
 from flashdeck.hosts import find_host, members
 from flashdeck.job_state import Failure
-from flashdeck.model import DeviceState, LogLevel, LogLine
+from flashdeck.model import ConfigurationState, DeviceState, LogLevel, LogLine, Presence
 from flashdeck.outcome import BoardResult, Outcome
 from flashdeck_tui.cli import many_hosts
 from flashdeck_tui.cli.answers import History
@@ -253,6 +254,25 @@ def test_no_machine_is_ever_asked_for_all_boards_where_some_are_named(
     with suppress(RequestError):
         assert all(boards_there(host, patterns) for host in machines_meant(tuple(hosts), patterns))
     assert machines_meant(tuple(hosts), ()) == tuple(hosts)
+
+
+def test_the_doctor_and_a_reload_of_several_machines_name_each(daemon: CannedDaemon, far: Cli) -> None:
+    finding = Finding(code="storage", severity=Severity.GOOD, seen="1 GiB is free", means="enough")
+    report = BoardReport(board="left", profile="product", presence=Presence.ABSENT)
+    daemon.answers[api.Examine] = Diagnosis(installation=(finding,), boards=(report,))
+    both = ("--host", "bench", "--host", "lab")
+    found = far("doctor", *both, "--json").json
+    assert [each["seen"] for each in found["installation"]] == ["bench: 1 GiB is free", "lab: 1 GiB is free"]
+    assert [each["board"] for each in found["boards"]] == ["bench/left", "lab/left"]
+    assert "these installations" in far("doctor", *both).out
+    unconfirmed = api.UnconfirmedFile(file="/more.toml", lines=("line 1",), boards=())
+    daemon.answers[api.ReloadConfig] = api.ConfigReloaded(
+        configuration=ConfigurationState(files=("/c.toml",), read_at=1.0), unconfirmed=(unconfirmed,)
+    )
+    assert far("config", "reload", *both, "--json").json["hosts"].keys() == {"bench", "lab"}
+    run = far("config", "reload", *both)
+    assert run.out.splitlines()[::3] == ["bench:", "lab:"]
+    assert "flashdeck --host lab config trust /more.toml" in run.err
 
 
 # Groups of machines

@@ -157,14 +157,12 @@ async def test_an_ssh_that_does_not_end_is_ended_and_waited_for_only_so_long(mon
         return real(0)
 
     monkeypatch.setattr(asyncio, "timeout", timeout)
-    ours, theirs = socket.socketpair()
-    heard, said = socket.socketpair()
+    (ours, theirs), (heard, said) = socket.socketpair(), socket.socketpair()
     with theirs, said:
         reader, writer = await asyncio.open_unix_connection(sock=ours, limit=rpc.MAX_LINE)
         process = Stubborn()
-        stream = SshStream(
-            host(), reader, writer, cast("Process", process), *await asyncio.open_unix_connection(sock=heard)
-        )
+        errors = await asyncio.open_unix_connection(sock=heard)
+        stream = SshStream(host(), reader, writer, cast("Process", process), *errors)
         writer.close()
         await stream.closed()
     assert process.told == ["terminate", "kill"]

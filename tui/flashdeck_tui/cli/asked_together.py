@@ -14,7 +14,7 @@ LATE_SECONDS: Final = 3.0
 
 
 class AskedTogether:
-    """What the tasks of one command, one a machine, know of each other."""
+    """The knowledge that the tasks of one command, one a machine, have of each other."""
 
     def __init__(self, hosts: Iterable[str]) -> None:
         self._coming = dict.fromkeys(hosts)

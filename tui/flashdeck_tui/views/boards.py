@@ -51,7 +51,7 @@ WIDE = 110
 
 
 _LINKS: Final = {LinkStatus.CONNECTED: "", LinkStatus.CONNECTING: " is connecting", LinkStatus.DISCONNECTED: " is away"}
-"""What the head of a host says of the connection to it."""
+"""The words for the connection to a host, in its head."""
 
 
 @dataclass(frozen=True, slots=True)
