@@ -19,7 +19,7 @@ def import_all() -> None:
     import_module("concurrent.futures.thread")
     for package in (flashdeck, flashdeck_tui.cli):
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if not found.name.endswith(("pytest_plugin", "__main__")):
+            if not found.name.endswith(("pytest_plugin", "labgrid_driver", "__main__")):
                 import_module(found.name)
 
 

@@ -21,7 +21,7 @@ def to_builtins(config: Config) -> dict[str, object]:
         "daemon": to_plain(DaemonTable.of(config.daemon)),
         "hooks": to_plain(config.hooks),
         "metrics": to_plain(config.metrics),
-        "labgrid": {} if config.labgrid is None else to_plain(config.labgrid),
+        **({} if config.labgrid is None else {"labgrid": to_plain(config.labgrid)}),
         "profiles": {name: to_plain(ProfileTable.of(profile)) for name, profile in config.profiles.items()},
         "boards": boards,
         "slots": {

@@ -62,4 +62,4 @@ def test_each_kind_of_line_of_follow_was_tried() -> None:
 
 
 def test_every_subcommand_that_prints_json_is_in_the_schema() -> None:
-    assert set(COMMANDS) == set(main.commands)
+    assert set(COMMANDS) == set(main.commands) - {"labgrid"}  # only the daemon that has started it reads its lines

@@ -125,11 +125,18 @@ _OTHER_PROGRAMS: Final = (
         ("unit/scanning", "integration/test_printed_by_flashdeckd.py", "integration/test_signals.py"),
     ),
     Reason(
+        "boards that are part of a lab, and the process that speaks with its coordinator: no seed is in one",
+        ("lab/*:*", "jobs/lab_book.py:*", "jobs/lab_gate.py:*", "host/child_lines.py:*"),
+        ("unit/lab", "unit/jobs/test_jobs_in_a_lab.py", "lab"),
+    ),
+    Reason(
+        "slots, and the units that come and go there: no seed has any",
+        ("slotting/*:*", "boards/slot_gate.py:*", "usb/enumeration.py:*"),
+        ("unit/slotting", "integration/test_units_in_slots.py", "integration/test_lots.py"),
+    ),
+    Reason(
         "numbers for Prometheus: no seed's configuration asks for them, and they change nothing",
-        (
-            "metrics/*:*",
-            "host/sockets.py:loopback_listener",
-        ),
+        ("metrics/*:*",),
         ("unit/metrics", "integration/test_metrics_of_a_daemon.py"),
     ),
     Reason(

@@ -33,6 +33,9 @@ LEFT, LEFT_APP1 = Selection(board="left"), Selection(board="left", partition="ap
 LAB, DEVICE = Selection(board="lab"), Selection(device="1-5")
 
 NOT_ON_THE_SCREEN = {
+    **dict.fromkeys(
+        ("lot begin", "lot status", "lot end"), "a lot is begun with a file and a number; its progress is shown"
+    ),
     "status": "the main screen is that",
     "boards": "the list of boards is that",
     "jobs": "the queue is that",
@@ -83,7 +86,7 @@ def test_every_command_has_its_action_or_a_reason_why_not() -> None:
 
 def test_what_changes_something_needs_a_daemon_and_says_that_it_changes() -> None:
     for action in ACTIONS:
-        if action.command and action.command not in ("report", "history", "logs"):
+        if action.command and action.command not in ("report", "history", "logs", "units"):
             assert action.changes, action.id
         if action.changes:
             assert action.needs is not Needs.NOTHING, action.id

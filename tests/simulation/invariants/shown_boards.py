@@ -28,6 +28,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "board.hold": "by what persons have asked for; flashdeck's own by rule 12",
     "board.lease": "by what clients have taken",
     "board.armed": "by what persons have asked for",
+    "board.slot": "none: no seed has slots",
     "board.once": "not armed for one job while disarmed",
     "board.adopted": "by the configuration: the world adopts none",
     "board.trouble": "said where it is ambiguous",
@@ -212,6 +213,8 @@ class ShownBoards(Rule):
             raise self.broken(
                 f"{board.name} shows the console {board.console}, and {named.product.signs} is configured"
             )
+        if board.slot:
+            raise self.broken(f"{board.name} is shown as a slot, and none is configured")
         if not named.product.is_plain and shown != configured:
             raise self.broken(f"{named.name} has the partitions {configured}, and {shown} are shown")
 

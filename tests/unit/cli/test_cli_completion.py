@@ -232,7 +232,8 @@ NO_LIST = {
     *("init --app", "init --chip", "init --device", "init --enter-hint", "init --image", "init --name"),
     *("install --user", "take --for", "uninstall --user", "virtual dump --address", "virtual dump --size"),
     *("virtual fault --address", "virtual say text", "logs --grep", "serve --bind"),
-    *("run --fail", "run --until"),
+    *("run --fail", "run --until", "virtual swap --serial"),
+    *("lot begin name", "lot end name", "lot status name", "units --lot"),
 }
 """Values that are no members of a list: names that a person makes up, patterns, times, sizes, and what only init
 finds out."""

@@ -170,8 +170,8 @@ def test_the_help_lists_all_commands(offline: Cli) -> None:
     listed = [line.split()[0] for line in commands if not line.startswith("   ")]
     promised = (
         "init status boards jobs history flash run plan rollback verify read erase reset wait follow cancel retry move "
-        "logs console hold release take arm disarm suggest adopt doctor report config install uninstall completion "
-        "demo virtual connect serve"
+        "logs console hold release take arm disarm units lot suggest adopt doctor report config install uninstall "
+        "completion demo virtual connect serve"
     )
     assert " ".join(listed) == promised
     assert "130 interrupted" in run.out

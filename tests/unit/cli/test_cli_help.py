@@ -8,9 +8,10 @@ import pytest
 from flashdeck_tui.cli.root import root
 from flashdeckd.__main__ import main as daemon
 
-TWO_MEANINGS = {"--for", "--settle", "--since", "--until"}
-"""A FILE that is waited for, and what a board is taken for; a time as a person types it, and as a program does; a time
-of day, and the leave of a board; a time of day, and what a board says."""
+TWO_MEANINGS = {"--for", "--image", "--settle", "--since", "--until"}
+"""A FILE that is waited for, and what a board is taken for; the file of a lot, and a partition with its file; a time as
+a person types it, and as a program does; a time of day, and the leave of a board; a time of day, and what a board
+says."""
 
 
 def opened(command: click.Command, name: str, parent: click.Context | None = None) -> click.Context:

@@ -55,7 +55,7 @@ def test_without_its_extra_it_names_the_command_that_adds_it(offline: Cli, monke
     run = offline()
     assert (run.code, run.out) == (1, "")
     assert "the screen needs textual, which is not installed" in run.err
-    assert "[daemon,tui,console]" in run.err
+    assert "[daemon,tui,console,metrics]" in run.err
     assert "the commands work without it" in run.err
 
 

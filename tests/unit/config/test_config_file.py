@@ -869,7 +869,6 @@ def test_an_empty_configuration_says_that_there_is_no_file() -> None:
         "hooks": {},
         "slots": {},
         "hosts": {},
-        "labgrid": {},
         "metrics": {},
         "tui": {"mouse": True, "notify": "off"},
     }
