@@ -20,6 +20,8 @@ from flashdeck_tui.demo.firmware import with_version
 from leftovers import left_behind
 from needed_tools import need_compiler
 
+pytestmark = pytest.mark.long
+
 COMMAND = (Path(sys.executable).parent / "flashdeck", "demo")
 BOARDS = ("classic", "noread", "usbx")
 VERSIONS = ("demo 1.0.0", "demo 1.0.1")

@@ -6,10 +6,14 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from cli_run import Run
 from flashdeck import api
 from flashdeck.job_state import Waiting
 from rig import firmware, prepare, running
+
+pytestmark = pytest.mark.long
 
 LEFT = '[boards.left]\nprofile = "product"\nserial = "TEST00000001"\n'
 BENCH = """

@@ -16,6 +16,8 @@ from flashdeck.value import Value
 from job_states import is_writing
 from rig import PARTITION2, Rig, board, firmware, prepare, running, sha256
 
+pytestmark = pytest.mark.long
+
 ONE, TWO = (firmware(version, size=60_000) for version in ("1.0.0", "1.0.1"))
 
 

@@ -16,6 +16,8 @@ from flashdeck.slot_state import UnitResult
 from rig import SLOW, Rig, firmware, sha256
 from slot_bench import GOOD, NEXT, begin_lot, slot, slots_running, swap, units, until_slot, until_unit
 
+pytestmark = pytest.mark.long
+
 FLASHDECK = str(Path(sys.executable).with_name("flashdeck"))
 
 

@@ -11,6 +11,8 @@ from flashdeck.errors import ExitCode
 from hosts_rig import Machines, machines
 from rig import firmware, running
 
+pytestmark = pytest.mark.long
+
 OFF = '[hosts.off]\ncommand = ["flashdeck-is-not-here"]\n'
 
 

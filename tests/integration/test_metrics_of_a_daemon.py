@@ -20,6 +20,8 @@ from job_states import is_writing
 from metrics_scene import answer_of, request
 from rig import SLOW, Rig, board, firmware, prepare, running
 
+pytestmark = pytest.mark.long
+
 LEFT = '[boards.left]\nprofile = "product"\nserial = "A1"\n'
 NOBODY = 65534
 _SAMPLE = re.compile(r"(?m)^(flashdeck_\w+(?:\{.*\})?) (\S+)$")

@@ -22,6 +22,8 @@ from metrics_scene import answer_of, request
 from needed_tools import need
 from rig import WAIT_SECONDS, Rig, board, firmware, prepare, running
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[2]
 DASHBOARD = json.loads((ROOT / "config/grafana/flashdeck.json").read_text())
 PAGE = (ROOT / "docs/metrics.md").read_text()

@@ -23,6 +23,8 @@ from flashdeckd.state.journal import Journal
 from job_states import is_writing
 from rig import SLOW, WAIT_SECONDS, Rig, board, firmware, prepare, sha256, start
 
+pytestmark = pytest.mark.long
+
 ENDING = (signal.SIGTERM, signal.SIGINT)
 HARMLESS = (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
 PLACES = {"--virtual": "bench.toml", "--config": "config.toml", "--socket": "s", "--state-dir": "state"}

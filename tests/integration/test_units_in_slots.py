@@ -13,6 +13,8 @@ from flashdeck.slot_state import UnitResult
 from rig import SLOW, Rig, board, sha256
 from slot_bench import GOOD, NEXT, SERIAL, slot, slots_running, swap, units, until_slot, until_unit
 
+pytestmark = pytest.mark.long
+
 
 @pytest_asyncio.fixture
 async def rig() -> AsyncGenerator[Rig]:
