@@ -89,7 +89,7 @@ def test_it_says_what_it_is(workshop: Workshop) -> None:
     assert min(versions, key=lambda each: int(each[2:])) == f"{OLDEST[0]}.{OLDEST[1]}"
     assert said["Requires-Python"] == f">={OLDEST[0]}.{OLDEST[1]}"
     assert said["License-Expression"] == "MIT"
-    assert said.get_all("Provides-Extra") == ["console", "daemon", "metrics", "tui", "web"]
+    assert said.get_all("Provides-Extra") == ["console", "daemon", "labgrid", "metrics", "tui", "web"]
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert said["Version"] == project["version"]
     assert said.get_all("Project-URL") is None, "name only addresses that are true"
