@@ -171,12 +171,13 @@ async def test_a_broken_source_says_what_the_compiler_said(copy: Path) -> None:
     assert "main.c" in "".join(caught.value.__notes__)
 
 
-async def test_a_build_that_is_given_up_leaves_no_compiler_behind(copy: Path) -> None:
+@pytest.mark.parametrize("first", ["", "kill -9 $$PPID; "], ids=["all of it runs", "make itself was killed"])
+async def test_a_build_that_is_given_up_leaves_no_compiler_behind(copy: Path, first: str) -> None:
     firmware = Firmware(copy)
     need_compiler()
     # A build that says that it has begun, and then never ends; the pipe closes when the last of its processes is gone.
     os.mkfifo(copy / "alive")
-    (copy / "Makefile").write_text("staging/APP1.bin:\n\texec > alive; echo begun; exec sleep 1000\n")
+    (copy / "Makefile").write_text(f"staging/APP1.bin:\n\t{first}exec > alive; echo begun; exec sleep 1000\n")
     build = asyncio.create_task(firmware.build())
     with await asyncio.to_thread((copy / "alive").open) as alive:
         assert await asyncio.to_thread(alive.readline) == "begun\n"

@@ -103,11 +103,11 @@ class Firmware:
         )
         try:
             output, _ = await process.communicate()
-        finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
+        except BaseException:  # whoever still has its output is of its group, also where `make` itself is gone
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+            raise
         if process.returncode:
             error = FlashdeckError(f"the firmware does not build: make ended with {process.returncode}")
             error.add_note(output.decode(errors="replace")[-OUTPUT_KEPT:])
