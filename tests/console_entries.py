@@ -1,4 +1,4 @@
-"""What boards say on their consoles, as tests compare it."""
+"""The words of boards on their consoles, as tests compare them."""
 
 from collections.abc import Iterable
 

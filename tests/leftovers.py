@@ -1,4 +1,4 @@
-"""What a program that was to clean up after itself has left, and what one has open: read of the kernel."""
+"""The leftovers of a program that was to clean up after itself, and what one has open: read of the kernel."""
 
 import os
 from contextlib import suppress

@@ -15,7 +15,7 @@ AIM = 1.2
 SIZE = 64 * 1024
 """Bytes of the image."""
 SLOWDOWN = 20
-"""How many times slower than real ones the boards are."""
+"""The boards are so many times slower than real ones."""
 
 
 async def rows(counts: Sequence[int]) -> AsyncIterator[Row]:

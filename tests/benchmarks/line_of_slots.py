@@ -18,7 +18,7 @@ AIM: Final = 2
 SIZE: Final = 16 * 1024
 """Bytes of the image."""
 SLOWDOWN: Final = 5
-"""How many times slower than real ones the boards are."""
+"""The boards are so many times slower than real ones."""
 
 
 async def row(slots: int) -> Row:

@@ -22,7 +22,7 @@ FLASHDECK = str(Path(sys.executable).with_name("flashdeck"))
 
 
 async def said(rig: Rig, *words: str) -> str:
-    """What a command of flashdeck prints on stdout."""
+    """Return the stdout of a command of flashdeck."""
     from asyncio import create_subprocess_exec, subprocess  # noqa: PLC0415 - for this alone
 
     command = (FLASHDECK, "--socket", str(rig.socket), *words)

@@ -43,7 +43,7 @@ class LabUser:
 
 @dataclass
 class LabStorm:
-    """What is going on, and what was seen."""
+    """The storm as it goes on, and what was seen."""
 
     daemons: dict[str, LabDaemon]
     users: list[LabUser]

@@ -1,4 +1,4 @@
-"""Where numbers may be asked for: at this machine alone."""
+"""The places where numbers may be asked for: at this machine alone."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Which place has which board, from two streams that know nothing of each other's order."""
+"""The place that has a board, from two streams that know nothing of each other's order."""
 
 from flashdeckd.lab.lab_lines import HeldBoard
 from flashdeckd.lab.place_book import RESOURCE_CLASS, KnownPlace, PlaceBook

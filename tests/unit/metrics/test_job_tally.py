@@ -1,4 +1,4 @@
-"""What is counted of jobs as they go: each end once, each step of the work once, whatever else is told of them."""
+"""The count of jobs as they go: each end once, each step of the work once, whatever else is told of them."""
 
 import pytest
 from msgspec.structs import replace

@@ -25,7 +25,7 @@ BOUNDED = {"board", "partition", "profile", "kind", "result", "phase", "verdict"
 parsed_openmetrics: Callable[[str], Iterable[Metric]] = getattr(openmetrics_parser, parsed_text.__name__)
 """The same for the newer format; it has no types of its own."""
 SECRETS = ("aa" * 32, "SERIAL-1", "/home/ann", "1-4.2")
-"""What is no label: a hash, a serial, a path, a port."""
+"""The things that are no labels: a hash, a serial, a path, a port."""
 
 
 def scene(boards: int = 2) -> tuple[Hub, HubCollector]:

@@ -1,4 +1,4 @@
-"""What a test starts hears SIGHUP and SIGINT, also where the tests run by nohup or in the background of a script."""
+"""The processes that a test starts hear SIGHUP and SIGINT, also where tests run by nohup or behind a script."""
 
 import subprocess
 import sys
