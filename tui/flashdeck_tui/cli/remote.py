@@ -96,6 +96,16 @@ def boards_here(patterns: tuple[str, ...]) -> tuple[str, ...]:
     return boards_there(asked.get(), patterns) if asked.get() else patterns
 
 
+def require_host_of(name: str) -> None:
+    """Raise RequestError where HOST/NAME is of a machine that is not asked."""
+    machines_meant(named_hosts(click.get_current_context()), (name,))
+
+
+def lot_here(name: str) -> str:
+    """Return the name of a lot as the daemon that is asked knows it."""
+    return next(iter(boards_here((name,))), name)
+
+
 def with_host_option(command: click.Command, path: str) -> click.Command:
     """Return a command that also takes the option, unless its whole work is on this machine."""
     if path not in LOCAL and not any(parameter.name == "host" for parameter in command.params):
@@ -151,6 +161,10 @@ def _one_of_them(context: click.Context, hosts: Sequence[str]) -> str:
     """Return how such a command is typed for one of several machines."""
     if any(parameter.name == "job" for parameter in context.command.params):
         return f"name the job as it is listed: {hosts[0]}/{context.params.get('job', 'JOB')}"
+    if any(parameter.name == "slots" for parameter in context.command.params):
+        return f"name slots of one of them, as they are listed: --slot '{hosts[0]}/*'"
+    if context.command_path.endswith(" lot end"):
+        return f"name the lot as it is listed: {hosts[0]}/{context.params.get('name') or 'LOT'}"
     return "run it once for each --host"
 
 

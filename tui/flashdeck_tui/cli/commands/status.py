@@ -93,15 +93,16 @@ def _sections(snapshots: Mapping[str, Snapshot], looks: Mapping[str, _StatusSeen
     jobs = many_hosts.each(snapshots.items(), lambda each: each.jobs, many_hosts.mark_job)
     devices = many_hosts.each(snapshots.items(), lambda each: each.devices, many_hosts.mark_device)
     daemons = "\n".join(_daemon(look, host) for host, look in looks.items())
-    sections = [f"{counts_text(counts(boards, jobs))}\n{daemons}"]
-    slots = {name for each in snapshots.values() for name in (board.name for board in each.boards if board.slot)}
-    if found := problems(boards, [job for job in jobs if job.board.rpartition("/")[2] not in slots]):
+    slots = many_hosts.each(snapshots.items(), lambda each: each.slots, many_hosts.mark_slot)
+    lots = many_hosts.each(snapshots.items(), lambda each: each.lots, many_hosts.mark_lot)
+    sections = [f"{counts_text(counts(boards, jobs), [slot.condition for slot in slots])}\n{daemons}"]
+    slot_names = {slot.name for slot in slots}
+    if found := problems(boards, [job for job in jobs if job.board not in slot_names]):
         sections.append(_problem_table(found))
-    for snapshot in snapshots.values():
-        if snapshot.slots:
-            sections.append(slot_table(snapshot.slots))
-        if snapshot.lots:
-            sections.append(lot_table(snapshot.lots))
+    if slots:
+        sections.append(slot_table(slots))
+    if lots:
+        sections.append(lot_table(lots))
     if boards:
         sections += [board_table(boards), _contents_table(boards)]
     if devices:
