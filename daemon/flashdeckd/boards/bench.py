@@ -430,14 +430,18 @@ class Bench:
         await asyncio.gather(*(self._retire(name) for name in names))
 
     async def _retire(self, name: str) -> None:
-        lane, why = self._lanes[name], f"board {name} is no longer in the configuration"
-        await self.end_jobs({job.id: why for job in self.book.active(name)})
-        await self._end_lanes((name,))
-        if self._lanes.get(name) is lane:
-            del self._lanes[name]
-            self._hub.forget_boards((name,))
-            self.maps.forget(name)
-        self._hub.log(why, board=name)
+        async with self.gate.still((name,)):
+            lane = self._lanes[name]
+            kind = "slot" if lane.board.slot is not None else "board"
+            why = f"{kind} {name} is no longer in the configuration"
+            await self.end_jobs({job.id: why for job in self.book.active(name)})
+            await self._end_lanes((name,))
+            await self.gate.retire(name, why)
+            if self._lanes.get(name) is lane:
+                del self._lanes[name]
+                self._hub.forget_boards((name,))
+                self.maps.forget(name)
+            self._hub.log(why, board=name)
 
     async def end_jobs(self, reasons: Mapping[int, str]) -> None:
         """End jobs that the configuration has no use for any more: a running one at its next safe point."""

@@ -312,7 +312,7 @@ class Configuration:
             # The board whose name is given to another one has to be gone first.
             replaced = [name for name in names.values() if name in bench.lanes and name not in names]
             await self._hub.until(lambda: not any(name in bench.lanes for name in replaced))
-            async with bench.reshaping:
+            async with bench.gate.still(names), bench.reshaping:
                 await bench.rename_boards(names, config, mark)
         finally:
             for lane in lanes:

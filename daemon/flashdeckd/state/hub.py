@@ -174,6 +174,11 @@ class Hub:
         if gone:
             self._next()
 
+    def forget_slot(self, name: str) -> None:
+        """Leaves out a slot that is a board now, in the same way."""
+        if self.slots.pop(name, None) is not None:
+            self._next()
+
     def publish_slot(self, state: SlotState) -> None:
         """Replaces one slot's state."""
         if self.slots.get(state.name) != state:
