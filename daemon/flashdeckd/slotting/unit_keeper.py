@@ -448,6 +448,7 @@ class Units:
             await self._journal.end_unit(ended, name, lot)
             self._lots.put(lot)
             place.record = ended
+        self._hub.units_gone[name, ended.result] += 1
         self._tell_result(name, ended)
         self._hub.log(f"unit {record.id} is gone", board=name)
 

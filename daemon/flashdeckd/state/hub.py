@@ -6,7 +6,7 @@ Runs in the event loop's thread only.
 import asyncio
 import logging
 import socket
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Reversible
 from itertools import islice, takewhile
 
@@ -24,7 +24,7 @@ from flashdeck.model import (
     LogLine,
     Snapshot,
 )
-from flashdeck.slot_state import LotState, SlotState
+from flashdeck.slot_state import LotState, SlotState, UnitResult
 from flashdeck.text import clean
 from flashdeckd.host import clock, processes, randomness
 from flashdeckd.state.log_readers import LogReaders
@@ -82,6 +82,9 @@ class Hub:
         self.slots: dict[str, SlotState] = {}
         self.lots: dict[str, LotState] = {}
         """Those that go on."""
+        self.units_gone: Counter[tuple[str, UnitResult]] = Counter()
+        """The units that have left each slot since the daemon began, by their result. No event tells of them: they have
+        records."""
         self._logs: deque[LogLine] = deque(maxlen=LOG_LINES)
         self._next_log = first_line
         self._debug: deque[LogLine] = deque(maxlen=DEBUG_LINES)
