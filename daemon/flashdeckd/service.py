@@ -186,7 +186,8 @@ async def serve(
         )
         await bench.hold_unknown(ledger)
         await queue_again(bench.book, begun.config, begun.changes.elsewhere)
-        _tell_others(stack, bench, hub, health, options)
+        manager, looks = manager or ServiceManager(), QuietLooks()
+        _tell_others(stack, bench, hub, health, options, looks)
         enrolment = Enrolment(bench, hub, backend, board_file_path(main_file), mark, health=health)
         notes, leases = FileNotes(), _leases(stack, bench, hub, health, endpoint)
         spooling = Spooling(
@@ -254,7 +255,6 @@ async def serve(
             members=Members(options.group, in_force=lambda: bench.config.daemon.group),
             on_trouble=lambda trouble, hint: health.report("clients", trouble, hint=hint),
         )
-        manager, looks = manager or ServiceManager(), QuietLooks()
         parts = {"journal": journal.answers, "builds": builds.answers, "hotplug": bench.answers}
         supervision = Supervision(manager, hub=hub, health=health, parts=parts, lanes=lambda: _signs(bench))
         asked.started.set()
@@ -282,10 +282,12 @@ async def serve(
         )
 
 
-def _tell_others(stack: AsyncExitStack, bench: Bench, hub: Hub, health: Health, options: Options) -> None:
+def _tell_others(  # noqa: PLR0917 - those of its one caller
+    stack: AsyncExitStack, bench: Bench, hub: Hub, health: Health, options: Options, looks: QuietLooks
+) -> None:
     """Let hooks and Prometheus hear of what happens, where the configuration wants that."""
     stack.push_async_callback(HookRunner(hub, bench.book, health, lambda: bench.config.hooks).close)
-    metrics = MetricsEndpoint(hub, health, options.state_dir, lambda: bench.config.metrics.listen)
+    metrics = MetricsEndpoint(hub, health, options.state_dir, lambda: bench.config.metrics.listen, looks)
     stack.push_async_callback(metrics.close)
 
 

@@ -6,6 +6,7 @@ It is made for a screen on a wall: what matters is read from far away, and nothi
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, assert_never
 
+from flashdeck.job_state import Verified
 from flashdeck.slot_condition import (
     SlotCondition,
     SlotEmpty,
@@ -176,8 +177,10 @@ def _detail(slot: SlotState) -> str:
             told = f"{reason}; {hint}" if hint else reason
         case SlotFlashing(partition=partition, phase=phase):
             told = partition if phase is None else f"{partition}: {phase_word(phase)}"
-        case SlotPassed(verified=verified):
-            told = f"{_versions(slot.unit)} {verified_word(verified)}".lstrip()
+        case SlotPassed(verified=Verified.YES):
+            told = f"{_versions(slot.unit)} {verified_word(Verified.YES)}".lstrip()
+        case SlotPassed(verified=verified):  # that first: the narrowest tile has room for it
+            told = f"{verified_word(verified)} {_versions(slot.unit)}".rstrip()
         case SlotFailed(failure=failure):
             told = failure_text(failure)
         case SlotOccupied(board=board):

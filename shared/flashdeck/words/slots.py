@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import assert_never
 
-from flashdeck.job_state import Failure
+from flashdeck.job_state import Failure, Verified
 from flashdeck.slot_condition import (
     SlotCondition,
     SlotEmpty,
@@ -40,6 +40,13 @@ def slot_word(condition: SlotCondition) -> Phrase:
             return Phrase(clean(name) or "unknown")
         case _:
             assert_never(condition)
+
+
+def passed_word(verified: Verified) -> Phrase:
+    """Return that a unit has passed, and if it could not be read back."""
+    if verified is Verified.YES:
+        return Phrase("PASS", Tone.GOOD)
+    return Phrase(f"PASS, {verified_word(verified)}", Tone.WAIT)
 
 
 def slot_counts(conditions: Iterable[SlotCondition]) -> list[tuple[Phrase, int]]:
