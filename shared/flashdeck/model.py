@@ -314,6 +314,8 @@ class JobState(Value, frozen=True, kw_only=True):
     origin: Origin
     user: str = ""
     """The person who asked for it, or sent its build, where several people use the bench; "" elsewhere."""
+    lab_user: str = ""
+    """The user of a lab, host/user, for whom it was asked for last; "" for none."""
     patch: bool = False
     """True if the image is laid over the program that is there: it does not define the partition's first word."""
     force: bool = False
