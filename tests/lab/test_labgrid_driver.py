@@ -11,7 +11,8 @@ from labgrid import Environment, Target
 from pexpect import TIMEOUT
 
 from flashdeck.errors import ErrorKind, NotDoneError
-from flashdeck.lab_connection import FLASH_SECONDS, HOST_VARIABLE, USER_VARIABLE
+from flashdeck.lab_connection import FLASH_SECONDS
+from flashdeck.lab_user import HOST_VARIABLE, USER_VARIABLE
 from flashdeck.labgrid_driver import FlashdeckBoard, FlashdeckConsoleDriver, FlashdeckDriver, LabError
 from flashdeck.model import Presence
 from lab.lab_daemon import LabDaemon, lab_daemon

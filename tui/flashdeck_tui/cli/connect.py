@@ -22,6 +22,7 @@ from flashdeck.inside_lease import act_for_lease
 from flashdeck.job_state import Failure
 from flashdeck.text import clean
 from flashdeck.value import Value
+from flashdeck.lab_user import own_lab_user
 from flashdeck.whereabouts import START_HINT, Address, Whereabouts, unnamed
 from flashdeck_tui.cli.answers import HostFailure, OtherDaemon
 from flashdeck_tui.cli.asked_together import AskedTogether, all_hints, with_host
@@ -143,7 +144,7 @@ def whereabouts(context: click.Context, *, virtual: bool = False) -> Whereabouts
     if is_virtual_wanted(context) and explicit:
         raise click.UsageError("--socket names one daemon, and --virtual chooses another: take one of them")
     found = Whereabouts.only_virtual() if is_virtual_wanted(context) else Whereabouts.of(explicit, virtual=virtual)
-    return dataclasses.replace(found, read_only=is_read_only(context))
+    return dataclasses.replace(found, read_only=is_read_only(context), lab_user=own_lab_user())
 
 
 def is_read_only(context: click.Context) -> bool:
@@ -187,7 +188,8 @@ def address(context: click.Context, host: str, *, virtual: bool = False, asks: b
         )
     if asks is None:
         asks = is_terminal(sys.stdin) and len(asked_hosts(context)) == 1
-    return find_host(host, virtual=virtual or is_virtual_wanted(context), asks=asks, read_only=is_read_only(context))
+    found = find_host(host, virtual=virtual or is_virtual_wanted(context), asks=asks, read_only=is_read_only(context))
+    return dataclasses.replace(found, lab_user=own_lab_user())
 
 
 async def sessions(
