@@ -115,9 +115,7 @@ def test_a_place_is_acquired_bootstrapped_and_given_back(site: LabSite, rack: La
     assert rack.flash_of("left", len(ONE)) == ONE
 
 
-def test_the_command_line_speaks_for_the_user_that_labgrid_names(
-    site: LabSite, rack: LabDaemon, project: Path
-) -> None:
+def test_the_command_line_speaks_for_the_user_that_labgrid_names(site: LabSite, rack: LabDaemon, project: Path) -> None:
     """A job of somebody else waits, also over a restart, and goes on once that user may use the board."""
     site.done("acquire", place="left")
     (project / "one.bin").write_bytes(ONE)
