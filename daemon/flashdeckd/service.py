@@ -189,7 +189,7 @@ async def serve(
         await queue_again(bench.book, begun.config, begun.changes.elsewhere)
         _tell_others(stack, bench, hub, health, options)
         enrolment = Enrolment(bench, hub, backend, board_file_path(main_file), mark, health=health)
-        notes, leases = FileNotes(), _leases(stack, bench, hub, health, endpoint, options.state_dir)
+        notes, leases = FileNotes(), _leases(stack, bench, hub, health, endpoint=endpoint, options=options)
         spooling = Spooling(
             spool,
             book=bench.book,
@@ -432,11 +432,11 @@ def _emulated(bench_file: Path | None) -> Emulated | None:
 
 
 def _leases(
-    stack: AsyncExitStack, bench: Bench, hub: Hub, health: Health, endpoint: Endpoint, state_dir: Path
+    stack: AsyncExitStack, bench: Bench, hub: Hub, health: Health, *, endpoint: Endpoint, options: Options
 ) -> Leases:
     """Return all leases; boards of a lab are offered there, and follow who has acquired them."""
     leases = Leases(bench, hub)
-    watch = LabWatch(bench, leases, hub, health, socket_path=endpoint.path, record=LabRecordFile(state_dir))
+    watch = LabWatch(bench, leases, hub, health, socket_path=endpoint.path, record=LabRecordFile(options.state_dir))
     stack.push_async_callback(watch.close)
     return leases
 

@@ -183,6 +183,9 @@ class BoardLease(Value, frozen=True, kw_only=True):
     """Its purpose, in the holder's words; "" where nothing was said."""
     user: str = ""
     """The holder by name, as the system knows the connection, where several people use the bench; "" elsewhere."""
+    place: str = ""
+    """The place in labgrid that the holder has acquired: it ends with that, and nothing else ends it. "" for a lease of
+    a client."""
     since: float
 
 

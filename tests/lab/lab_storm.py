@@ -53,8 +53,8 @@ class LabStorm:
     deeds: int
     """So many times a place is acquired."""
     seen: Counter[str] = field(default_factory=Counter[str])
-    held: dict[Path, str] = field(default_factory=dict[Path, str])
-    """Who has a board for certain: from after the acquisition to before the release."""
+    held: set[Path] = field(default_factory=set[Path])
+    """The boards that somebody has for certain: from after the acquisition to before the release."""
     intruding: tuple[str, Path] | None = None
     """The user of the lab who tries to flash a board of somebody else's, and that board."""
     wanted: set[tuple[str, Path]] = field(default_factory=set[tuple[str, Path]])
@@ -100,12 +100,12 @@ class LabStorm:
         try:
             await self._has(user, board, began)
         finally:
-            self.held.pop(board, None)
+            self.held.discard(board)
             await user.pool.release(board[1])
 
     async def _has(self, user: LabUser, board: Path, began: float) -> None:
         """Have a board for a while, and look whether anybody else reaches it."""
-        self.held[board] = user.pool.name
+        self.held.add(board)
         bench = user.benches[board[0]]
         expected, own = await self._contents(bench, board), ""
         await self._pause()

@@ -124,6 +124,8 @@ def test_the_command_line_speaks_for_the_user_that_labgrid_names(site: LabSite, 
     mine = site.run(*words, project / "one.bin", "--board", "left")
     assert mine.code == 0, mine
     assert rack.flash_of("left", len(ONE)) == ONE
+    forced = site.run("flashdeck", "--socket", rack.socket, "release", "left", "--force", user=BOB)
+    assert (forced.code, "labgrid-client -p left release --kick" in forced.err) == (13, True), forced
     others = site.run(*words, project / "two.bin", "--board", "left", "--timeout", "1", user=BOB)
     assert (others.code, f"taken by {ANN}" in others.err) == (6, True), others
     rack.stop()

@@ -11,6 +11,7 @@ from flashdeck.model import BoardState, JobState, LogLevel
 from flashdeck.names import required, select
 from flashdeck.value import Value
 from flashdeck.versions import software
+from flashdeck.words.boards import lease_text
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.enrolment import Enrolment
 from flashdeckd.boards.leases import Leases
@@ -207,7 +208,13 @@ class Handlers:
         return api.BoardList(boards=boards, devices=self._hub.devices)
 
     async def _release(self, name: str, *, force: bool) -> BoardState:
-        hold = self._bench.lane(name).hold
+        lane = self._bench.lane(name)
+        hold, acquired = lane.hold, lane.shown_lease
+        if force and hold is None and acquired is not None and acquired.place:
+            raise BlockedError(
+                f"board {name} is {lease_text(acquired)}: only labgrid ends that",
+                hint=f"ask {acquired.by}; `labgrid-client -p {acquired.place} release --kick` ends it for everybody",
+            )
         is_anothers = hold is not None and hold.user not in ("", on_behalf_of.get())
         if hold is not None and is_anothers:
             if not force:

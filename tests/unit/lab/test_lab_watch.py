@@ -205,8 +205,13 @@ async def test_a_record_that_cannot_be_understood_is_moved_aside(tmp_path: Path,
     (tmp_path / LAB_RECORD_NAME).write_text(text)
     async with in_lab(tmp_path) as lab:
         await lab.synced(await lab.begun())
-    (kept,) = tmp_path.glob(f"{LAB_RECORD_NAME}.kept-*")
-    assert kept.read_text() == text
+    assert kept_text(tmp_path) == text
+
+
+def kept_text(root: Path) -> str:
+    """Return what is in the record that was moved aside."""
+    (kept,) = root.glob(f"{LAB_RECORD_NAME}.kept-*")
+    return kept.read_text()
 
 
 async def test_a_place_gets_a_board_once_nothing_runs_there(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
