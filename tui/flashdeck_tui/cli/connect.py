@@ -34,6 +34,7 @@ from flashdeck_tui.cli.remote import (
     asked_hosts,
     boards_here,
     failed_hosts,
+    for_host,
     named_hosts,
     only_host,
     speaking_as,
@@ -275,7 +276,7 @@ class Outcomes(Generic[T]):
             raise FlashdeckError(told, hint=all_hints(errors), kind=errors[0][1].kind)
         for host, error in errors:
             if self.together.untold(host):
-                say_error(with_host(host, error), error.hint)
+                say_error(with_host(host, error), for_host(error.hint, host))
         return answers
 
 
