@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 from flashdeck.errors import ConnectionFailedError
-from flashdeck.lab_user import labgrid_user
 from flashdeck.names import literal
+from flashdeck.own_lab_user import labgrid_user
 
 if TYPE_CHECKING:
     from flashdeck.sync_bench import Bench

@@ -1,4 +1,4 @@
-"""Who had acquired which board when that was last known, a file of its own in the state directory.
+"""The record of who had acquired which board when that was last known, a file of its own in the state directory.
 
 labgrid is asked again after a restart. Until it has answered, and while it cannot, what was known last counts.
 """

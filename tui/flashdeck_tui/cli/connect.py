@@ -20,7 +20,7 @@ from flashdeck.client import Client
 from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError, RequestError
 from flashdeck.inside_lease import act_for_lease
 from flashdeck.job_state import Failure
-from flashdeck.lab_user import own_lab_user
+from flashdeck.own_lab_user import own_lab_user
 from flashdeck.text import clean
 from flashdeck.value import Value
 from flashdeck.whereabouts import START_HINT, Address, Whereabouts, unnamed

@@ -5,8 +5,8 @@ import socket
 
 import pytest
 
-from flashdeck import lab_user
-from flashdeck.lab_user import HOST_VARIABLE, USER_VARIABLE, labgrid_user, own_lab_user
+from flashdeck import own_lab_user as module
+from flashdeck.own_lab_user import HOST_VARIABLE, USER_VARIABLE, labgrid_user, own_lab_user
 
 HERE = f"{socket.gethostname()}/{getpass.getuser()}"
 
@@ -28,6 +28,6 @@ def test_an_account_without_a_name_speaks_for_nobody(monkeypatch: pytest.MonkeyP
     def nobody() -> str:
         raise error
 
-    monkeypatch.setattr(lab_user, "getuser", nobody)
+    monkeypatch.setattr(module, "getuser", nobody)
     assert own_lab_user({}) == ""
     assert own_lab_user({USER_VARIABLE: "ann", HOST_VARIABLE: "desk"}) == "desk/ann"
