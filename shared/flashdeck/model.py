@@ -183,6 +183,9 @@ class BoardLease(Value, frozen=True, kw_only=True):
     """Its purpose, in the holder's words; "" where nothing was said."""
     user: str = ""
     """The holder by name, as the system knows the connection, where several people use the bench; "" elsewhere."""
+    place: str = ""
+    """The place in labgrid that the holder has acquired: it ends with that, and nothing else ends it. "" for a lease of
+    a client."""
     since: float
 
 
@@ -314,6 +317,8 @@ class JobState(Value, frozen=True, kw_only=True):
     origin: Origin
     user: str = ""
     """The person who asked for it, or sent its build, where several people use the bench; "" elsewhere."""
+    lab_user: str = ""
+    """The user of a lab, host/user, for whom it was asked for last; "" for none."""
     patch: bool = False
     """True if the image is laid over the program that is there: it does not define the partition's first word."""
     force: bool = False

@@ -373,7 +373,7 @@ class Lane:
 
     async def look_again(self, job: JobState) -> None:
         """A person wants a job that is blocked, or waits, to be tried now."""
-        self._book.claim(job.id)
+        self._book.claim(job)
         self._after_error.forget(job.id)
         self._accepted.add(job.id)
         self._entry.forget()
@@ -574,7 +574,7 @@ class Lane:
         """Return who has the board, where a job is not one of theirs; "" where it may start."""
         if self._lease is not None and job.id not in self._lease.jobs:
             return lease_text(self._lease.shown)
-        return "" if gate is None else gate.why_not(job.origin, self._book.lab_user_of(job.id))
+        return "" if gate is None else gate.why_not(job.origin, job.lab_user)
 
     def _ready(self) -> list[JobState]:
         """Return the jobs that may run now, the next one first."""
