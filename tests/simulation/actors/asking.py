@@ -56,6 +56,4 @@ def note_ends(asked: Ask, answer: api.WaitResult) -> None:
         for each in answer.boards
         if each.failure is not None or each.is_there
     )
-    asked.left_open = {
-        each.board: each.job for each in answer.boards if each.failure is None and not each.is_there
-    }
+    asked.left_open = {each.board: each.job for each in answer.boards if each.failure is None and not each.is_there}
