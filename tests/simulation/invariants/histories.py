@@ -3,7 +3,7 @@
 from flashdeck.job_state import name_of
 from flashdeck.model import JobState
 from simulation.invariants.rule import Rule
-from simulation.seen import Ask, Told
+from simulation.seen import Ask
 
 
 class Histories(Rule):

@@ -7,7 +7,7 @@ from simulation.invariants.rule import Rule
 from simulation.seen import Named, Seen, Setup
 
 SEEN_SECONDS: Final = 0.1
-"""Seconds from a change of a file, of which the kernel tells the daemon, until a board shows that it is being written."""
+"""Seconds from a change of a file, of which the kernel tells, until a board shows that it is being written."""
 CALM_SECONDS: Final = 15.0
 """Seconds after which nothing of an earlier trouble keeps a look at a file waiting."""
 

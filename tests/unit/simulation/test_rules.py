@@ -33,9 +33,9 @@ from flashdeck.model import (
     Disposition,
     Event,
     HoldBy,
+    JobState,
     LogLevel,
     LogLine,
-    JobState,
     PartitionState,
     Presence,
     Trouble,
@@ -762,6 +762,12 @@ def hides_a_crash(scene: Scene) -> None:
     scene.checker.rested()
 
 
+def ends_without_a_verdict(scene: Scene) -> None:
+    """An image was started on a board with a console, and nobody judges that."""
+    scene.give_console()
+    scene.move(scene.start(scene.build(IMAGE), READY), Done(result=result(verified=True)))
+
+
 def waits_for_the_wrong_end(scene: Scene) -> None:
     """A client is told that an image runs of which a crash is shown."""
     scene.give_console()
@@ -916,6 +922,7 @@ BREAKS: tuple[tuple[str, Callable[[Scene], None]], ...] = (
     ("verdicts", takes_back_a_crash),
     ("verdicts", judges_what_was_there),
     ("verdicts", hides_a_crash),
+    ("verdicts", ends_without_a_verdict),
     ("verdicts", waits_for_the_wrong_end),
     ("verdicts", waits_for_a_wrong_crash),
     ("back by itself", goes_back_unconfigured),
