@@ -178,6 +178,8 @@ AIMED_FROM: Final = 2
 """... from this one on."""
 SPEAKING_FROM: Final = 4
 """Of as many seeds the boards speak, from this one on: the others are as they were before any board did."""
+CHOOSY_EVERY: Final = 40
+"""In one of so many seeds clients ask for the past of one partition, and not of all: others are as they were."""
 _NO_THEME: Final = 6
 """Of so many times as a theme comes, none does."""
 
@@ -190,6 +192,8 @@ class Mood:
         turn, at = divmod(seed, AIMED_EVERY)
         self.has_consoles = at == SPEAKING_FROM
         """True in seeds in which the consoles of boards are configured, and their applications speak."""
+        self.is_choosy = seed % CHOOSY_EVERY == 0
+        """True in seeds in which clients ask for the past of one partition."""
         if at == AIMED_FROM:
             self.name = list(AIMED)[turn % len(AIMED)]
             self._theme = AIMED[self.name]

@@ -343,6 +343,18 @@ CHANGING_WISHES = frozenset(Wish) - {Wish.WAIT, Wish.LOOK, Wish.USE, Wish.USE_EN
 
 
 @dataclass(slots=True, kw_only=True)
+class Told:
+    """The answer to `history`."""
+
+    jobs: tuple[JobState, ...] = ()
+    """Those of the answer, in its order."""
+    next: int = 0
+    """The number below which the answer says nothing; 0: it goes to the end."""
+    over: Mapping[int, JobState] = field(default_factory=dict[int, JobState])
+    """The jobs that were shown as ended when it was asked for."""
+
+
+@dataclass(slots=True, kw_only=True)
 class Ask:
     """A call of a client, and its answer once there is one."""
 
@@ -366,6 +378,10 @@ class Ask:
     """The jobs that the answer names."""
     ends: tuple[tuple[str, str], ...] = ()
     """Of a `wait`: each board in the answer, with the kind of its failure; "" where it has the image and runs."""
+    left_open: Mapping[str, JobState | None] = field(default_factory=dict[str, JobState | None])
+    """Of a `wait`: each board in the answer that has neither the image nor a failure, with its job."""
+    told: Told | None = None
+    """What `history` answers; None where something else is asked for."""
     is_abandoned: bool = False
     """True if its connection or its daemon has ended before the answer."""
 

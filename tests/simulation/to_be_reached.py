@@ -80,7 +80,6 @@ TO_BE_REACHED: Final = (
     Reason(
         "a client waits for jobs, or for a build that cannot come: refused, offered, gone back from or never started",
         (
-            "requests/by_hand.py:HandRequests._look",
             "requests/waiting.py:*",
             "server/handlers.py:Handlers.wait_jobs",
         ),
@@ -102,7 +101,6 @@ TO_BE_REACHED: Final = (
             "flash/dfuse_engine.py:DfuseEngine.survey_erase",
             "flash/engine.py:survey_erase",
             "flash/plain_engine.py:PlainEngine.*erase*",
-            "flash/plain_engine.py:PlainEngine.survey",
             "flash/survey.py:_nothing_*",
             "jobs/device_thread.py:DeviceThread.opened",
             "jobs/lane.py:Lane._survey",
@@ -119,7 +117,6 @@ TO_BE_REACHED: Final = (
         (
             "requests/readiness.py:*",
             "requests/verbs.py:VerbRequests._chosen",
-            "requests/verbs.py:VerbRequests.again",
             "requests/verbs.py:VerbRequests.read",
             "requests/verbs.py:VerbRequests.reset",
         ),
@@ -233,14 +230,11 @@ TO_BE_REACHED: Final = (
     Reason(
         "the disk is full or fails just as a hold, a mark, an armed-once board or a former name is recorded",
         (
-            "boards/bench.py:Bench._look",
             "boards/board_file_mark.py:*",
             "boards/enrolment.py:Enrolment.disarm_used_up",
             "boards/enrolment.py:Enrolment.mark_file",
             "host/files.py:write",
-            "images/spool.py:Spool.prune",
             "jobs/after_error.py:AfterError._keep_from_reset",
-            "jobs/book.py:JobBook.begin",
             "jobs/engine_reports.py:EngineReports._try_to_use_up",
             "jobs/spooling.py:Spooling._prune",
             "requests/reloading.py:Configuration._file_names",
@@ -283,11 +277,9 @@ TO_BE_REACHED: Final = (
         "flashed by hand",
         (
             "jobs/book.py:JobBook.go_back",
-            "jobs/book.py:JobBook.record_all",
             "jobs/what_ran.py:*",
             "requests/going_back_itself.py:*",
             "requests/queueing.py:note_gone_back",
-            "state/journal.py:Journal.save_jobs",
         ),
     ),
     Reason(
@@ -313,14 +305,11 @@ TO_BE_REACHED: Final = (
         "a board does not take the leave, is another one when it is back, or is back in DFU mode at once",
         (
             "jobs/lane.py:Lane._tell_of_other_device",
-            "boards/comings.py:*",
-            "boards/sightings.py:Sightings._doubt_start",
             "flash/dfuse_run.py:DfuseRun._leave_or_stay",
             "jobs/departure.py:*",
             "jobs/lane.py:Lane._could_not_leave",
             "jobs/lane.py:Lane._end_visit",
             "jobs/lane.py:Lane._next_due",
-            "jobs/lane.py:Lane._start",
             "jobs/reset_attempt.py:*",
             "jobs/visit.py:wants_leave",
         ),
@@ -343,7 +332,6 @@ TO_BE_REACHED: Final = (
         (
             "jobs/bootloader_book.py:_consequences",
             "jobs/bootloader_book.py:doubts",
-            "flash/survey.py:recover_from_read",
             "jobs/after_error.py:AfterError._block_until_replugged",
             "jobs/after_error.py:AfterError._free_at",
             "jobs/after_error.py:AfterError.free_rested",
@@ -365,10 +353,8 @@ TO_BE_REACHED: Final = (
             "jobs/flash_attempt.py:FlashAttempt.run",
             "jobs/lane.py:Lane._advance",
             "jobs/lane.py:Lane._device_in_dfu",
-            "jobs/look_attempt.py:LookAttempt.run",
             "jobs/restart.py:queue_again",
             "requests/queueing.py:queue_by_hand",
-            "usb/transport.py:Transport._guarded",
         ),
     ),
     Reason(
@@ -390,14 +376,12 @@ TO_BE_REACHED: Final = (
             "flash/canary.py:*",
             "flash/checks.py:check_banks",
             "flash/dfuse_planner.py:DfusePlanner._canaries",
-            "flash/dfuse_planner.py:DfusePlanner._check_banks",
             "flash/dfuse_run.py:DfuseRun._begin",
         ),
     ),
     Reason(
         "the flash fails, lies or keeps an old byte just in the boot unit, or in the same sector each time",
         (
-            "flash/dfuse_run.py:DfuseRun._do_again",
             "flash/dfuse_run.py:DfuseRun._do_boot_unit_again",
             "flash/dfuse_run.py:DfuseRun._erase_for_good",
             "flash/dfuse_run.py:DfuseRun._leave_unbootable",
@@ -419,7 +403,6 @@ TO_BE_REACHED: Final = (
             "flash/readback.py:*",
             "flash/reading.py:*",
             "flash/remarks.py:*",
-            "flash/survey.py:_Survey.*",
         ),
     ),
     Reason(
@@ -433,11 +416,8 @@ TO_BE_REACHED: Final = (
     Reason(
         "a bootloader stays busy behind an erase that it has done, claims minutes, or answers with too few bytes",
         (
-            "dfu/dfuse_session.py:DfuseSession._believes_blank",
-            "dfu/dfuse_session.py:DfuseSession._download",
             "dfu/dfuse_session.py:DfuseSession._erase",
             "dfu/dfuse_session.py:DfuseSession._reads_blank",
-            "dfu/dfuse_session.py:DfuseSession.leave",
             "dfu/dfuse_session.py:DfuseSession.read",
             "dfu/wire.py:parse_status",
             "jobs/progress_reports.py:*",

@@ -464,7 +464,6 @@ _CLIENTS: Final = (
         (
             "jobs/flash_maps.py:*",
             "jobs/map_drawing.py:*",
-            "server/backlog.py:_key",
             "server/handlers.py:Handlers.maps",
             "state/hub.py:Hub.publish_map",
         ),

@@ -203,6 +203,11 @@ class Witness:
         build = replace(build, settled_at=self._world.baton.now)
         self.seen.newest[key] = self.seen.builds[build.sha256] = build
 
+    def writes(self, path: str, since: float) -> None:
+        """A tool still has the file of a build open; since then it writes it, and has told so."""
+        self._now()
+        self._judge(lambda: self.checker.wrote(path, since))
+
     def removed(self, product: str, place: str) -> None:
         """A file of a build is gone."""
         self.seen.newest.pop((product, place), None)

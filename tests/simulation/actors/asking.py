@@ -43,16 +43,17 @@ async def ask(world: "World", client: Client, name: str, call: Call, *, read_onl
     if isinstance(answer, api.JobList) and wish is not Wish.LOOK:
         asked.jobs = tuple(job.id for job in answer.jobs)
     if isinstance(answer, api.WaitResult):
-        asked.ends = ends_of(answer)
+        note_ends(asked, answer)
     asked.answered_at = world.baton.now
     world.witness.answered(asked)
     return answer
 
 
-def ends_of(answer: api.WaitResult) -> tuple[tuple[str, str], ...]:
-    """Return how a wait has ended, as the rules hear of it."""
-    return tuple(
+def note_ends(asked: Ask, answer: api.WaitResult) -> None:
+    """Note how a wait has ended, as the rules hear of it."""
+    asked.ends = tuple(
         (each.board, "" if each.failure is None else each.failure.kind.value)
         for each in answer.boards
         if each.failure is not None or each.is_there
     )
+    asked.left_open = {each.board: each.job for each in answer.boards if each.failure is None and not each.is_there}

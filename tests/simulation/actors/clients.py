@@ -13,10 +13,10 @@ from flashdeck.client import Client
 from flashdeck.errors import ConnectionFailedError, FlashdeckError
 from flashdeck.model import JobState
 from flashdeck.queue_order import QueueMove
-from simulation.actors.asking import ends_of
+from simulation.actors.asking import note_ends
 from simulation.firmware import program
 from simulation.invariants.memory import name_of
-from simulation.seen import Ask, Build, Place, Wish
+from simulation.seen import Ask, Build, Place, Told, Wish
 from simulation.streams import SimStream
 
 if TYPE_CHECKING:
@@ -150,8 +150,10 @@ class _Guest:
         ask.answered_at = world.baton.now
         jobs = (answer,) if isinstance(answer, JobState) else getattr(answer, "jobs", ())
         ask.jobs = tuple(job.id for job in jobs)
+        if isinstance(answer, api.HistoryPage) and ask.told is not None:
+            ask.told.jobs, ask.told.next = answer.jobs, answer.next
         if isinstance(answer, api.WaitResult):
-            ask.ends = ends_of(answer)
+            note_ends(ask, answer)
         world.witness.answered(ask)
         return answer
 
@@ -162,8 +164,9 @@ class _Guest:
         await self.ask(Wish.LOOK, api.GetStatus())
 
     async def history(self) -> None:
-        """Page through the journal."""
-        await self.ask(Wish.LOOK, api.GetHistory())
+        """Page through the journal, in some seeds for one partition."""
+        place = self._target()[1].name if self._world.mood.is_choosy else ""
+        await self.ask(Wish.LOOK, api.GetHistory(partition=place), place=place, told=Told())
 
     async def subscribe(self) -> None:
         """Hear all events from now on."""

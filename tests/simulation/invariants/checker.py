@@ -15,6 +15,7 @@ from simulation.invariants.changed_files import ChangedFiles, renamed
 from simulation.invariants.doors import Doors
 from simulation.invariants.goes_on import GoesOn
 from simulation.invariants.half_images import HalfImages
+from simulation.invariants.histories import Histories
 from simulation.invariants.holds import Holds
 from simulation.invariants.included_files import IncludedFiles
 from simulation.invariants.leases import Leases
@@ -36,7 +37,9 @@ from simulation.invariants.taken_in import TakenIn
 from simulation.invariants.these_bytes import TheseBytes
 from simulation.invariants.verdicts import Verdicts
 from simulation.invariants.virtual_only import VirtualOnly
+from simulation.invariants.waits import Waits
 from simulation.invariants.way_in import WayIn
+from simulation.invariants.written_slowly import WrittenSlowly
 from simulation.seen import Ask, Disk, FlashChange, Lie, Opened, Seen, Setup, Shown, Spoken, Started
 
 RULES: Final[tuple[type[Rule], ...]] = (
@@ -63,8 +66,11 @@ RULES: Final[tuple[type[Rule], ...]] = (
     Holds,
     Leases,
     Answers,
+    Waits,
+    Histories,
     AskedFor,
     ShownBoards,
+    WrittenSlowly,
     ShownJobs,
     Verdicts,
     BackByItself,
@@ -194,6 +200,11 @@ class Checker:
         """An image has come into the spool, or was removed from it."""
         for rule in self.rules:
             rule.spooled(name, is_kept=is_kept)
+
+    def wrote(self, path: str, since: float) -> None:
+        """A tool still has the file of a build open, and writes it since then."""
+        for rule in self.rules:
+            rule.wrote(path, since)
 
     def opened_path(self, path: str) -> None:
         """The daemon has opened a path."""

@@ -74,6 +74,9 @@ class Rule:
     def spooled(self, name: str, *, is_kept: bool) -> None:
         """An image has come into the spool, or was removed from it."""
 
+    def wrote(self, path: str, since: float) -> None:
+        """A tool still has the file of a build open; since then it writes it, and the daemon was told of that."""
+
     def opened_path(self, path: str) -> None:
         """The daemon has opened a path."""
 

@@ -42,7 +42,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "partition.protected": "as configured",
     "partition.auto": "as configured",
     "partition.image": "rule 8",
-    "partition.being_written": "never at rest",
+    "partition.being_written": "while a tool has its file open, and never at rest",
     "partition.contents": "every byte that is known is there; version and sizes are those of the image",
     "partition.offered": "the newest build, which it does not have",
     "partition.current": "the contents have every byte of the newest build",

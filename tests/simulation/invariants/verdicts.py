@@ -7,7 +7,7 @@ from math import inf
 from typing import Final
 
 from flashdeck.errors import ErrorKind
-from flashdeck.job_state import Failed, JobKind, Running, Written, judgement_of
+from flashdeck.job_state import Done, Failed, JobKind, Running, Written, judgement_of
 from flashdeck.model import BoardState, Contents, Event, JobState
 from flashdeck.verdict import DOES_NOT_RUN, Judgement, Verdict
 from simulation.invariants.attempts import Attempts
@@ -62,6 +62,8 @@ class _Start:
     since: float
     """The world's time when the application started that it started then."""
     signs: Signs
+    jobs: frozenset[int]
+    """The flashes that were written then, and wait for this start."""
     expected: frozenset[str]
     """The versions that it may have had to say; "" among them: any was right."""
     is_open: bool
@@ -143,10 +145,17 @@ class Verdicts(Rule):
                     device=device.name,
                     since=max((v.spoken.at for v in self._voices if v.spoken.device == device.name), default=inf),
                     signs=signs,
+                    jobs=frozenset(self._written(named.name)),
                     expected=frozenset(self._expected(named, signs)),
                     is_open=self._is_alone(named, device.name),
                 )
                 self._look_for_hanging()
+
+    def _written(self, board: str) -> Iterator[int]:
+        """Yield the flashes of a board that are written, and have not ended."""
+        for job in self.seen.shown.jobs.values():
+            if job.board == board and job.kind is JobKind.FLASH and isinstance(job.status, Written):
+                yield job.id
 
     def took(self, before: Setup, after: Setup) -> None:
         """Note who is called otherwise now, and that the port may be closed and opened for that."""
@@ -232,6 +241,10 @@ class Verdicts(Rule):
         elif answer is not None:
             raise self.broken(f"{what} is no flash, and has the verdict {answer}")
         if answer is None:
+            start = self._starts.get(job.board)
+            is_done = isinstance(job.status, Done) and not job.status.not_started
+            if is_done and start is not None and job.id in start.jobs and not self._is_late(start):
+                raise self.broken(f"{what} was started at {start.since:.3f}, and ends without a verdict")
             return
         named = self.seen.setup.boards.get(job.board)
         if named is None:

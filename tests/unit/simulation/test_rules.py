@@ -33,6 +33,7 @@ from flashdeck.model import (
     Disposition,
     Event,
     HoldBy,
+    JobState,
     LogLevel,
     LogLine,
     PartitionState,
@@ -60,7 +61,7 @@ from simulation.rule_scene import (
     program,
     result,
 )
-from simulation.seen import Ask, Build, Did, Disk, Lie, Opened, Setup, Wish
+from simulation.seen import Ask, Build, Did, Disk, Lie, Opened, Setup, Told, Wish
 
 IMAGE = program(300)
 """It touches two sectors."""
@@ -601,6 +602,67 @@ def never_answers(scene: Scene) -> None:
     scene.checker.rested()
 
 
+def ask_for_history(scene: Scene, *jobs: JobState, place: str = "", order: int = -1) -> None:
+    """A client asks for what was, and is told of some jobs."""
+    ask = Ask(step=1, life=1, at=scene.seen.now, client="c", wish=Wish.LOOK, place=place, told=Told())
+    scene.checker.asked(ask)
+    assert ask.told is not None
+    ask.answered_at, ask.told.jobs = scene.seen.now, tuple(sorted(jobs, key=lambda job: order * job.id))
+    scene.checker.answered(ask)
+
+
+def leaves_out_of_history(scene: Scene) -> None:
+    """A job that has ended is not told of."""
+    scene.flash(scene.build(IMAGE))
+    ask_for_history(scene)
+
+
+def tells_of_another_partition(scene: Scene) -> None:
+    """The past of one partition has a job of another."""
+    ask_for_history(scene, scene.flash(scene.build(IMAGE)), place="boot")
+
+
+def tells_history_backwards(scene: Scene) -> None:
+    """The oldest job comes first."""
+    ask_for_history(scene, scene.flash(scene.build(IMAGE)), scene.flash(scene.build(program(300, 2))), order=1)
+
+
+def tells_of_another_end(scene: Scene) -> None:
+    """A job that is done is told of as failed."""
+    job = scene.flash(scene.build(IMAGE))
+    failed = Failed(failure=Failure(kind=ErrorKind.CRASHED, message="x"))
+    ask_for_history(scene, msgspec.structs.replace(job, status=failed))
+
+
+def end_a_wait(scene: Scene, *ends: tuple[str, str], **left_open: JobState | None) -> None:
+    """A wait for two boards ends."""
+    ask = Ask(step=1, life=1, at=scene.seen.now, client="c", wish=Wish.WAIT, boards=("left", "right"), place="app")
+    scene.checker.asked(ask)
+    ask.answered_at, ask.ends, ask.left_open = scene.seen.now, ends, left_open
+    scene.checker.answered(ask)
+
+
+def ends_a_wait_too_early(scene: Scene) -> None:
+    """One board has the image, and of the other nobody knows yet."""
+    end_a_wait(scene, ("left", ""), right=None)
+
+
+def ends_a_wait_while_it_works(scene: Scene) -> None:
+    """One board has failed, and the other's job runs."""
+    end_a_wait(scene, ("left", "verify"), right=scene.run(scene.job(scene.build(IMAGE))))
+
+
+def forgets_whom_it_waits_for(scene: Scene) -> None:
+    """A board is not in the answer at all."""
+    end_a_wait(scene, ("left", ""))
+
+
+def hides_that_it_is_written(scene: Scene) -> None:
+    """A file is written for a second, and nothing says so."""
+    scene.seen.now += 20  # since the configuration was taken over
+    scene.checker.wrote("/b/APP.bin", scene.seen.now - 1.0)
+
+
 def waits_for_what_is_there(scene: Scene) -> None:
     """A job waits for a board that is plugged in."""
     scene.move(scene.job(scene.build(IMAGE)), Waiting(for_=WaitFor.ABSENT, reason="not connected"))
@@ -698,6 +760,12 @@ def hides_a_crash(scene: Scene) -> None:
     scene.give_console()
     scene.judge(scene.start(scene.build(IMAGE), READY, CRASH), RUNS)
     scene.checker.rested()
+
+
+def ends_without_a_verdict(scene: Scene) -> None:
+    """An image was started on a board with a console, and nobody judges that."""
+    scene.give_console()
+    scene.move(scene.start(scene.build(IMAGE), READY), Done(result=result(verified=True)))
 
 
 def waits_for_the_wrong_end(scene: Scene) -> None:
@@ -825,6 +893,7 @@ BREAKS: tuple[tuple[str, Callable[[Scene], None]], ...] = (
     ("12, included", includes_without_guard),
     ("12, included", includes_unprotected),
     ("13", obeys_onlooker),
+    ("being written", hides_that_it_is_written),
     ("jobs", runs_two),
     ("jobs", comes_back_to_life),
     ("jobs", skips_its_work),
@@ -853,6 +922,7 @@ BREAKS: tuple[tuple[str, Callable[[Scene], None]], ...] = (
     ("verdicts", takes_back_a_crash),
     ("verdicts", judges_what_was_there),
     ("verdicts", hides_a_crash),
+    ("verdicts", ends_without_a_verdict),
     ("verdicts", waits_for_the_wrong_end),
     ("verdicts", waits_for_a_wrong_crash),
     ("back by itself", goes_back_unconfigured),
@@ -872,6 +942,13 @@ BREAKS: tuple[tuple[str, Callable[[Scene], None]], ...] = (
     ("answers", refuses_in_the_calm),
     ("answers", refuses_without_reason),
     ("answers", cannot_write_any_more),
+    ("waits", ends_a_wait_too_early),
+    ("waits", ends_a_wait_while_it_works),
+    ("waits", forgets_whom_it_waits_for),
+    ("history", leaves_out_of_history),
+    ("history", tells_of_another_partition),
+    ("history", tells_history_backwards),
+    ("history", tells_of_another_end),
     ("asked for", does_what_it_refused),
     ("bounds", grows),
     ("rest", stays_old),
@@ -912,6 +989,27 @@ def test_a_flash_as_it_should_be_breaks_no_rule() -> None:
     scene.write(APP.address, program(300, 3)[:16])
     again = scene.build(IMAGE)
     scene.show_build(again)
+
+
+def test_history_and_waits_that_are_answered_as_they_should_be_break_no_rule() -> None:
+    """All of the past, or that of one partition; a wait in which one board has failed, and the other stands still."""
+    scene = Scene()
+    first, second = scene.flash(scene.build(IMAGE)), scene.flash(scene.build(program(300, 2)))
+    ask_for_history(scene, first, second)
+    ask_for_history(scene, first, second, place="app")
+    ask_for_history(scene, place="boot")
+    still = scene.move(scene.job(scene.build(IMAGE)), Waiting(for_=WaitFor.ABSENT, reason="not connected"))
+    end_a_wait(scene, ("left", "verify"), right=still)
+
+
+def test_a_file_that_is_shown_as_being_written_breaks_no_rule() -> None:
+    """Neither does one that nobody was told of long enough ago, nor one that no board is waiting for."""
+    scene = Scene()
+    scene.seen.now += 20
+    scene.checker.wrote("/b/APP.bin", scene.seen.now)
+    scene.checker.wrote("/b/ELSE.bin", scene.seen.now - 1.0)
+    scene.show_place(being_written=True)
+    scene.checker.wrote("/b/APP.bin", scene.seen.now - 1.0)
 
 
 def test_a_canary_comes_and_goes_in_a_blank_sector() -> None:
