@@ -80,7 +80,7 @@ _MACHINE: Final = (
         ("unit/host", "unit/diagnosis"),
     ),
     Reason(
-        "SIGIO is made harmless before a seed begins, in the main thread, which is not the daemon's there",
+        "SIGIO is made harmless before a seed begins",
         ("builds/builds.py:Builds.run", "builds/lease.py:install_sigio"),
         ("unit/builds", "integration/test_signals.py"),
     ),

@@ -801,7 +801,7 @@ class Lane:
         """Return why the board must not be started; "" where it may."""
         if self._hold is not None and self._hold.by is not HoldBy.PERSON:
             return f"the board is on hold: {self._hold.reason}"
-        changed = self._visit.changed if self._visit is not None else self.board.profile.partitions
+        changed = sorted(self._visit.changed) if self._visit is not None else self.board.profile.partitions
         name = self.board.name
         return why_not_started(self._book.incomplete(name, changed), self._book.erased(name, changed))
 
