@@ -51,6 +51,11 @@ class ControllerPlace:
         self._is_refused = False
         """True if the last step that asked had to do without: it stays in line."""
 
+    @property
+    def is_limited(self) -> bool:
+        """True if there is a limit at all."""
+        return self._budget.limit is not None
+
     def begin_step(self) -> None:
         """A step of the lane begins, which did not ask for a place yet."""
         self._is_asked = False

@@ -78,7 +78,7 @@ from flashdeckd.jobs.worker import Worker
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.on_behalf import on_behalf_of
-from flashdeckd.usb.device import UsbDevice
+from flashdeckd.usb.device import EMULATED_CONTROLLER, UsbDevice
 from flashdeckd.usb.recognition import Sighting
 from flashdeckd.usb.transport import Transport
 
@@ -226,6 +226,17 @@ class Lane:
         self._lease = lease
         self._state.poke()
         self._changed()
+
+    @property
+    def shown_controller(self) -> str:
+        """The host controller that its board is plugged in at; "" while it is not there.
+
+        Also "" for an emulated bench's own one as long as nothing is limited: that tells nothing.
+        """
+        device = self.sighting.device
+        if device is None or (device.controller == EMULATED_CONTROLLER and not self._controller_place.is_limited):
+            return ""
+        return device.controller
 
     @property
     def shown_lease(self) -> BoardLease | None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Reversible
 from itertools import islice, takewhile
 
 from flashdeck import __version__
+from flashdeck.controller_load import controller_states
 from flashdeck.flash_map import FlashMap
 from flashdeck.log_filter import LogFilter
 from flashdeck.model import (
@@ -141,6 +142,7 @@ class Hub:
             maps=self._draw_maps(self.boards) if maps else (),
             slots=tuple(self.slots.values()),
             lots=tuple(self.lots.values()),
+            controllers=controller_states(self.boards.values(), jobs, self.daemon.max_per_controller),
         )
 
     def publish_daemon(self, state: DaemonState) -> None:

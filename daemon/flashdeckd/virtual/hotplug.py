@@ -17,8 +17,8 @@ from flashdeckd.usb.device import (
 )
 from flashdeckd.virtual.backend import BUS
 from flashdeckd.virtual.board import Attachment, VirtualBoard
-from flashdeckd.virtual.spec import BoardSpec
 from flashdeckd.virtual.serial_ports import VirtualSerialPorts
+from flashdeckd.virtual.spec import BoardSpec
 
 
 class VirtualHotplug:
