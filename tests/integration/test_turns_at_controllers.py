@@ -11,7 +11,7 @@ from flashdeck.client import Client
 from flashdeck.job_state import Cancelled, Done, Running, WaitFor, Waiting
 from flashdeck.model import JobState, Snapshot
 from job_states import is_writing, waits_for
-from rig import SLOW, Rig, board, firmware, prepare, running
+from rig import SLOW, Rig, begun, board, firmware, prepare, running
 
 ONE = firmware("1.0.0", size=30_000)
 LONG = firmware("2.0.0", size=350_000)
@@ -180,7 +180,10 @@ async def test_a_look_waits_for_its_turn_too(root: Path) -> None:
     async with a2_waits(root) as (rig, job):
         await rig.client.call(api.Cancel(job=job.id))
         await rig.client.call(api.Hold(boards=("a2",), reason="nothing is to be flashed"))
-        asked = await rig.client.call(api.GetStatus())
-        assert isinstance(of(asked, "a1").status, Running)
-        await rig.client.call(api.Plan(partition="app1", boards=("a2",)))
+        looks = await begun(rig.client, api.Plan(partition="app1", boards=("a2",)))
+        running_job = of(await rig.until(says("a1", is_writing)), "a1")
+        assert not looks.done()
+        await rig.client.call(api.Cancel(job=running_job.id))
+        (plan,) = (await looks).plans
+        assert plan.steps
         assert most_at_once(root) == {"a": 1}
