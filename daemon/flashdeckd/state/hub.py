@@ -17,6 +17,7 @@ from flashdeck.log_filter import LogFilter
 from flashdeck.model import (
     ArtifactState,
     BoardState,
+    ControllerState,
     DaemonState,
     DeviceState,
     Event,
@@ -142,8 +143,13 @@ class Hub:
             maps=self._draw_maps(self.boards) if maps else (),
             slots=tuple(self.slots.values()),
             lots=tuple(self.lots.values()),
-            controllers=controller_states(self.boards.values(), jobs, self.daemon.max_per_controller),
+            controllers=self.controllers,
         )
+
+    @property
+    def controllers(self) -> tuple[ControllerState, ...]:
+        """The host controllers that have boards, with what each carries now."""
+        return controller_states(self.boards.values(), self.jobs.values(), self.daemon.max_per_controller)
 
     def publish_daemon(self, state: DaemonState) -> None:
         """Replaces the daemon's own state."""

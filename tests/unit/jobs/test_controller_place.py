@@ -25,7 +25,6 @@ from job_states import waits_for
 from lane_rig import PROFILE, Scene, running_lane
 from stuck_kernel import Kernel
 
-
 APP = UsbId(0x0483, 0x5740)
 
 
