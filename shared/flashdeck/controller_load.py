@@ -57,7 +57,7 @@ def controller_text(state: ControllerState) -> str:
     of = "" if state.limit is None else f" of at most {state.limit}"
     parts = [f"{count} board{'' if count == 1 else 's'}", f"{len(state.busy)}{of} busy"]
     if state.waiting:
-        parts.append(f"{len(state.waiting)} waiting for their turn")
+        parts.append(f"{len(state.waiting)} waiting")
     if state.bytes_per_second:
         parts.append(f"{state.bytes_per_second / 1024:.1f} KiB/s")
     return ", ".join(parts)

@@ -12,6 +12,7 @@ from flashdeck.job_state import Cancelled, Done, Running, WaitFor, Waiting
 from flashdeck.model import JobState, Snapshot
 from job_states import is_writing, waits_for
 from rig import SLOW, Rig, begun, board, firmware, prepare, running
+from slot_bench import GOOD, prepare_slots
 
 ONE = firmware("1.0.0", size=30_000)
 LONG = firmware("2.0.0", size=350_000)
@@ -187,3 +188,14 @@ async def test_a_look_waits_for_its_turn_too(root: Path) -> None:
         (plan,) = (await looks).plans
         assert plan.steps
         assert most_at_once(root) == {"a": 1}
+
+
+async def test_units_in_slots_take_turns_like_boards(root: Path) -> None:
+    prepare_slots(root, 3, keys=dict(SLOW))
+    set_limit(root, 1)
+    async with running(root, daemon=(counted_bench.__file__,)) as rig:
+        rig.build(GOOD)
+        await rig.client.call(api.VirtualPlug(boards=("u1", "u2", "u3")))
+        await rig.until(lambda s: len(waiting(s)) == 2)
+        await rig.until(lambda s: sum(isinstance(job.status, Done) for job in s.jobs) == 3)
+        assert most_at_once(root) == {"": 1}

@@ -82,7 +82,7 @@ class ControllerPlace:
         self._tidy()
 
     def end(self) -> None:
-        """The lane has ended: it wants no place any more."""
+        """The lane has ended, or rests: it wants no place."""
         self.wake_lookers()
         self._is_refused = False
         self._tidy()

@@ -403,6 +403,7 @@ class Lane:
             while not self._state.is_stopping:
                 self._state.forget_changes()
                 if self._resting is not None:
+                    self._controller_place.end()
                     self._resting.set()
                     await self._state.changed()
                 elif not await self._placed_step():

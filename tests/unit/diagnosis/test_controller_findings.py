@@ -39,7 +39,7 @@ def test_what_each_carries_is_told_where_there_are_two_or_a_limit() -> None:
     ]
     limited = ControllerState(name="pci", boards=NAMES, busy=NAMES[:1], waiting=NAMES[1:], limit=1)
     (told,) = findings((limited,), jobs_of(NAMES, 5))
-    assert told.seen == "controller pci: 3 boards, 1 of at most 1 busy, 2 waiting for their turn"
+    assert told.seen == "controller pci: 3 boards, 1 of at most 1 busy, 2 waiting"
 
 
 def test_many_boards_that_were_cut_short_are_a_reason_for_a_limit() -> None:

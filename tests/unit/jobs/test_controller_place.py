@@ -207,6 +207,19 @@ async def test_a_look_waits_only_so_long(scene: Scene, monkeypatch: pytest.Monke
     assert "max_per_controller" in refused.value.hint
 
 
+async def test_a_lane_that_rests_stands_in_no_line(scene: Scene) -> None:
+    other = Other(scene)
+    assert other.asks()
+    job = await scene.until(await scene.order(), Waiting)
+    await scene.lane.rest()
+    assert scene.controllers.budget.waiting(scene.emulated.device.controller) == ()
+    other.ends()
+    assert other.asks(), "nobody else has taken the place"
+    other.ends()
+    scene.lane.go_on()
+    await scene.until(job, Done)
+
+
 async def test_at_another_controller_there_may_be_room(scene: Scene) -> None:
     assert Other(scene).asks()
     job = await scene.until(await scene.order(), Waiting)

@@ -63,4 +63,4 @@ def test_one_controller_without_a_limit_is_nothing_to_tell() -> None:
 def test_waiting_boards_and_bytes_are_part_of_the_line() -> None:
     boards, jobs = [at("one"), at("two")], [job(1, "one", status=writes(4096, 2)), job(2, "two", status=WAITS)]
     (line,) = controller_lines(controller_states(boards, jobs, 1))
-    assert line == "controller pci-a: 2 boards, 1 of at most 1 busy, 1 waiting for their turn, 2.0 KiB/s"
+    assert line == "controller pci-a: 2 boards, 1 of at most 1 busy, 1 waiting, 2.0 KiB/s"
