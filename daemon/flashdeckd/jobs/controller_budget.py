@@ -14,7 +14,7 @@ W = TypeVar("W", bound=Hashable)
 
 
 @dataclass(frozen=True, slots=True)
-class Line(Generic[W]):
+class ControllerLine(Generic[W]):
     """A controller, as somebody sees it who waits for a place there."""
 
     controller: str
@@ -91,13 +91,15 @@ class ControllerBudget(Generic[W]):
         self._limit = limit
         return tuple(who for controller in tuple(self._waiting) for who in self._fill(controller))
 
-    def line(self, who: W) -> Line[W] | None:
+    def line(self, who: W) -> ControllerLine[W] | None:
         """Return what somebody waits for; None where nobody waits."""
         controller = self._waits_at.get(who)
         if controller is None or self._limit is None:
             return None
         waiting = tuple(self._waiting[controller])
-        return Line(controller, self._limit, tuple(self._busy.get(controller, ())), waiting[: waiting.index(who)])
+        return ControllerLine(
+            controller, self._limit, tuple(self._busy.get(controller, ())), waiting[: waiting.index(who)]
+        )
 
     def everybody_waiting(self) -> tuple[W, ...]:
         """Return those who stand in any line."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from flashdeck.errors import DeviceError, DeviceGoneError, ErrorKind
 from flashdeck.job_state import WaitFor, Waiting
 from flashdeck.names import few
-from flashdeckd.jobs.controller_budget import ControllerBudget, Line
+from flashdeckd.jobs.controller_budget import ControllerBudget, ControllerLine
 from flashdeckd.usb.device import UsbDevice
 
 LOOK_PATIENCE = 30.0
@@ -131,7 +131,7 @@ class ControllerPlace:
         self._give_back()
 
     def regain(self, device: UsbDevice | None) -> None:
-        """What was given up has come back, and goes on: it counts again."""
+        """Count again what was given up, for it has come back and goes on."""
         if self._runs and device is not None and not self._budget.has(self):
             self._budget.take(self, device.controller)
 
@@ -178,7 +178,7 @@ class ControllerPlace:
             place.wake()
 
 
-def line_text(line: Line[ControllerPlace]) -> str:
+def line_text(line: ControllerLine[ControllerPlace]) -> str:
     """Return for which place somebody waits, who has those that there are, and who comes before."""
     text = f"controller {line.controller} is busy with {len(line.busy)} of {line.limit} boards"
     text += f" ({few([place.board for place in line.busy])})" if line.busy else ""

@@ -21,7 +21,19 @@ from job_states import EVERY
 from set_clock import set_clock
 
 ROOT = Path(__file__).resolve().parents[3]
-BOUNDED = {"board", "partition", "profile", "kind", "result", "phase", "verdict", "state", "part", "version"}
+BOUNDED = {
+    "board",
+    "partition",
+    "profile",
+    "kind",
+    "result",
+    "phase",
+    "verdict",
+    "state",
+    "part",
+    "version",
+    "controller",
+}
 parsed_openmetrics: Callable[[str], Iterable[Metric]] = getattr(openmetrics_parser, parsed_text.__name__)
 """The same for the newer format; it has no types of its own."""
 SECRETS = ("aa" * 32, "SERIAL-1", "/home/ann", "1-4.2")
