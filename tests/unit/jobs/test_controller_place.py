@@ -107,7 +107,11 @@ async def test_a_limit_that_goes_lets_everybody_begin(scene: Scene) -> None:
 
 async def test_no_place_is_kept_while_the_start_is_awaited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     real: Callable[..., FlashResult] = engine.flash
-    monkeypatch.setattr(engine, "flash", lambda *words, **rest: replace(real(*words, **rest), left=True))
+
+    def flash(*words: object, **rest: object) -> FlashResult:
+        return replace(real(*words, **rest), left=True)
+
+    monkeypatch.setattr(engine, "flash", flash)
     async with running_lane(tmp_path, replace(PROFILE, app=APP, enter=Enter.MANUAL, leave=True)) as scene:
         scene.controllers.configure(1)
         job = await scene.order()
