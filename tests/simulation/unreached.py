@@ -135,6 +135,21 @@ _OTHER_PROGRAMS: Final = (
         ("unit/slotting", "integration/test_units_in_slots.py", "integration/test_lots.py"),
     ),
     Reason(
+        "boards that take turns at their host controller: no seed limits one, so that nobody waits there",
+        (
+            "jobs/controller_budget.py:*",
+            "jobs/controller_place.py:*",
+            "jobs/lane.py:Lane._wait_for_controller",
+            "jobs/lane.py:Lane._tell_of_late_leave",
+            "jobs/book.py:JobBook.retell",
+        ),
+        (
+            "unit/jobs/test_controller_budget.py",
+            "unit/jobs/test_controller_place.py",
+            "integration/test_turns_at_controllers.py",
+        ),
+    ),
+    Reason(
         "numbers for Prometheus: no seed's configuration asks for them, and they change nothing",
         ("metrics/*:*",),
         ("unit/metrics", "integration/test_metrics_of_a_daemon.py"),

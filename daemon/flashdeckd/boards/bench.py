@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import Context
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 
 import usb.backend
 
@@ -32,6 +32,7 @@ from flashdeckd.images.shelf import Shelf
 from flashdeckd.jobs.board_names import FollowedNames
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.bootloader_book import BootloaderBook
+from flashdeckd.jobs.controller_place import Controllers
 from flashdeckd.jobs.flash_maps import FlashMaps
 from flashdeckd.jobs.job_images import GuardVerdicts, Rebuilt, read_image
 from flashdeckd.jobs.lab_book import LabBook
@@ -130,6 +131,11 @@ class Bench:
             self._open(board)
         changes.tell_all()
         hub.listen(changes.hear)
+
+    @cached_property
+    def controllers(self) -> Controllers:
+        """The host controllers of the boards, and who talks to one there."""
+        return Controllers(self.config.daemon.max_per_controller)
 
     def _programs_of(self, name: str) -> tuple[BoardProgram, ...]:
         """Return what a board may be running."""
@@ -373,6 +379,7 @@ class Bench:
         lanes of boards that are not in it stay until `retire`.
         """
         self.config = config
+        self.controllers.configure(config.daemon.max_per_controller)
         self.consoles.configure(config)
         for name, board in config.boards.items():
             lane = self._lanes.get(name)
@@ -489,6 +496,7 @@ class Bench:
             hearing=self.consoles.hearing_of(board.name),
             health=self._health,
             gate=partial(self.lab.gate_of, board.name),
+            controllers=self.controllers,
         )
 
     def _reopened(self, names: Iterable[str] | None) -> None:

@@ -352,6 +352,13 @@ class JobBook:
         why = f"on hold: {waiting.reason}" if waiting.for_ is WaitFor.HOLD else waiting.reason
         self.log(job, f"{why}: {waiting.hint}" if waiting.hint else why)
 
+    def retell(self, job_id: int, waiting: Waiting) -> None:
+        """Show that a job waits for the same thing in other words; nothing is told, and a restart may forget it."""
+        job = self._jobs[job_id]
+        if isinstance(job.status, Waiting) and job.status.for_ is waiting.for_ and job.status != waiting:
+            self._jobs[job_id] = replace(job, status=waiting)
+            self._hub.publish_job(self._jobs[job_id])
+
     def log(self, job: JobState, text: str, level: LogLevel = LogLevel.INFO) -> None:
         """Tells something of a job in the log."""
         self._hub.log(text, level=level, board=job.board, job=job.id)

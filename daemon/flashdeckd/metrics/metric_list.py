@@ -1,8 +1,8 @@
 """All metrics: for each its name, kind, labels, meaning, and where its values come from. Pure.
 
 Names and units are as https://prometheus.io/docs/practices/naming wants them: base units, and a time as the moment at
-which something happened. A label takes few values, all known from the configuration or from the code: no job, no hash,
-no serial, no path.
+which something happened. A label takes few values, all known from the configuration, the code or, as controllers,
+the machine: no job, no hash, no serial, no path.
 """
 
 from collections import Counter
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from flashdeck.controller_load import controller_states
 from flashdeck.job_state import SETTLED, STATUSES, FlashWork, JobKind, Unknown, name_of
 from flashdeck.model import BoardState, DaemonState, JobState, PartitionState, Presence, Trouble
 from flashdeck.problems import ProblemKind, condition, jobs_by_board
@@ -160,6 +161,13 @@ def _present(watched: Watched) -> Iterator[tuple[Labels, float]]:
     yield from (((board.name,), board.presence is not Presence.ABSENT) for board in watched.boards)
 
 
+def _controllers(watched: Watched) -> Iterator[tuple[Labels, float]]:
+    for each in controller_states(watched.boards, watched.jobs, watched.daemon.max_per_controller):
+        yield (each.name, "present"), len(each.boards)
+        yield (each.name, "busy"), len(each.busy)
+        yield (each.name, "waiting"), len(each.waiting)
+
+
 def _queued(watched: Watched) -> Iterator[tuple[Labels, float]]:
     found = Counter((job.board, name_of(job.status)) for job in watched.jobs if not job.is_settled)
     yield from (((board.name, state), found[board.name, state]) for board in watched.boards for state in _UNFINISHED)
@@ -249,6 +257,13 @@ METRICS: Final = (
         ("board", "state"),
         "Jobs that have not ended, by their state: the queue of each board.",
         _queued,
+    ),
+    MetricDescription(
+        "flashdeck_controller_boards",
+        MetricKind.GAUGE,
+        ("controller", "state"),
+        "Boards of each USB host controller: present, busy, or waiting for their turn there.",
+        _controllers,
     ),
     MetricDescription(
         "flashdeck_jobs",

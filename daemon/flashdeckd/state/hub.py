@@ -11,11 +11,13 @@ from collections.abc import Callable, Collection, Iterable, Reversible
 from itertools import islice, takewhile
 
 from flashdeck import __version__
+from flashdeck.controller_load import controller_states
 from flashdeck.flash_map import FlashMap
 from flashdeck.log_filter import LogFilter
 from flashdeck.model import (
     ArtifactState,
     BoardState,
+    ControllerState,
     DaemonState,
     DeviceState,
     Event,
@@ -144,7 +146,13 @@ class Hub:
             maps=self._draw_maps(self.boards) if maps else (),
             slots=tuple(self.slots.values()),
             lots=tuple(self.lots.values()),
+            controllers=self.controllers,
         )
+
+    @property
+    def controllers(self) -> tuple[ControllerState, ...]:
+        """The host controllers that have boards, with what each carries now."""
+        return controller_states(self.boards.values(), self.jobs.values(), self.daemon.max_per_controller)
 
     def publish_daemon(self, state: DaemonState) -> None:
         """Replaces the daemon's own state."""

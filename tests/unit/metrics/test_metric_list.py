@@ -23,7 +23,20 @@ from set_clock import set_clock
 from slot_scene import LOT, SERIAL, slots
 
 ROOT = Path(__file__).resolve().parents[3]
-BOUNDED = {"board", "partition", "profile", "kind", "result", "phase", "verdict", "state", "part", "version", "slot"}
+BOUNDED = {
+    "board",
+    "partition",
+    "profile",
+    "kind",
+    "result",
+    "phase",
+    "verdict",
+    "state",
+    "part",
+    "version",
+    "controller",
+    "slot",
+}
 parsed_openmetrics: Callable[[str], Iterable[Metric]] = getattr(openmetrics_parser, parsed_text.__name__)
 """The same for the newer format; it has no types of its own."""
 SECRETS = ("aa" * 32, "SERIAL-1", "/home/ann", "1-4.2")

@@ -10,6 +10,7 @@ from msgspec.structs import asdict
 
 from flashdeck import api
 from flashdeck.client import Client
+from flashdeck.controller_load import controller_lines
 from flashdeck.errors import ExitCode
 from flashdeck.model import BoardState, PartitionState, Snapshot
 from flashdeck.problems import Problem, counts, problems
@@ -128,6 +129,7 @@ def _daemon(look: _StatusSeen, host: str) -> str:
     lines += map(_other, look.others)
     if daemon.configuration is not None:
         lines.append(f"configuration {configuration_text(daemon.configuration, time.time())}")
+    lines += controller_lines(look.snapshot.controllers)
     lines += [f"degraded: {line}" for line in trouble_lines(daemon, time.time())]
     return "\n".join(clean(f"{host}: {line}" if host else line, MAX_MESSAGE) for line in lines)
 
