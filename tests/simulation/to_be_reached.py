@@ -96,6 +96,10 @@ TO_BE_REACHED: Final = (
         ),
     ),
     Reason(
+        "a client asks for a plan, or wants a look, where another has taken the board, or the image is refused",
+        ("jobs/lane.py:Lane._require_free_for_look", "requests/by_hand.py:HandRequests._plan_for"),
+    ),
+    Reason(
         "a client asks for the plan of an erase or a rollback, or goes back over patches, and is gone before the end",
         (
             "flash/dfuse_engine.py:DfuseEngine.survey_erase",
@@ -149,7 +153,7 @@ TO_BE_REACHED: Final = (
     ),
     Reason(
         "another user of the machine connects, or so many who say nothing that others wait",
-        ("server/server.py:Server._let_in",),
+        ("server/server.py:Server._let_in", "server/server.py:Server._seat"),
     ),
     Reason(
         "a client reads nothing for longer than the daemon's patience, or less than it asks for",
@@ -350,6 +354,7 @@ TO_BE_REACHED: Final = (
             "jobs/after_error.py:AfterError._keep_written",
             "jobs/after_error.py:AfterError.meet",
             "jobs/erase_attempt.py:EraseAttempt.run",
+            "jobs/erase_attempt.py:_never",
             "jobs/flash_attempt.py:FlashAttempt.run",
             "jobs/lane.py:Lane._advance",
             "jobs/lane.py:Lane._device_in_dfu",
