@@ -26,6 +26,7 @@ from flashdeckd.images.spool import Artifact, Spool
 from flashdeckd.jobs import device_thread, retry_policy
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.bootloader_book import BootloaderBook
+from flashdeckd.jobs.controller_place import Controllers
 from flashdeckd.jobs.job_images import GuardVerdicts
 from flashdeckd.jobs.lab_gate import LabGate
 from flashdeckd.jobs.lane import Lane
@@ -143,6 +144,8 @@ class Scene:
         self.disk_works = True
         self.gate: LabGate | None = None
         """Who may use the board in its lab; None where it is part of none."""
+        self.controllers = Controllers()
+        """The places at its controller, which a test may limit and take, too."""
         self.ports = FakePorts()
         self.keeper = FakeKeeper()
         self.journal = journal
@@ -167,6 +170,7 @@ class Scene:
             changed=lambda: None,
             show_work=self._show_work,
             gate=lambda: self.gate,
+            controllers=self.controllers,
         )
         self.see()
 

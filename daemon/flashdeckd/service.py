@@ -34,6 +34,7 @@ from flashdeckd.images.spool import Spool
 from flashdeckd.jobs.hooks import HookRunner
 from flashdeckd.jobs.restart import queue_again
 from flashdeckd.jobs.spooling import Spooling
+from flashdeckd.lab.lab_record_file import LabRecordFile
 from flashdeckd.lab.lab_watch import LabWatch
 from flashdeckd.metrics.metrics_endpoint import MetricsEndpoint
 from flashdeckd.requests.by_build import BuildRequests, rebuilt_into
@@ -186,9 +187,10 @@ async def serve(
         )
         await bench.hold_unknown(ledger)
         await queue_again(bench.book, begun.config, begun.changes.elsewhere)
-        _tell_others(stack, bench, hub, health, options)
+        manager, looks = manager or ServiceManager(), QuietLooks()
+        _tell_others(stack, bench, hub, health, options, looks)
         enrolment = Enrolment(bench, hub, backend, board_file_path(main_file), mark, health=health)
-        notes, leases = FileNotes(), _leases(stack, bench, hub, health, endpoint)
+        notes, leases = FileNotes(), _leases(stack, bench, hub, health, endpoint=endpoint, options=options)
         spooling = Spooling(
             spool,
             book=bench.book,
@@ -250,11 +252,10 @@ async def serve(
             handlers |= virtual.handlers
         server = Server(
             hub,
-            for_holders(handlers),
+            for_holders(handlers, is_in_lab=lambda: bench.config.labgrid is not None),
             members=Members(options.group, in_force=lambda: bench.config.daemon.group),
             on_trouble=lambda trouble, hint: health.report("clients", trouble, hint=hint),
         )
-        manager, looks = manager or ServiceManager(), QuietLooks()
         parts = {"journal": journal.answers, "builds": builds.answers, "hotplug": bench.answers}
         supervision = Supervision(manager, hub=hub, health=health, parts=parts, lanes=lambda: _signs(bench))
         asked.started.set()
@@ -282,10 +283,12 @@ async def serve(
         )
 
 
-def _tell_others(stack: AsyncExitStack, bench: Bench, hub: Hub, health: Health, options: Options) -> None:
+def _tell_others(  # noqa: PLR0917 - those of its one caller
+    stack: AsyncExitStack, bench: Bench, hub: Hub, health: Health, options: Options, looks: QuietLooks
+) -> None:
     """Let hooks and Prometheus hear of what happens, where the configuration wants that."""
     stack.push_async_callback(HookRunner(hub, bench.book, health, lambda: bench.config.hooks).close)
-    metrics = MetricsEndpoint(hub, health, options.state_dir, lambda: bench.config.metrics.listen)
+    metrics = MetricsEndpoint(hub, health, options.state_dir, lambda: bench.config.metrics.listen, looks)
     stack.push_async_callback(metrics.close)
 
 
@@ -430,10 +433,13 @@ def _emulated(bench_file: Path | None) -> Emulated | None:
     return Emulated(bench.backend, bench.hotplug, bench.ports, virtual_handlers(bench))
 
 
-def _leases(stack: AsyncExitStack, bench: Bench, hub: Hub, health: Health, endpoint: Endpoint) -> Leases:
+def _leases(
+    stack: AsyncExitStack, bench: Bench, hub: Hub, health: Health, *, endpoint: Endpoint, options: Options
+) -> Leases:
     """Return all leases; boards of a lab are offered there, and follow who has acquired them."""
     leases = Leases(bench, hub)
-    stack.push_async_callback(LabWatch(bench, leases, hub, health, socket_path=endpoint.path).close)
+    watch = LabWatch(bench, leases, hub, health, socket_path=endpoint.path, record=LabRecordFile(options.state_dir))
+    stack.push_async_callback(watch.close)
     return leases
 
 

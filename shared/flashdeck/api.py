@@ -70,6 +70,8 @@ class Welcome(Value, frozen=True, kw_only=True):
     """True if nothing can be changed through this connection."""
     degraded: tuple[str, ...] = ()
     """Parts of the daemon that do not work, each with what to do."""
+    user: str = ""
+    """The name under which the daemon knows who connects, where several people use the bench; "" elsewhere."""
 
 
 class Hello(Params[Welcome], frozen=True, kw_only=True):
@@ -598,7 +600,8 @@ class Release(Params[BoardList], frozen=True, kw_only=True):
 
     Their blocked jobs are tried again, unproven banks are accepted, and recorded bootloader faults are forgotten.
     Another person's hold, where several use the bench, and anybody's lease end with `force` only: the kind is `held`.
-    A lease ends with all its boards, and the log names both sides.
+    A lease ends with all its boards, and the log names both sides. What somebody has acquired in labgrid ends there
+    alone: where `force` has nothing else to end, it is refused.
     """
 
     boards: tuple[str, ...] = ()

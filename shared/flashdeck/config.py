@@ -47,6 +47,8 @@ MAX_GROUP = 64
 """Characters of the name of a group of slots."""
 MAX_MAP = 4096
 """Characters of a pinned memory map."""
+MAX_PER_CONTROLLER = 127
+"""Boards of one host controller at once: more devices than a bus can have are no limit."""
 MAX_KEPT_BUILDS = 100
 LONGEST_ACCOUNT = 32
 """Characters of the name of a group, as useradd(8) and groupadd(8) allow them."""
@@ -805,6 +807,13 @@ class DaemonKeys:
         SizeAbove0,
         key("Size of all images that are kept on the disk. What boards and jobs need stays, whatever its size."),
     ] = 1024 * 1024 * 1024
+    max_per_controller: Annotated[
+        Annotated[int, Meta(ge=1, le=MAX_PER_CONTROLLER)] | None,
+        key(
+            "Boards of one USB host controller that are talked to at once; the others wait for their turn, the longest "
+            "first. Absent: as many as there is work for."
+        ),
+    ] = None
     group: Annotated[
         str,
         Meta(max_length=LONGEST_ACCOUNT),

@@ -333,14 +333,17 @@ def _without_profile(boards: Iterable[BoardTable | SlotTable], profiles: Collect
 def _mistakes_of_boards(tables: _FileTables, adopted: Mapping[str, AdoptedTable]) -> list[Mistake]:
     found: list[Mistake] = []
     for name in adopted.keys() & tables.boards.keys():
-        found += _completion(tables.boards[name], adopted[name])
+        found += _completion(name, tables.boards[name], adopted[name])
     boards = {**tables.boards, **adopted}
     for (one_name, one), (other_name, other) in combinations(boards.items(), 2):
         same = (one.serial, one.port) == (other.serial, other.port)
         if same and (one.serial or one.port) and _ids(one, tables) & _ids(other, tables):
             what = [key for key in ("serial", "port") if getattr(one, key)]
             problem = f"board {other_name} has the same {' and '.join(what)} as board {one_name} in {one.place.where()}"
-            found.append(other.place.mistake(what[0], problem, "each board needs a serial or a port of its own"))
+            hint = "each board needs a serial or a port of its own"
+            if isinstance(other, AdoptedTable) and not isinstance(one, AdoptedTable):
+                hint = _one_of(one_name, one, other_name, other)
+            found.append(other.place.mistake(what[0], problem, hint))
     return found
 
 
@@ -364,12 +367,21 @@ def _mistakes_of_slots(tables: _FileTables, adopted: Mapping[str, AdoptedTable])
             yield other.place.mistake("port", problem, "each slot needs a port of its own")
 
 
-def _completion(written: BoardTable, adopted: AdoptedTable) -> list[Mistake]:
+def _one_of(written_name: str, written: BoardTable, adopted_name: str, adopted: AdoptedTable) -> str:
+    """Return what to do where a board that a person wrote is one that flashdeck has adopted already."""
+    theirs, ours = f"[boards.{written_name}]", f"[boards.{adopted_name}] and [boards.{adopted_name}.pinned]"
+    return (
+        f"keep one: take {ours} out of {_shown(adopted.place.file)}, which flashdeckd wrote when it was adopted, "
+        f"or {theirs} out of {_shown(written.place.file)}"
+    )
+
+
+def _completion(name: str, written: BoardTable, adopted: AdoptedTable) -> list[Mistake]:
     """Return why an adopted board does not complete the one of the same name that a person wrote."""
     file = _shown(written.place.file)
     if written.place.mentions("serial", "port"):
-        problem = f"is also in {file}, with a serial or a port of its own"
-        return [adopted.place.mistake("", problem, "take it out of one of the two")]
+        problem = f"is also in {written.place.where()}, with a serial or a port of its own"
+        return [adopted.place.mistake("", problem, _one_of(name, written, name, adopted))]
     if written.profile != adopted.profile and "profile" not in written.place.wrong | adopted.place.wrong:
         problem = f'"{clean(adopted.profile, 40)}", and {file} says "{clean(written.profile, 40)}"'
         return [adopted.place.mistake("profile", problem, "take the board out of this file and adopt it again")]

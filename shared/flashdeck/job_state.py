@@ -76,6 +76,7 @@ class WaitFor(OpenEnum):
     DISK = "disk"  # this host's disk or journal fails
     OTHER_DEVICE = "other-device"  # another device is in its board's place, or two look like it
     LEASE = "lease"  # somebody has taken its board for a while
+    CONTROLLER = "controller"  # as many boards of its board's host controller are busy as may be at once
     PAUSE = "pause"  # it is tried again after a pause
     OTHER = "other"
 

@@ -1,33 +1,24 @@
-"""The way from a labgrid environment to the daemon that has a board: by its socket, or through ssh; labgrid's user.
+"""The way from a labgrid environment to the daemon that has a board: by its socket, or through ssh.
 
 Knows nothing of labgrid's classes.
 """
 
-import os
 import socket
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from getpass import getuser
 from typing import TYPE_CHECKING, Final, Self
 
 from flashdeck.errors import ConnectionFailedError
 from flashdeck.names import literal
+from flashdeck.own_lab_user import labgrid_user
 
 if TYPE_CHECKING:
     from flashdeck.sync_bench import Bench
 
-HOST_VARIABLE: Final = "LG_HOSTNAME"
-USER_VARIABLE: Final = "LG_USERNAME"
-"""The variables by which labgrid's own programs are told another name for the machine, and for its user."""
 FLASH_SECONDS: Final = 300.0
 """Seconds that a call may take, the wait for a board included, where the driver's `timeout` says nothing else."""
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
-
-
-def labgrid_user(environ: Mapping[str, str] = os.environ) -> str:
-    """Return the user of the lab, host/user, as `labgrid-client` names the one who runs it."""
-    return f"{environ.get(HOST_VARIABLE) or socket.gethostname()}/{environ.get(USER_VARIABLE) or getuser()}"
 
 
 def is_this_machine(host: str) -> bool:

@@ -183,6 +183,9 @@ class BoardLease(Value, frozen=True, kw_only=True):
     """Its purpose, in the holder's words; "" where nothing was said."""
     user: str = ""
     """The holder by name, as the system knows the connection, where several people use the bench; "" elsewhere."""
+    place: str = ""
+    """The place in labgrid that the holder has acquired: it ends with that, and nothing else ends it. "" for a lease of
+    a client."""
     since: float
 
 
@@ -232,6 +235,8 @@ class BoardState(Value, frozen=True, kw_only=True):
     presence: Presence
     serial: str = ""
     port: str = ""
+    controller: str = ""
+    """The host controller that it is plugged in at, as `pci-0000:00:14.0`; "" while it is not connected."""
     product: str = ""
     text: str = ""
     """Its place, and what keeps it from being flashed by itself, in a sentence."""
@@ -314,6 +319,8 @@ class JobState(Value, frozen=True, kw_only=True):
     origin: Origin
     user: str = ""
     """The person who asked for it, or sent its build, where several people use the bench; "" elsewhere."""
+    lab_user: str = ""
+    """The user of a lab, host/user, for whom it was asked for last; "" for none."""
     patch: bool = False
     """True if the image is laid over the program that is there: it does not define the partition's first word."""
     force: bool = False
@@ -457,6 +464,25 @@ class DaemonState(Value, frozen=True, kw_only=True):
     """The same, part by part, and since when."""
     configuration: ConfigurationState | None = None
     """The configuration; None where the daemon is too old to say."""
+    max_per_controller: int | None = None
+    """The number of boards of one host controller that are talked to at once; None: no limit."""
+
+
+class ControllerState(Value, frozen=True, kw_only=True):
+    """A USB host controller with boards, and what it carries now."""
+
+    name: str
+    """The controller as in udev's ID_PATH: `pci-0000:00:14.0`. The USB 2 and USB 3 buses of one xHCI are one."""
+    boards: tuple[str, ...]
+    """The boards that are plugged in there."""
+    busy: tuple[str, ...] = ()
+    """Those of them that are talked to."""
+    waiting: tuple[str, ...] = ()
+    """Those that wait until it is their turn."""
+    limit: int | None = None
+    """The number of boards that are talked to at once (`max_per_controller`); None: no limit."""
+    bytes_per_second: int = 0
+    """Bytes that go from and to its boards, by what the running phases of their jobs have done so far."""
 
 
 class Snapshot(Value, frozen=True, kw_only=True):
@@ -474,6 +500,8 @@ class Snapshot(Value, frozen=True, kw_only=True):
     """In the order of the configuration. Slots that are gone leave a gap in the numbers, as boards do."""
     lots: tuple[LotState, ...] = ()
     """The lots that go on."""
+    controllers: tuple[ControllerState, ...] = ()
+    """The host controllers that have boards. No event has them: boards and jobs say all of it."""
 
 
 class Event(Value, frozen=True, kw_only=True):

@@ -85,7 +85,7 @@ _NEEDS_PERSON: Final = frozenset(
 KEPT_OPEN_HINT: Final = "the build is taken once the file is closed; end that program if it should not run"
 """The next thing to do where a program has had an image file open for long."""
 _RANK: Final = {kind: rank for rank, kind in enumerate(ProblemKind)}
-_BY_ITSELF: Final = frozenset((WaitFor.ABSENT, WaitFor.PAUSE, WaitFor.LEASE))
+_BY_ITSELF: Final = frozenset((WaitFor.ABSENT, WaitFor.CONTROLLER, WaitFor.PAUSE, WaitFor.LEASE))
 """These end without anybody who is told to act."""
 
 

@@ -11,6 +11,7 @@ import pytest
 
 from flashdeck import api
 from flashdeck.errors import ErrorKind, RemoteError
+from flashdeck.job_state import Verified
 from flashdeck.slot_condition import SlotFailed, SlotFlashing, SlotPassed, SlotWaiting
 from flashdeck.slot_state import UnitResult
 from rig import SLOW, Rig, firmware, sha256
@@ -144,3 +145,17 @@ async def test_the_command_line_begins_shows_and_ends_a_lot_and_lists_its_units(
         assert [unit["serial"] for unit in found["units"]] == [row["serial"]]
         assert "ended" in await said(rig, "lot", "end")
         assert "PASS" in await said(rig, "units")
+
+
+async def test_a_pass_of_a_unit_that_could_not_be_read_back_is_called_so() -> None:
+    async with slots_running(keys={"model": "classic-noread"}) as rig:
+        rig.build(GOOD)
+        await rig.plug("u1")
+        unit = await until_unit(rig, UnitResult.PASSED, 1)
+        assert unit.verified is Verified.NO
+        assert "PASS, not verified" in await said(rig, "status")
+        assert "PASS, not verified" in await said(rig, "units")
+        (row,) = csv.DictReader(io.StringIO(await said(rig, "units", "--csv")))
+        assert (row["result"], row["verified"]) == ("passed", "not verified")
+        (found,) = json.loads(await said(rig, "units", "--json"))["units"]
+        assert (found["result"], found["verified"]) == ("passed", "not verified")

@@ -16,11 +16,13 @@ from typing import Any, Final
 
 import pytest
 
+from flashdeck import api
 from flashdeckd.metrics.metric_list import METRICS, MetricKind
 from flashdeckd.metrics.metrics_token import TOKEN_NAME
 from metrics_scene import answer_of, request
 from needed_tools import need
 from rig import WAIT_SECONDS, Rig, board, firmware, prepare, running
+from slot_bench import GOOD, begin_lot, prepare_slots, swap
 
 pytestmark = pytest.mark.long
 
@@ -31,7 +33,7 @@ BOARDS = '[boards.left]\nprofile = "product"\nserial = "A1"\n[boards.right]\npro
 BENCH = board("left", 1, serial="A1") + board("right", 2, serial="B2")
 OF_PROMETHEUS: Final = {"instance", "job", "le"}
 """Labels that it adds, and the one of a bucket."""
-MAY_BE_EMPTY: Final = ("flashdeck_verdicts_total", "> 0", "> 3", "> 10", "== 0", "== 1")
+MAY_BE_EMPTY: Final = ("flashdeck_verdicts_total", "flashdeck_units_total", "> 0", "> 3", "> 10", "== 0", "== 1")
 """Questions whose answer is nothing where all is well."""
 VARIABLES: Final = {
     '=~"$instance"': '=~".*"',
@@ -219,6 +221,31 @@ async def test_it_reads_the_numbers_and_answers_each_question(bench: Path, port:
             rules = (await asked.get("rules"))["groups"][0]["rules"]
             assert len(rules) == 5
             assert not [each for each in rules if each["health"] == "err"]
+
+
+async def test_it_reads_what_becomes_of_the_units_of_a_lot(bench: Path, port: int) -> None:
+    prepare_slots(bench, 2, boards=f'[metrics]\nlisten = "127.0.0.1:{port}"\n')
+    async with running(bench) as rig:
+        await rig.until_logged("metrics: http")
+        async with prometheus(bench, port) as asked:
+            await asked.until_up()
+            await asked.until('flashdeck_slots{state="empty"} == 2')
+            assert len(await asked.until("flashdeck_units_total == 0")) == 6, "from the beginning: each step is seen"
+            await begin_lot(rig, GOOD, count=3)
+            await swap(rig, "u1")
+            await swap(rig, "u2", fault="error-write")
+            for state in ("passed", "failed"):
+                await asked.until(f'flashdeck_slots{{state="{state}"}} == 1')
+            assert len(await asked.until("flashdeck_slot_occupied == 1")) == 2
+            for result, number in (("wanted", 3), ("passed", 1), ("failed", 1)):
+                await asked.until(f'flashdeck_lot_units{{result="{result}"}} == {number}')
+            for name in ("u1", "u2"):
+                await rig.unplug(name)
+            await asked.until('flashdeck_units_total{slot="s1",result="passed"} == 1')
+            await asked.until('flashdeck_units_total{slot="s2",result="failed"} == 1')
+            await asked.until('sum by (result) (increase(flashdeck_units_total{result="failed"}[1m])) > 0')
+            await rig.client.call(api.EndLot())
+            await asked.until("flashdeck_lots == 0")
 
 
 async def test_promtool_finds_nothing_to_say(bench: Path, port: int) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from cli_run import Run
-from flashdeck.lab_connection import HOST_VARIABLE, USER_VARIABLE
+from flashdeck.own_lab_user import HOST_VARIABLE, USER_VARIABLE
 from kept_port import kept_port
 from rig import LOOK_AGAIN, START_SECONDS, WAIT_SECONDS
 

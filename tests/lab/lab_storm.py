@@ -53,8 +53,12 @@ class LabStorm:
     deeds: int
     """So many times a place is acquired."""
     seen: Counter[str] = field(default_factory=Counter[str])
-    held: dict[Path, str] = field(default_factory=dict[Path, str])
-    """Who has a board for certain: from after the acquisition to before the release."""
+    held: set[Path] = field(default_factory=set[Path])
+    """The boards that somebody has for certain: from after the acquisition to before the release."""
+    intruding: tuple[str, Path] | None = None
+    """The user of the lab who tries to flash a board of somebody else's, and that board."""
+    wanted: set[tuple[str, Path]] = field(default_factory=set[tuple[str, Path]])
+    """Who has a board, or is about to: no intruder there."""
     wrong: list[str] = field(default_factory=list[str])
 
     @property
@@ -79,20 +83,29 @@ class LabStorm:
         while self.seen["acquired"] < self.deeds:
             await self._pause()
             board = self.chance.choice(self.boards)
-            if not await user.pool.acquire(board[1]):
-                self.seen["refused by the coordinator"] += 1
-                continue
-            self.seen["acquired"] += 1
-            began = time.time()
+            if self.intruding == (user.pool.name, board):
+                continue  # what it has asked for as an intruder would be the holder's
+            self.wanted.add((user.pool.name, board))
             try:
-                await self._has(user, board, began)
+                await self._acquires(user, board)
             finally:
-                self.held.pop(board, None)
-                await user.pool.release(board[1])
+                self.wanted.discard((user.pool.name, board))
+
+    async def _acquires(self, user: LabUser, board: Path) -> None:
+        if not await user.pool.acquire(board[1]):
+            self.seen["refused by the coordinator"] += 1
+            return
+        self.seen["acquired"] += 1
+        began = time.time()
+        try:
+            await self._has(user, board, began)
+        finally:
+            self.held.discard(board)
+            await user.pool.release(board[1])
 
     async def _has(self, user: LabUser, board: Path, began: float) -> None:
         """Have a board for a while, and look whether anybody else reaches it."""
-        self.held[board] = user.pool.name
+        self.held.add(board)
         bench = user.benches[board[0]]
         expected, own = await self._contents(bench, board), ""
         await self._pause()
@@ -106,7 +119,10 @@ class LabStorm:
             self.wrong.append(f"{user.pool.name} has {board}, where {_version(found)} is and not {_version(expected)}")
         jobs = await bench.jobs(board[1])
         foreign = [job for job in jobs if (job.started_at or 0.0) >= began and job.sha256 != own]
-        self.wrong += [f"{user.pool.name} has {board}, and job {job.id} ran: {job.text}" for job in foreign]
+        self.wrong += [
+            f"{user.pool.name} has {board}, and job {job.id} for {job.lab_user or 'nobody'} ran: {job.text}"
+            for job in foreign
+        ]
 
     async def _intrudes(self) -> None:
         """Try to flash boards that others hold."""
@@ -115,9 +131,11 @@ class LabStorm:
             await self._pause()
             if not self.held:
                 continue
-            board, holder = self.chance.choice(sorted(self.held.items()))
-            others = [user.benches[board[0]] for user in self.users if user.pool.name != holder]
-            bench = self.chance.choice([*others, self.strangers[board[0]]])
+            board = self.chance.choice(sorted(self.held))
+            others = [user for user in self.users if (user.pool.name, board) not in self.wanted]
+            intruder = self.chance.choice([*others, None])
+            bench = self.strangers[board[0]] if intruder is None else intruder.benches[board[0]]
+            self.intruding = None if intruder is None else (intruder.pool.name, board)
             number += 1
             try:
                 await bench.flash(

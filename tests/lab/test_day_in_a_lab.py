@@ -115,6 +115,33 @@ def test_a_place_is_acquired_bootstrapped_and_given_back(site: LabSite, rack: La
     assert rack.flash_of("left", len(ONE)) == ONE
 
 
+def test_the_command_line_speaks_for_the_user_that_labgrid_names(site: LabSite, rack: LabDaemon, project: Path) -> None:
+    """A job of somebody else waits, also over a restart, and goes on once that user may use the board."""
+    site.done("acquire", place="left")
+    (project / "one.bin").write_bytes(ONE)
+    (project / "two.bin").write_bytes(TWO)
+    words = ("flashdeck", "--socket", rack.socket, "flash", "app1")
+    mine = site.run(*words, project / "one.bin", "--board", "left")
+    assert mine.code == 0, mine
+    assert rack.flash_of("left", len(ONE)) == ONE
+    forced = site.run("flashdeck", "--socket", rack.socket, "release", "left", "--force", user=BOB)
+    assert (forced.code, "labgrid-client -p left release --kick" in forced.err) == (13, True), forced
+    others = site.run(*words, project / "two.bin", "--board", "left", "--timeout", "1", user=BOB)
+    assert (others.code, f"taken by {ANN}" in others.err) == (6, True), others
+    rack.stop()
+    rack.start()
+    in_pool(site.address, {("rack", "left"), ("rack", "right")})
+    with rack.connect() as bench:
+        (waiting,) = (job for job in bench.jobs("left") if not job.is_settled)
+    assert waiting.lab_user == BOB
+    assert rack.flash_of("left", len(TWO)) != TWO
+    site.done("allow", BOB, place="left")
+    with rack.connect() as bench:
+        bench.wait("app1", TWO, boards="left")
+    assert rack.flash_of("left", len(TWO)) == TWO
+    site.done("release", place="left")
+
+
 def test_a_file_that_says_no_place_ends_the_client_in_words(site: LabSite, rack: LabDaemon, project: Path) -> None:
     site.done("acquire", place="left")
     (project / "data.bin").write_bytes(b"\x01\x02" * 500)

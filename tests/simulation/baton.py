@@ -3,14 +3,21 @@
 A thread gives it on where it waits, and may give it on at each `point`. Time is virtual: it jumps to the next moment at
 which anybody wants to go on once all of them wait. A thread of a life that was killed never gets it again, so that
 nothing of it goes on: not even a `finally`.
+
+The threads are greenlets, stacks of one thread of the kernel's: since one runs at a time, nobody could tell, and to
+change between two of them costs a quarter. What asyncio keeps for each thread is kept for each of them here.
 """
 
-import _thread
+import asyncio
 import random
+import sys
 from collections import deque
 from collections.abc import Callable
 from enum import Enum
 from types import TracebackType
+from typing import Any
+
+from greenlet import getcurrent, greenlet
 
 TICK = 1e-6
 """Seconds that pass at each point: whoever looks at the clock again and again sees it go on."""
@@ -46,16 +53,25 @@ class Life:
 class Runner:
     """A thread, as the baton knows it."""
 
-    __slots__ = ("blocked_on", "gate", "is_waiting", "life", "name", "was_woken")
+    __slots__ = ("_hooks", "_loop", "blocked_on", "is_waiting", "life", "name", "stack", "was_woken")
 
     def __init__(self, name: str, life: Life | None) -> None:
         self.name = name
         self.life = life
-        self.gate = _thread.allocate_lock()
-        self.gate.acquire()
+        self.stack: greenlet
+        """Given by the baton, before it is anybody's turn."""
         self.is_waiting = False
         self.was_woken = False
         self.blocked_on: BatonLock | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._hooks: tuple[Any, Any] = (None, None)
+
+    def give_way(self, other: "Runner") -> None:
+        """Stop here, and let another one go on; return once somebody gives way to this one."""
+        self._loop, self._hooks = asyncio._get_running_loop(), sys.get_asyncgen_hooks()
+        asyncio._set_running_loop(other._loop)
+        sys.set_asyncgen_hooks(*other._hooks)
+        other.stack.switch()
 
     @property
     def is_dead(self) -> bool:
@@ -76,6 +92,7 @@ class Baton:
         self.watch: Callable[[Point], None] = _nothing
         """Called at each point; it may end lives."""
         self.home = self.current = Runner("world", None)
+        self.home.stack = getcurrent()
         self._random = seed.random
         self._ready: list[Runner] = []
         self._timed: dict[Runner, float] = {}
@@ -133,12 +150,11 @@ class Baton:
         """Start a thread, which runs once it gets the baton."""
 
         def whole() -> None:
-            runner.gate.acquire()
             run()
-            if not runner.is_dead:
-                self._choose().gate.release()
+            self._leave()
 
-        _thread.start_new_thread(whole, ())
+        runner.stack = greenlet(whole, self.home.stack)  # which hears of what nobody has caught
+        _stacks.append(runner.stack)
         self._make_ready(runner, woken=True)
 
     def kill(self, life: Life) -> None:
@@ -203,8 +219,7 @@ class Baton:
     def _hand_on(self, me: Runner) -> None:
         chosen = self._choose()
         if chosen is not me:
-            chosen.gate.release()
-            me.gate.acquire()
+            me.give_way(chosen)
         if self._stuck and me is self.home:
             self._stuck = False
             raise StandstillError("everybody waits, and nobody for a time")
@@ -212,11 +227,12 @@ class Baton:
     def _leave(self) -> None:
         """Give the baton on for good: this thread stands still until the process ends."""
         me = self.current
-        self._choose().gate.release()
-        me.gate.acquire()
+        me.give_way(self._choose())
 
 
 _NEVER = float("inf")
+_stacks: list[greenlet] = []
+"""All that were begun: one that nobody knows any more would be unwound, and a `finally` in it would run."""
 
 
 def _nothing(_point: Point) -> None:

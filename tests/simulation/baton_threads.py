@@ -1,4 +1,4 @@
-"""The daemon's threads in the simulation: real ones that run only while they have the baton."""
+"""The daemon's threads in the simulation: they run only while they have the baton."""
 
 import asyncio
 import contextvars

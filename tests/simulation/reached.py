@@ -4,11 +4,10 @@ They are counted in each seed's process, without any library. A function of whic
 more, so that what is left to be seen is all that it costs.
 """
 
-import _thread
 import ast
 import sys
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import CodeType, FrameType
@@ -36,7 +35,7 @@ class Function:
 
 
 class Tracer:
-    """Notes the lines of the daemon that run in this process from `begin` on, in all threads."""
+    """Notes the lines of the daemon that run in this process from `begin` on, in all of the simulation's threads."""
 
     def __init__(self, known: Lines) -> None:
         """`known` were reached before: they are not looked for again."""
@@ -46,17 +45,7 @@ class Tracer:
         self._reached: defaultdict[str, set[int]] = defaultdict(set)
 
     def begin(self) -> None:
-        """Trace this thread, and all that the simulation begins from now on."""
-        start = _thread.start_new_thread
-
-        def traced(run: Callable[..., object], *arguments: Any) -> int:
-            def whole(*given: Any) -> None:
-                sys.settrace(self._call)
-                run(*given)
-
-            return start(whole, *arguments)
-
-        _thread.start_new_thread = traced
+        """Trace this thread of the kernel's, in which all those of the simulation are."""
         sys.settrace(self._call)
 
     @property

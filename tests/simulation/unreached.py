@@ -80,7 +80,7 @@ _MACHINE: Final = (
         ("unit/host", "unit/diagnosis"),
     ),
     Reason(
-        "SIGIO is made harmless before a seed begins, in the main thread, which is not the daemon's there",
+        "SIGIO is made harmless before a seed begins",
         ("builds/builds.py:Builds.run", "builds/lease.py:install_sigio"),
         ("unit/builds", "integration/test_signals.py"),
     ),
@@ -133,6 +133,21 @@ _OTHER_PROGRAMS: Final = (
         "slots, and the units that come and go there: no seed has any",
         ("slotting/*:*", "boards/slot_gate.py:*", "usb/enumeration.py:*"),
         ("unit/slotting", "integration/test_units_in_slots.py", "integration/test_lots.py"),
+    ),
+    Reason(
+        "boards that take turns at their host controller: no seed limits one, so that nobody waits there",
+        (
+            "jobs/controller_budget.py:*",
+            "jobs/controller_place.py:*",
+            "jobs/lane.py:Lane._wait_for_controller",
+            "jobs/lane.py:Lane._tell_of_late_leave",
+            "jobs/book.py:JobBook.retell",
+        ),
+        (
+            "unit/jobs/test_controller_budget.py",
+            "unit/jobs/test_controller_place.py",
+            "integration/test_turns_at_controllers.py",
+        ),
     ),
     Reason(
         "numbers for Prometheus: no seed's configuration asks for them, and they change nothing",

@@ -38,6 +38,7 @@ from flashdeck_tui.views.jobs import fleet_job_rows
 from flashdeck_tui.views.tiles import MOST_TILE_CELLS, TILE_CELLS, TILE_LINES, board_tiles, tile_cells
 from flashdeck_tui.widgets.columns import fit, widths
 from many_boards import ERASE_FAILED, bench, rack
+from slot_scene import slots
 from tui_scene import HOSTILE, KEYS, NOW, FakeLink, event, fleet_of, job, partitions
 
 USUAL = Arrangement()
@@ -389,3 +390,17 @@ def test_what_an_action_says_calls_a_board_as_the_list_does(fleet: Fleet) -> Non
     context = cast("Context", SimpleNamespace(fleet=fleet))
     said = {target_of(context, host, board).shown for host in fleet for board in host.store.boards.values()}
     assert said == set(names(fleet))
+
+
+def test_slots_are_counted_beside_the_boards_and_in_brief_those_that_failed() -> None:
+    jigs = tuple(rack(number, slot=True) for number in range(2, 5))
+    snapshot = replace(slots(9), boards=(rack(1), *jigs))
+    fleet = fleet_of(store_of(snapshot))
+    assert [cell.text for cell in header(fleet, KEYS, "", 300)][1:8] == [
+        "1 board",
+        "1 current",
+        *("9 slots", "1 FAIL", "3 PASS", "1 empty", "2 flashing"),
+    ]
+    assert [cell.text for cell in header(fleet, KEYS, "", 42)] == ["1 board", "1 current", "9 slots", "1 FAIL"]
+    alone = fleet_of(store_of(replace(snapshot, boards=jigs)))
+    assert header(alone, KEYS, "", 300)[1].text == "9 slots"

@@ -296,3 +296,13 @@ def test_a_word_is_as_large_as_it_may_be_and_no_larger(word: str, width: int, he
 def test_no_two_characters_look_alike() -> None:
     letters = BIG_CHARACTERS - {"5"}  # as S, which stands beside no digit
     assert len({tuple(big_word(character, 1)) for character in letters}) == len(letters)
+
+
+def test_the_narrowest_tile_says_that_a_pass_is_not_verified() -> None:
+    alone = slots(1)
+    (jig,) = alone.slots
+    bench = replace(
+        alone, slots=tuple(replace(jig, name=f"j{n}", condition=SlotPassed(verified=Verified.NO)) for n in range(4))
+    )
+    shown = page(("", filled_store(bench)), width=4 * LEAST_CELLS)
+    assert sum(line.count("not verified") for line in shown) == 4

@@ -1,6 +1,7 @@
 """Every command on the screen: the calls that arrive, what is said, and what is said where it cannot run."""
 
 import hashlib
+from dataclasses import replace as replace_state
 from pathlib import Path
 from typing import Any, cast
 
@@ -442,6 +443,53 @@ async def test_a_hold_of_this_moment_is_not_released_by_the_key_that_was_meant_t
         clock[0] += JUST_HELD / 2
         await screen.press("H")
         assert screen.calls == [api.Release(boards=("left",))]
+
+
+ALICES = BoardHold(reason="soldering", user="alice")
+CAROLS = BoardLease(by="night run", user="carol", since=1.0)
+
+
+@pytest.mark.parametrize(
+    ("there", "asked"),
+    [
+        ({"hold": ALICES}, "left is on hold: soldering (by alice)"),
+        ({"lease": CAROLS}, "left is taken by carol (night run)"),
+        ({"hold": ALICES, "lease": CAROLS}, "on hold: soldering (by alice) and taken by carol"),
+    ],
+)
+async def test_what_another_has_there_is_released_after_a_question_that_names_them(
+    there: dict[str, Any], asked: str
+) -> None:
+    async with opened() as screen:
+        screen.link.store.take(event(board=board("left", **there)))
+        await screen.select(LEFT)
+        await screen.press("L")
+        assert isinstance(screen.app.screen, ConfirmScreen)
+        assert "Release left all the same?" in screen.shown
+        assert asked in " ".join(screen.shown.split())
+        await screen.press("n")
+        assert screen.calls == []
+        await screen.press("L", "y")
+        assert screen.calls == [api.Release(boards=("left",), force=True)]
+
+
+async def test_one_s_own_hold_beside_another_s_lease_is_released_without_force() -> None:
+    async with opened() as screen:
+        screen.link.state = replace_state(screen.link.state, user="alice")
+        screen.link.store.take(event(board=board("left", hold=ALICES, lease=CAROLS)))
+        await screen.select(LEFT)
+        await screen.press("L")
+        assert screen.calls == [api.Release(boards=("left",))]
+
+
+async def test_what_is_acquired_in_a_lab_is_not_released_here() -> None:
+    async with opened() as screen:
+        lease = BoardLease(by="desk/ann", reason="place left", place="left", since=1.0)
+        screen.link.store.take(event(board=board("left", lease=lease)))
+        await screen.select(LEFT)
+        await screen.press("L")
+        assert screen.calls == []
+        assert screen.said == ["left is taken by desk/ann for place left: only labgrid ends that."]
 
 
 async def test_take_and_give_back() -> None:

@@ -52,6 +52,8 @@ class LinkState:
     """The next thing for a person to do about it."""
     read_only: bool = False
     """True if nothing can be changed through it, now and whenever it is connected again: the daemon refuses it."""
+    user: str = ""
+    """The name under which the daemon knows us, where several people use the bench; "" elsewhere."""
 
 
 class Link:
@@ -136,8 +138,8 @@ class Link:
         except ConnectionFailedError:
             raise
         except FlashdeckError as error:
-            return LinkState(LinkStatus.CONNECTED, error.message, error.hint)
-        return LinkState(LinkStatus.CONNECTED)
+            return LinkState(LinkStatus.CONNECTED, error.message, error.hint, user=client.welcome.user)
+        return LinkState(LinkStatus.CONNECTED, user=client.welcome.user)
 
     async def _maps_left_out(self, client: Client, snapshot: Snapshot) -> None:
         """Take the flash maps for which a snapshot had no room; an older daemon, which has none, is not asked."""

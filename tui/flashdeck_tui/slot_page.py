@@ -3,10 +3,10 @@
 It is made for a screen on a wall: what matters is read from far away, and nothing jumps while it changes.
 """
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, assert_never
 
+from flashdeck.job_state import Verified
 from flashdeck.slot_condition import (
     SlotCondition,
     SlotEmpty,
@@ -18,11 +18,11 @@ from flashdeck.slot_condition import (
     SlotWaiting,
 )
 from flashdeck.slot_state import LotState, SlotState, UnitRecord
-from flashdeck.text import clean
+from flashdeck.text import clean, counted
 from flashdeck.words.contents import image_name
 from flashdeck.words.jobs import phase_word, verified_word
 from flashdeck.words.log_times import clock_time
-from flashdeck.words.slots import failure_text, share_text, slot_word
+from flashdeck.words.slots import failure_text, share_text, slot_counts, slot_word
 from flashdeck.words.tone import Phrase, Tone
 from flashdeck_tui.cell_width import cell_width, cut_at_end
 from flashdeck_tui.fleet import Fleet, FleetHost
@@ -121,11 +121,9 @@ def _lot(host: FleetHost, lot: LotState) -> list[Phrase]:
 
 
 def _counts(fleet: Fleet) -> list[Phrase]:
-    words = Counter(slot_word(slot.condition) for host in fleet for slot in host.store.slots.values())
-    total = sum(words.values())
-    title = Phrase(f"{total} slot" if total == 1 else f"{total} slots", Tone.STRONG)
-    order = sorted(words, key=lambda word: (not word.text.isupper(), word.text))
-    return _spaced([title, *(Phrase(f"{words[word]} {word.text}", word.tone) for word in order)])
+    conditions = [slot.condition for host in fleet for slot in host.store.slots.values()]
+    title = Phrase(counted(len(conditions), "slot"), Tone.STRONG)
+    return _spaced([title, *(Phrase(f"{number} {word.text}", word.tone) for word, number in slot_counts(conditions))])
 
 
 def _spaced(parts: Sequence[Phrase]) -> list[Phrase]:
@@ -179,8 +177,10 @@ def _detail(slot: SlotState) -> str:
             told = f"{reason}; {hint}" if hint else reason
         case SlotFlashing(partition=partition, phase=phase):
             told = partition if phase is None else f"{partition}: {phase_word(phase)}"
-        case SlotPassed(verified=verified):
-            told = f"{_versions(slot.unit)} {verified_word(verified)}".lstrip()
+        case SlotPassed(verified=Verified.YES):
+            told = f"{_versions(slot.unit)} {verified_word(Verified.YES)}".lstrip()
+        case SlotPassed(verified=verified):  # that first: the narrowest tile has room for it
+            told = f"{verified_word(verified)} {_versions(slot.unit)}".rstrip()
         case SlotFailed(failure=failure):
             told = failure_text(failure)
         case SlotOccupied(board=board):

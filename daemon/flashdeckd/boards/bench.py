@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextvars import Context
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 
 import usb.backend
 
@@ -32,6 +32,7 @@ from flashdeckd.images.shelf import Shelf
 from flashdeckd.jobs.board_names import FollowedNames
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.bootloader_book import BootloaderBook
+from flashdeckd.jobs.controller_place import Controllers
 from flashdeckd.jobs.flash_maps import FlashMaps
 from flashdeckd.jobs.job_images import GuardVerdicts, Rebuilt, read_image
 from flashdeckd.jobs.lab_book import LabBook
@@ -130,6 +131,11 @@ class Bench:
             self._open(board)
         changes.tell_all()
         hub.listen(changes.hear)
+
+    @cached_property
+    def controllers(self) -> Controllers:
+        """The host controllers of the boards, and who talks to one there."""
+        return Controllers(self.config.daemon.max_per_controller)
 
     def _programs_of(self, name: str) -> tuple[BoardProgram, ...]:
         """Return what a board may be running."""
@@ -373,6 +379,7 @@ class Bench:
         lanes of boards that are not in it stay until `retire`.
         """
         self.config = config
+        self.controllers.configure(config.daemon.max_per_controller)
         self.consoles.configure(config)
         for name, board in config.boards.items():
             lane = self._lanes.get(name)
@@ -430,14 +437,18 @@ class Bench:
         await asyncio.gather(*(self._retire(name) for name in names))
 
     async def _retire(self, name: str) -> None:
-        lane, why = self._lanes[name], f"board {name} is no longer in the configuration"
-        await self.end_jobs({job.id: why for job in self.book.active(name)})
-        await self._end_lanes((name,))
-        if self._lanes.get(name) is lane:
-            del self._lanes[name]
-            self._hub.forget_boards((name,))
-            self.maps.forget(name)
-        self._hub.log(why, board=name)
+        async with self.gate.still((name,)):
+            lane = self._lanes[name]
+            kind = "slot" if lane.board.slot is not None else "board"
+            why = f"{kind} {name} is no longer in the configuration"
+            await self.end_jobs({job.id: why for job in self.book.active(name)})
+            await self._end_lanes((name,))
+            await self.gate.retire(name, why)
+            if self._lanes.get(name) is lane:
+                del self._lanes[name]
+                self._hub.forget_boards((name,))
+                self.maps.forget(name)
+            self._hub.log(why, board=name)
 
     async def end_jobs(self, reasons: Mapping[int, str]) -> None:
         """End jobs that the configuration has no use for any more: a running one at its next safe point."""
@@ -485,6 +496,7 @@ class Bench:
             hearing=self.consoles.hearing_of(board.name),
             health=self._health,
             gate=partial(self.lab.gate_of, board.name),
+            controllers=self.controllers,
         )
 
     def _reopened(self, names: Iterable[str] | None) -> None:

@@ -52,6 +52,7 @@ class BoardFacts:
             once=lane.once,
             doubts=noted,
             away=self._away(name),
+            controller=lane.shown_controller,
             console=self._console(name),
         )
 

@@ -51,11 +51,13 @@ def board_state(
     once: bool,
     doubts: tuple[str, ...],
     away: str,
+    controller: str = "",
     console: ConsoleState | None = None,
 ) -> BoardState:
     """Return what a board is.
 
-    `doubts` are what was found against the bootloader that it shows, `away` is why it is off the bus.
+    `doubts` are what was found against the bootloader that it shows, `away` is why it is off the bus, `controller` is
+    where it is plugged in.
     """
     device = sighting.device
     state = BoardState(
@@ -64,6 +66,7 @@ def board_state(
         presence=sighting.presence,
         serial=device.serial if device else board.serial,
         port=device.name if device else board.port,
+        controller=controller,
         product=device.product if device else "",
         hold=hold,
         lease=lease,

@@ -12,7 +12,7 @@ from flashdeck.errors import BlockedError, DeviceError, ErrorKind, FlashdeckErro
 from flashdeck.model import Presence, Trouble
 from flashdeckd.boards.bench import Bench
 from flashdeckd.dfu.wire import MAX_TRANSFER
-from flashdeckd.diagnosis import installation
+from flashdeckd.diagnosis import controller_findings, installation
 from flashdeckd.diagnosis.entry_facts import look
 from flashdeckd.diagnosis.judge import judge
 from flashdeckd.diagnosis.machine import (
@@ -59,6 +59,7 @@ class Doctor:
             installation=(
                 *await self._installation(self._hub.daemon.troubles),
                 *installation.configuration_findings(self._hub.daemon.configuration, clock.now()),
+                *controller_findings.findings(self._hub.controllers, self._hub.jobs.values()),
             ),
             boards=tuple(reports),
             devices=self._hub.devices,

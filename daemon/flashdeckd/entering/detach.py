@@ -17,10 +17,10 @@ class Detach:
 
     async def reach(self, device: UsbDevice) -> None:
         """Raise NoAccessError where the device cannot be opened."""
-        await self._thread.run(lambda worker: worker.reach(device))
+        await self._thread.run(lambda worker: worker.reach(device), takes_place=False)
 
     async def ask(self, job: JobState, device: UsbDevice) -> str:
         """Send the request, which says all that there is to say."""
         self._book.log(job, "asking the application to detach into DFU mode")
-        await self._thread.opened(lambda worker: worker.detach(device))
+        await self._thread.opened(lambda worker: worker.detach(device), takes_place=False)
         return ""

@@ -63,13 +63,13 @@ class Touch:
 
     async def reach(self, device: UsbDevice) -> None:
         """Raise NoAccessError where the port cannot be opened."""
-        await self._thread.run(lambda _: reach(self._ports, device, self._keeper))
+        await self._thread.run(lambda _: reach(self._ports, device, self._keeper), takes_place=False)
 
     async def ask(self, job: JobState, device: UsbDevice) -> str:
         """Touch the port, and say which, and who else has it."""
         try:
             async with self._keeper.lent():
-                touched = await self._thread.opened(lambda _: touch(self._ports, device))
+                touched = await self._thread.opened(lambda _: touch(self._ports, device), takes_place=False)
         except PortMissingError as error:
             raise DeviceError(error.message) from error
         which = f", the first of its {counted(touched.others + 1, 'serial port')}" if touched.others else ""

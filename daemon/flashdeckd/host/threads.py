@@ -169,4 +169,4 @@ def is_main() -> bool:
 
 
 Local = threading.local
-"""Values of which each thread has its own. A simulation leaves it as it is: its threads are real ones."""
+"""Values of which each thread has its own. A simulation leaves it as it is, and nothing that uses it is part of one."""

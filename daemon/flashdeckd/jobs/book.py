@@ -59,8 +59,6 @@ class JobBook:
         self._jobs = {job.id: job for job in ledger.jobs}
         self._ended = dict.fromkeys(job.id for job in sorted(ledger.jobs, key=_age) if job.is_settled)
         """Jobs whose end is recorded and published, in the order of that. These alone may be forgotten."""
-        self._lab_users: dict[int, str] = {}
-        """By job, the user of a lab for whom it was asked for."""
         self._contents = dict(ledger.contents)
         self._next_id = ledger.next_job
         self._forgotten: dict[tuple[str, str], int] = {}
@@ -188,6 +186,7 @@ class JobBook:
             version=artifact.version,
             origin=origin,
             user=on_behalf_of.get(),
+            lab_user=lab_user.get(),
             patch=patch,
             once=once,
             force=force,
@@ -195,7 +194,7 @@ class JobBook:
             created_at=clock.now(),
         )
         self._next_id += 1
-        self.claim(job.id)
+        claim(job.id)
         await self._journal.save_job(job)
         self._jobs[job.id] = job
         self._hub.publish_job(job)
@@ -203,15 +202,14 @@ class JobBook:
         self._forget_old()
         return job
 
-    def claim(self, job: int) -> None:
-        """Make a job one of those for whom the daemon acts now: the holder of a lease, a user of a lab."""
-        claim(job)
-        if user := lab_user.get():
-            self._lab_users[job] = user
+    def claim(self, job: JobState) -> None:
+        """Make a job one of those for whom the daemon acts now: the holder of a lease, a user of a lab.
 
-    def lab_user_of(self, job: int) -> str:
-        """Return the user of a lab for whom a job was asked for last; "" for none, or where an earlier daemon knew."""
-        return self._lab_users.get(job, "")
+        It is recorded with the next state of the job.
+        """
+        claim(job.id)
+        if user := lab_user.get():
+            self._jobs[job.id] = replace(self.job(job.id), lab_user=user)
 
     async def go_back(self, board: str, images: Mapping[str, Sequence[Artifact]], note: str) -> list[JobState]:
         """Queue what brings a board back, by partition, and decide with that what follows from its undecided jobs.
@@ -354,6 +352,13 @@ class JobBook:
         why = f"on hold: {waiting.reason}" if waiting.for_ is WaitFor.HOLD else waiting.reason
         self.log(job, f"{why}: {waiting.hint}" if waiting.hint else why)
 
+    def retell(self, job_id: int, waiting: Waiting) -> None:
+        """Show that a job waits for the same thing in other words; nothing is told, and a restart may forget it."""
+        job = self._jobs[job_id]
+        if isinstance(job.status, Waiting) and job.status.for_ is waiting.for_ and job.status != waiting:
+            self._jobs[job_id] = replace(job, status=waiting)
+            self._hub.publish_job(self._jobs[job_id])
+
     def log(self, job: JobState, text: str, level: LogLevel = LogLevel.INFO) -> None:
         """Tells something of a job in the log."""
         self._hub.log(text, level=level, board=job.board, job=job.id)
@@ -421,7 +426,6 @@ class JobBook:
         for job_id in list(self._ended)[:-KEPT_JOBS]:
             del self._ended[job_id]
             del self._jobs[job_id]
-            self._lab_users.pop(job_id, None)
             self._hub.forget_job(job_id)
 
     async def _put(self, job: JobState) -> JobState:

@@ -9,6 +9,7 @@ from flashdeck.errors import ErrorKind, FlashdeckError, NoAccessError, ParkedErr
 from flashdeckd.dfu.class_requests import OPERATION_TIMEOUT
 from flashdeckd.dfu.polling import LONGEST_NAP
 from flashdeckd.host import threads
+from flashdeckd.jobs.controller_place import ControllerPlace, Controllers
 from flashdeckd.jobs.lane_state import LaneState
 from flashdeckd.jobs.worker import Worker
 from flashdeckd.usb.pulse import Pulse
@@ -29,8 +30,16 @@ END_SECONDS: Final = LONGEST_NAP + OPERATION_TIMEOUT + 15.0
 class DeviceThread:
     """Runs blocking work on one board, one piece after the other."""
 
-    def __init__(self, board: str, worker: Worker, state: LaneState, late: Callable[[], object] = lambda: None) -> None:
-        """`late` is told whenever `is_late` changes."""
+    def __init__(
+        self,
+        board: str,
+        worker: Worker,
+        state: LaneState,
+        late: Callable[[], object] = lambda: None,
+        place: ControllerPlace | None = None,
+    ) -> None:
+        """`late` is told whenever `is_late` changes; `place` is what talk with the board takes at its controller."""
+        self._place = place or ControllerPlace(board, Controllers(), lambda: None)
         self._worker = worker
         self._state = state
         self._late = late
@@ -58,9 +67,14 @@ class DeviceThread:
     def stop(self) -> None:
         """From now on what is stuck is not waited for, and what runs for so long only that it should have ended."""
         self._stopped.set()
+        self._place.wake_lookers()
 
-    async def run(self, work: Callable[[Worker], T]) -> T:
+    async def run(self, work: Callable[[Worker], T], *, takes_place: bool = True) -> T:
         """Runs `work` in the thread, once; raises what it raises.
+
+        It takes a place at the board's controller for as long as it runs, which a step of the lane has by now; a look
+        waits for one, as `ControllerPlace.wait_to_look` says. Not so where that is left out: a single request, as that
+        to come back in DFU mode, is no load.
 
         Raises ParkedError after `stop` where what runs is stuck: it is left behind then, with the thread. Raises
         FlashdeckError of kind `interrupted` after `end`: whoever asks has found the lane before that.
@@ -79,20 +93,32 @@ class DeviceThread:
             finally:
                 self.pulse.end()
 
-        return await self._awaited(self._thread.run(timed))
+        device = self._state.sighting.device if takes_place else None
+        if device is None:
+            return await self._awaited(self._thread.run(timed))
+        await self._place.wait_to_look(device, lambda: self._state.sighting.device == device, self._stopped)
+        with self._place.used():
+            return await self._awaited(self._thread.run(timed))
 
-    async def opened(self, work: Callable[[Worker], T]) -> T:
-        """Runs `work` in the thread, tried again while the device cannot be opened yet."""
+    async def opened(self, work: Callable[[Worker], T], *, takes_place: bool = True) -> T:
+        """Runs `work` in the thread, tried again while the device cannot be opened yet.
+
+        No place is kept for the pauses; where another board has taken it, NoAccessError is raised at once.
+        """
         for _ in range(OPEN_TRIES - 1):
             try:
-                return await self.run(work)
+                return await self.run(work, takes_place=takes_place)
             except NoAccessError:
                 await self._state.until(lambda: self._state.is_stopping, OPEN_PAUSE)
-        return await self.run(work)
+                device = self._state.sighting.device
+                if takes_place and device is not None and not self._place.ask_again(device):
+                    raise
+        return await self.run(work, takes_place=takes_place)
 
     async def end(self) -> None:
         """Waits for what runs, and ends the thread; one that is stuck is left behind."""
         self._is_over = True
+        self._place.end()
         if not self.is_left:
             last = self._thread.run(_nothing)
             self._thread.let_go()
@@ -123,6 +149,8 @@ class DeviceThread:
                     self.is_left = self._is_over = True
                     self._thread.let_go()
                     raise ParkedError("parked: the daemon ended without waiting for a USB transfer that hangs")
+            if self.is_late:  # for longer than one look: it is lost, and what hangs costs no other board its turn
+                self._place.lose() if due < 0 else self._place.regain(self._state.sighting.device)
             self._tell(is_late=due < 0)
             timeout = min(max(due, 0.0) or LOOK_SECONDS, LOOK_SECONDS)
             ends = (running,) if stopped.done() else (running, stopped)

@@ -9,7 +9,8 @@ from flashdeckd.jobs.lab_gate import LabGate, LabHolding
 class LabBook:
     """The acquisitions of boards. Without [labgrid] in the configuration it says nothing of any board.
 
-    It is kept in memory only: a daemon that starts knows nothing, and lets no build start before it does.
+    A daemon that starts knows what an earlier one knew last, which is enough to keep a board from others, and lets no
+    build start before a coordinator has said more.
     """
 
     def __init__(
@@ -20,6 +21,8 @@ class LabBook:
         self._changed = changed
         self._known: dict[str, LabHolding | None] = {}
         """By board, of those of which a coordinator has said it."""
+        self._remembered: dict[str, LabHolding] = {}
+        """By board, what an earlier daemon knew."""
         self._begun: dict[str, LabHolding] = {}
         """By board, acquisitions that wait for the end of what runs there."""
         self._is_away = False
@@ -30,11 +33,25 @@ class LabBook:
         if table is None:
             return None
         return LabGate(
-            holding=self._begun.get(board) or self._known.get(board),
+            holding=self._begun.get(board) or self._last_known(board),
             is_known=board in self._known,
             is_away=self._is_away,
             only_for=table.only_for or "",
         )
+
+    @property
+    def holdings(self) -> Mapping[str, LabHolding]:
+        """All acquisitions, as they were known last."""
+        known = {board: self._last_known(board) for board in {**self._remembered, **self._known}}
+        return {board: holding for board, holding in known.items() if holding is not None}
+
+    def _last_known(self, board: str) -> LabHolding | None:
+        return self._known[board] if board in self._known else self._remembered.get(board)
+
+    def remember(self, holdings: Mapping[str, LabHolding]) -> None:
+        """Take over what an earlier daemon knew: it counts for each board until a coordinator has said more."""
+        self._remembered = dict(holdings)
+        self._changed(None)
 
     def take_over(self, holdings: Mapping[str, LabHolding | None]) -> None:
         """Note what a coordinator says of the boards that it knows; of others what was said last still counts."""
@@ -66,8 +83,9 @@ class LabBook:
     def rename_boards(self, names: Mapping[str, str]) -> None:
         """Boards have other names."""
         self._known = {names.get(board, board): holding for board, holding in self._known.items()}
+        self._remembered = {names.get(board, board): holding for board, holding in self._remembered.items()}
 
     def forget_all(self) -> None:
         """Know nothing any more, as at the start: it is another lab."""
-        self._known, self._begun, self._is_away = {}, {}, False
+        self._known, self._remembered, self._begun, self._is_away = {}, {}, {}, False
         self._changed(None)

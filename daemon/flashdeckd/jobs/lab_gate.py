@@ -24,7 +24,8 @@ class LabHolding:
     @property
     def shown(self) -> BoardLease:
         """Return it as the lease that it is."""
-        return BoardLease(by=self.holder or "a user of labgrid", reason=f"{PLACE_REASON}{self.place}", since=self.since)
+        by, reason = self.holder or "a user of labgrid", f"{PLACE_REASON}{self.place}"
+        return BoardLease(by=by, reason=reason, place=self.place, since=self.since)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

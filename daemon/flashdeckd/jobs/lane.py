@@ -60,6 +60,7 @@ from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.bootloader_book import BootloaderBook, bootloader_of, may_read
 from flashdeckd.jobs.cached_image import cached_image
 from flashdeckd.jobs.contents import is_of
+from flashdeckd.jobs.controller_place import ControllerPlace, Controllers
 from flashdeckd.jobs.departure import Departure, verdict
 from flashdeckd.jobs.device_thread import DeviceThread
 from flashdeckd.jobs.dfu_entry import DfuEntry, DfuEntryOf
@@ -77,7 +78,7 @@ from flashdeckd.jobs.worker import Worker
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.on_behalf import on_behalf_of
-from flashdeckd.usb.device import UsbDevice
+from flashdeckd.usb.device import EMULATED_CONTROLLER, UsbDevice
 from flashdeckd.usb.recognition import Sighting
 from flashdeckd.usb.transport import Transport
 
@@ -110,12 +111,14 @@ class Lane:
         hearing: StartHearing | None = None,
         health: Health | None = None,
         gate: Callable[[], LabGate | None] = lambda: None,
+        controllers: Controllers | None = None,
     ) -> None:
         """`hold` puts the board on hold durably, with a reason; `changed` is told of what `BoardState` shows.
 
         `disarm` disarms it durably, where it is armed for one job and that has come. `show_work` is told how far a job
         is with each sector, and `on_restart` what the board is asked to restart into. `hearing` hears how it starts.
-        `gate` decides whose jobs start on a board that is part of a lab.
+        `gate` decides whose jobs start on a board that is part of a lab; `controllers` how many boards of one host
+        controller are talked to at once.
         """
         self.board = board
         """The board as the configuration has it now; a job that runs ends under the one that it began with."""
@@ -149,7 +152,8 @@ class Lane:
         """Set once nothing goes on; None unless the lane is to rest."""
         self._state = state = LaneState(on_restart)
         self._worker = Worker(backend, board.pins)
-        self._thread = DeviceThread(board.name, self._worker, state, late=self._tell_of_lateness)
+        self._controller_place = place = ControllerPlace(board.name, controllers or Controllers(), state.poke)
+        self._thread = DeviceThread(board.name, self._worker, state, late=self._tell_of_lateness, place=place)
         self._lost_reads = lost_reads = LostReads(board.name, histories, hub)
         self._telling: asyncio.Task[None] | None = None
         """Says what the end of a job waits for."""
@@ -224,6 +228,17 @@ class Lane:
         self._changed()
 
     @property
+    def shown_controller(self) -> str:
+        """The host controller that its board is plugged in at; "" while it is not there.
+
+        Also "" for an emulated bench's own one as long as nothing is limited: that tells nothing.
+        """
+        device = self.sighting.device
+        if device is None or (device.controller == EMULATED_CONTROLLER and not self._controller_place.is_limited):
+            return ""
+        return device.controller
+
+    @property
     def shown_lease(self) -> BoardLease | None:
         """The lease that is shown of the board: a client's, else that of who has acquired it in a lab."""
         if self._lease is not None:
@@ -282,6 +297,7 @@ class Lane:
         if sighting.device != self.sighting.device:
             self._after_error.end_pauses()
         self._state.see(sighting)
+        self._controller_place.wake_lookers()
         self._changed()
 
     def poke(self) -> None:
@@ -373,7 +389,7 @@ class Lane:
 
     async def look_again(self, job: JobState) -> None:
         """A person wants a job that is blocked, or waits, to be tried now."""
-        self._book.claim(job.id)
+        self._book.claim(job)
         self._after_error.forget(job.id)
         self._accepted.add(job.id)
         self._entry.forget()
@@ -387,9 +403,10 @@ class Lane:
             while not self._state.is_stopping:
                 self._state.forget_changes()
                 if self._resting is not None:
+                    self._controller_place.end()
                     self._resting.set()
                     await self._state.changed()
-                elif not await self._step():
+                elif not await self._placed_step():
                     await self._state.changed(self._next_due())
         finally:
             self._is_run = False
@@ -490,6 +507,14 @@ class Lane:
 
     # One step of the lane.
 
+    async def _placed_step(self) -> bool:
+        """Take a step, and give back the place at the board's controller that it does not use."""
+        self._controller_place.begin_step()
+        try:
+            return await self._step()
+        finally:
+            self._controller_place.end_step()
+
     async def _step(self) -> bool:
         """Takes the queue one step further; False when only a change, or the end of a pause, will let it go on."""
         if self._place.board is not self.board:
@@ -574,7 +599,7 @@ class Lane:
         """Return who has the board, where a job is not one of theirs; "" where it may start."""
         if self._lease is not None and job.id not in self._lease.jobs:
             return lease_text(self._lease.shown)
-        return "" if gate is None else gate.why_not(job.origin, self._book.lab_user_of(job.id))
+        return "" if gate is None else gate.why_not(job.origin, job.lab_user)
 
     def _ready(self) -> list[JobState]:
         """Return the jobs that may run now, the next one first."""
@@ -640,6 +665,10 @@ class Lane:
                 self._decide(f"has to be brought into DFU mode{others}", job)
                 await self._book.note_running(ready)
                 return not self._may_begin(job) or await self._bring_into_dfu(ready, device)
+            elif not self._controller_place.ask(device):
+                self._decide("waits for a place at its controller", job)
+                await self._wait_for_controller(ready)
+                return False
             else:
                 self._decide(f"{doing_word(job.kind)} begins now{others}", job)
                 await self._run(attempt, job, device)
@@ -649,6 +678,18 @@ class Lane:
             _log.exception("job %d stopped by a fault in flashdeckd", job.id)
             await self._meet(job, device, since, _fault(error))
         return True
+
+    async def _wait_for_controller(self, ready: Sequence[JobState]) -> None:
+        """Say for which place the first job waits; that is told once, though others get ahead, or have had their turn.
+
+        Nothing else has to be done for a job that waits here: its lane does nothing, and so looks again as soon as its
+        board, its queue, its hold or its lease are different.
+        """
+        why = self._controller_place.why()
+        if why is not None:
+            for job in ready:
+                self._book.retell(job.id, why)
+            await self._book.wait(ready[0], why)
 
     async def _bring_into_dfu(self, ready: Sequence[JobState], device: UsbDevice) -> bool:
         began = clock.monotonic()
@@ -662,7 +703,7 @@ class Lane:
         if self.sighting.presence is Presence.APP:
             await self._entry.reach(device)
         else:
-            await self._thread.run(lambda worker: worker.reach(device))
+            await self._thread.run(lambda worker: worker.reach(device), takes_place=False)
 
     async def _run(self, attempt: Attempt, job: JobState, device: UsbDevice) -> None:
         visit = self._visit = self._visit or self._begin_visit()
@@ -784,9 +825,19 @@ class Lane:
             if self._is_tried_again():
                 return False
             await self._departure.stay(leaving, reason)
+        elif not self._controller_place.ask(device):
+            await self._tell_of_late_leave(leaving, device)
+            return False
         else:
             await self._departure.leave(leaving, device)
         return True
+
+    async def _tell_of_late_leave(self, jobs: Sequence[JobState], device: UsbDevice) -> None:
+        """The start of written jobs waits for a place at the board's controller."""
+        reason = f"controller {device.controller} is busy: it starts when it is its turn there"
+        for job in self._book.at_their_turn(jobs):
+            if isinstance(job.status, Written) and job.status.reason != reason:
+                await self._book.move(job, Written(result=job.status.result, reason=reason))
 
     @property
     def _returns(self) -> bool:
@@ -801,7 +852,7 @@ class Lane:
         """Return why the board must not be started; "" where it may."""
         if self._hold is not None and self._hold.by is not HoldBy.PERSON:
             return f"the board is on hold: {self._hold.reason}"
-        changed = self._visit.changed if self._visit is not None else self.board.profile.partitions
+        changed = sorted(self._visit.changed) if self._visit is not None else self.board.profile.partitions
         name = self.board.name
         return why_not_started(self._book.incomplete(name, changed), self._book.erased(name, changed))
 

@@ -88,7 +88,7 @@ class LabExporter:
         self._book.asked.clear()
         self._book.places.clear()
         async with grpc.aio.insecure_channel(self._settings.coordinator, options=CHANNEL_OPTIONS) as channel:
-            session = self._session = _LabSession()
+            session = self._session = _LabSession(self._settings.name)
             try:
                 stub = CoordinatorStub(channel)
                 async with asyncio.TaskGroup() as tasks:
@@ -107,13 +107,6 @@ class LabExporter:
     # The stream of a client: places.
 
     async def _listen(self, stub: CoordinatorStub, session: "_LabSession") -> None:
-        started = ClientInMessage()
-        started.startup.version = labgrid_version()
-        started.startup.name = f"{self._settings.name}/flashdeckd"
-        wanted = ClientInMessage()
-        wanted.subscribe.all_places = True
-        session.to_client.put_nowait(started)
-        session.to_client.put_nowait(wanted)
         async for message in stub.ClientStream(_taken_from(session.to_client)):
             self._note(message, session)
         raise _StreamEndedError
@@ -147,10 +140,6 @@ class LabExporter:
     # The stream of an exporter: boards.
 
     async def _export(self, stub: CoordinatorStub, session: "_LabSession") -> None:
-        started = ExporterInMessage()
-        started.startup.version = labgrid_version()
-        started.startup.name = self._settings.name
-        session.to_exporter.put_nowait(started)
         for board in self._boards.values():
             self._publish(board)
         async for message in stub.ExporterStream(_taken_from(session.to_exporter)):
@@ -231,15 +220,22 @@ class LabExporter:
 
 
 class _LabSession:
-    """One connection with a coordinator."""
+    """One connection with a coordinator. Both streams begin with who we are: a board may be published at once."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str) -> None:
         self.to_client: asyncio.Queue[ClientInMessage | None] = asyncio.Queue()
         self.to_exporter: asyncio.Queue[ExporterInMessage | None] = asyncio.Queue()
         self.greeted = asyncio.Event()
         self.is_in_pool = False
         self._steps = 0
         self._waiting: dict[int, asyncio.Future[None]] = {}
+        client, wanted, exporter = ClientInMessage(), ClientInMessage(), ExporterInMessage()
+        client.startup.version = exporter.startup.version = labgrid_version()
+        client.startup.name, exporter.startup.name = f"{name}/flashdeckd", name
+        wanted.subscribe.all_places = True
+        self.to_client.put_nowait(client)
+        self.to_client.put_nowait(wanted)
+        self.to_exporter.put_nowait(exporter)
 
     async def in_step(self) -> None:
         """Return once all is heard that the coordinator has published of places by now."""

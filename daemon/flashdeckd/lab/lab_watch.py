@@ -21,7 +21,7 @@ from flashdeck.own_python import module
 from flashdeck.text import MAX_MESSAGE, clean
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.leases import Leases
-from flashdeckd.host import clock
+from flashdeckd.host import clock, threads
 from flashdeckd.host.child_lines import ChildLines, LineProcess
 from flashdeckd.jobs.lab_gate import LabHolding
 from flashdeckd.lab.lab_lines import (
@@ -37,6 +37,7 @@ from flashdeckd.lab.lab_lines import (
     OfferedBoard,
     ToLab,
 )
+from flashdeckd.lab.lab_record_file import KeptHolding, LabRecord, LabRecordFile
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub
 
@@ -70,15 +71,23 @@ class LabWatch:
         health: Health,
         *,
         socket_path: Path,
+        record: LabRecordFile,
         start: StartLabProcess = start_lab_process,
     ) -> None:
-        """`socket_path` is where clients of this machine reach the daemon; `start` starts the process beside it."""
+        """`socket_path` is where clients of this machine reach the daemon; `start` starts the process beside it.
+
+        `record` outlives the daemon.
+        """
         self._bench = bench
         self._leases = leases
         self._hub = hub
         self._health = health
         self._socket = socket_path
         self._start = start
+        self._file = record
+        self._record: LabRecord | None = None
+        """As the file has it, or is about to; None before it was read."""
+        self._saving: asyncio.Task[None] | None = None
         self._table: LabgridTable | None = None
         self._process: LineProcess | None = None
         self._running: asyncio.Task[None] | None = None
@@ -91,6 +100,8 @@ class LabWatch:
     async def close(self) -> None:
         """Take the boards out of the lab, and return once nothing is left of it."""
         self._unlisten()
+        if self._saving is not None:
+            await self._saving
         tasks = (*self._deeds, *((self._running,) if self._running is not None else ()))
         for task in tasks:
             task.cancel()
@@ -129,6 +140,7 @@ class LabWatch:
         """Let the process run, and start it again where it ends."""
         if before is not None:
             await asyncio.gather(before, return_exceptions=True)
+        await self._remember()
         tries = 0
         while True:
             self._has_reached = False
@@ -145,6 +157,45 @@ class LabWatch:
             tries = 0 if self._has_reached else tries
             await asyncio.sleep(RESTART_PAUSES[min(tries, len(RESTART_PAUSES) - 1)])
             tries += 1
+
+    async def _remember(self) -> None:
+        """Take over, once, what an earlier daemon knew of this lab: nobody's board is free because of a restart."""
+        if self._record is None:
+            self._record = await threads.run(self._file.load)
+            if self._table is not None and self._record.coordinator == self._table.address:
+                self._bench.lab.remember(
+                    {
+                        each.board: LabHolding(
+                            place=each.place, holder=each.holder, allowed=frozenset(each.allowed), since=each.since
+                        )
+                        for each in self._record.held
+                    }
+                )
+                self._leases.call_next()
+
+    def _keep(self) -> None:
+        """Let the file have who has what now, soon: what changes meanwhile is written once that is done."""
+        held = tuple(
+            KeptHolding(
+                board=board,
+                place=holding.place,
+                holder=holding.holder,
+                allowed=tuple(sorted(holding.allowed)),
+                since=holding.since,
+            )
+            for board, holding in sorted(self._bench.lab.holdings.items())
+        )
+        record = LabRecord(coordinator=self._table.address if self._table is not None else "", held=held)
+        if record != self._record:
+            self._record = record
+            if self._saving is None or self._saving.done():
+                self._saving = asyncio.get_running_loop().create_task(self._save())
+
+    async def _save(self) -> None:
+        saved: LabRecord | None = None
+        while self._record is not None and saved != self._record:
+            saved = self._record
+            await threads.run(self._file.save, saved)
 
     async def _speak(self) -> tuple[str, str]:
         """Speak with one process until it ends; return why it has, and what to do."""
@@ -203,6 +254,7 @@ class LabWatch:
             )
         self._tell_changes(holdings)
         lab.take_over(holdings)
+        self._keep()
         self._leases.call_next()
 
     def _tell_changes(self, holdings: Mapping[str, LabHolding | None]) -> None:

@@ -40,7 +40,15 @@ class HubCollector(Collector):
         """Yield each metric with its values."""
         hub = self._hub
         self._tally.forget_all_but(hub.boards, {board.profile for board in hub.boards.values()})
-        watched = Watched(hub.daemon, tuple(hub.boards.values()), tuple(hub.jobs.values()), self._tally)
+        watched = Watched(
+            hub.daemon,
+            tuple(hub.boards.values()),
+            tuple(hub.jobs.values()),
+            self._tally,
+            slots=tuple(hub.slots.values()),
+            lots=tuple(hub.lots.values()),
+            units=hub.units_gone,
+        )
         for metric in METRICS:
             yield _family(metric, watched)
 

@@ -1,19 +1,22 @@
 """All metrics: for each its name, kind, labels, meaning, and where its values come from. Pure.
 
 Names and units are as https://prometheus.io/docs/practices/naming wants them: base units, and a time as the moment at
-which something happened. A label takes few values, all known from the configuration or from the code: no job, no hash,
-no serial, no path.
+which something happened. A label takes few values, all known from the configuration, the code or, as controllers,
+the machine: no job, no hash, no serial, no path.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from flashdeck.controller_load import controller_states
 from flashdeck.job_state import SETTLED, STATUSES, FlashWork, JobKind, Unknown, name_of
 from flashdeck.model import BoardState, DaemonState, JobState, PartitionState, Presence, Trouble
 from flashdeck.problems import ProblemKind, condition, jobs_by_board
+from flashdeck.slot_condition import CONDITIONS, SlotUnknown, condition_name
+from flashdeck.slot_state import LotState, SlotState, UnitResult
 from flashdeckd.metrics.job_tally import NO_WORK, CountedEnd, CountedPlace, JobTally, Spread
 
 Labels = tuple[str, ...]
@@ -29,6 +32,9 @@ OTHER_PART: Final = "other"
 _UNFINISHED: Final = tuple(name_of(each) for each in STATUSES if each not in SETTLED and each is not Unknown)
 """The names of the states of jobs that have not ended."""
 _RESULTS: Final = tuple(map(name_of, SETTLED))
+_GONE: Final = (UnitResult.PASSED, UnitResult.FAILED, UnitResult.LEFT)
+"""The results of units that have left their slots."""
+_SLOT_STATES: Final = tuple(condition_name(each) for each in CONDITIONS if each is not SlotUnknown)
 _SINCE: Final = "Counts from 0 when the daemon starts or the endpoint is opened."
 
 
@@ -49,6 +55,11 @@ class Watched:
     boards: tuple[BoardState, ...]
     jobs: tuple[JobState, ...]
     tally: JobTally
+    slots: tuple[SlotState, ...] = ()
+    lots: tuple[LotState, ...] = ()
+    """Those that go on."""
+    units: Mapping[tuple[str, UnitResult], int] = field(default_factory=dict[tuple[str, UnitResult], int])
+    """The units that have left each slot, by their result."""
 
     @property
     def partitions(self) -> Iterator[tuple[BoardState, PartitionState]]:
@@ -128,7 +139,8 @@ def _begun(watched: Watched) -> Iterator[tuple[Labels, float]]:
 
 
 def _boards(watched: Watched) -> Iterator[tuple[Labels, float]]:
-    found = Counter(_conditions(watched).values())
+    slots = {slot.name for slot in watched.slots}
+    found = Counter(kind for name, kind in _conditions(watched).items() if name not in slots)
     yield from (((kind.value,), found[kind]) for kind in ProblemKind)
 
 
@@ -149,6 +161,13 @@ def _present(watched: Watched) -> Iterator[tuple[Labels, float]]:
     yield from (((board.name,), board.presence is not Presence.ABSENT) for board in watched.boards)
 
 
+def _controllers(watched: Watched) -> Iterator[tuple[Labels, float]]:
+    for each in controller_states(watched.boards, watched.jobs, watched.daemon.max_per_controller):
+        yield (each.name, "present"), len(each.boards)
+        yield (each.name, "busy"), len(each.busy)
+        yield (each.name, "waiting"), len(each.waiting)
+
+
 def _queued(watched: Watched) -> Iterator[tuple[Labels, float]]:
     found = Counter((job.board, name_of(job.status)) for job in watched.jobs if not job.is_settled)
     yield from (((board.name, state), found[board.name, state]) for board in watched.boards for state in _UNFINISHED)
@@ -156,6 +175,35 @@ def _queued(watched: Watched) -> Iterator[tuple[Labels, float]]:
 
 def _current(watched: Watched) -> Iterator[tuple[Labels, float]]:
     yield from (((board.name, partition.name), partition.current) for board, partition in watched.partitions)
+
+
+def _slots(watched: Watched) -> Iterator[tuple[Labels, float]]:
+    found = Counter(condition_name(slot.condition) for slot in watched.slots)
+    yield from (((state,), found[state]) for state in _SLOT_STATES)
+
+
+def _slot_info(watched: Watched) -> Iterator[tuple[Labels, float]]:
+    yield from (((slot.name, slot.profile), 1) for slot in watched.slots)
+
+
+def _occupied(watched: Watched) -> Iterator[tuple[Labels, float]]:
+    yield from (((slot.name,), slot.unit is not None) for slot in watched.slots)
+
+
+def _units(watched: Watched) -> Iterator[tuple[Labels, float]]:
+    """Yield also the results that no unit has had yet, as of jobs."""
+    for slot in watched.slots:
+        yield from (((slot.name, result.value), watched.units.get((slot.name, result), 0)) for result in _GONE)
+
+
+def _lots(watched: Watched) -> Iterator[tuple[Labels, float]]:
+    yield (), len(watched.lots)
+
+
+def _lot_units(watched: Watched) -> Iterator[tuple[Labels, float]]:
+    yield ("wanted",), sum(lot.count for lot in watched.lots)
+    yield (UnitResult.PASSED.value,), sum(lot.passed for lot in watched.lots)
+    yield (UnitResult.FAILED.value,), sum(lot.failed for lot in watched.lots)
 
 
 def _degraded(watched: Watched) -> Iterator[tuple[Labels, float]]:
@@ -209,6 +257,13 @@ METRICS: Final = (
         ("board", "state"),
         "Jobs that have not ended, by their state: the queue of each board.",
         _queued,
+    ),
+    MetricDescription(
+        "flashdeck_controller_boards",
+        MetricKind.GAUGE,
+        ("controller", "state"),
+        "Boards of each USB host controller: present, busy, or waiting for their turn there.",
+        _controllers,
     ),
     MetricDescription(
         "flashdeck_jobs",
@@ -265,6 +320,28 @@ METRICS: Final = (
         _PLACE,
         f"Bytes that were read from boards to compare, verify or keep them. {_SINCE}",
         _work(lambda work: work.bytes_read),
+    ),
+    MetricDescription(
+        "flashdeck_slots", MetricKind.GAUGE, ("state",), "Slots by their state; they are not among the boards.", _slots
+    ),
+    MetricDescription("flashdeck_slot", MetricKind.INFO, ("slot", "profile"), "The profile of each slot.", _slot_info),
+    MetricDescription(
+        "flashdeck_slot_occupied", MetricKind.GAUGE, ("slot",), "1 if a unit is in the slot, else 0.", _occupied
+    ),
+    MetricDescription(
+        "flashdeck_units",
+        MetricKind.COUNTER,
+        ("slot", "result"),
+        "Units that have left their slots, by their result, since the daemon has been started.",
+        _units,
+    ),
+    MetricDescription("flashdeck_lots", MetricKind.GAUGE, (), "Lots that go on.", _lots),
+    MetricDescription(
+        "flashdeck_lot_units",
+        MetricKind.GAUGE,
+        ("result",),
+        "Units of all lots that go on: how many are wanted, and how many have passed and failed so far.",
+        _lot_units,
     ),
     MetricDescription(
         "flashdeck_degraded",

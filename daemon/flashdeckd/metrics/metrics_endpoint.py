@@ -14,6 +14,7 @@ from flashdeck.extras import Extra, explained
 from flashdeck.loopback import ListenAt
 from flashdeck.model import Event
 from flashdeckd.host import threads
+from flashdeckd.host.quiet_looks import QuietLooks
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub
 
@@ -31,8 +32,11 @@ _log = logging.getLogger(__name__)
 class MetricsEndpoint:
     """Follows [metrics]. Runs in the event loop's thread only."""
 
-    def __init__(self, hub: Hub, health: Health, state_dir: Path, wanted: Callable[[], ListenAt | None]) -> None:
+    def __init__(
+        self, hub: Hub, health: Health, state_dir: Path, wanted: Callable[[], ListenAt | None], looks: QuietLooks
+    ) -> None:
         """`wanted` is where the configuration that counts now wants it; None: nowhere."""
+        self._looks = looks
         self._hub = hub
         self._health = health
         self._state_dir = state_dir
@@ -89,18 +93,27 @@ class MetricsEndpoint:
                 await self._serve_once(at)
             except FlashdeckError as error:
                 self._health.report(PART, error.message, hint=error.hint)
-            await asyncio.sleep(RETRY_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                self._health.report(PART, f"{at} was removed: it is made again")
 
     async def _serve_once(self, at: ListenAt) -> None:
-        """Serve until cancelled. Raises FlashdeckError where that cannot be."""
+        """Serve until cancelled, or until the socket was removed. Raises FlashdeckError where that cannot be."""
         made = await threads.run(_loaded)
         if self._served is None:
             self._served = made(self._hub, self._state_dir)
         served = self._served
-        with served.listening(at, await served.token(at)) as server:
+        with served.listening(at, await served.token(at)) as (server, is_there):
             self._health.report(PART, "")
             self._hub.log(f"{PART}: {served.told(at)}")
-            await server.run()
+            running = asyncio.create_task(server.run(), name="metrics server")
+            try:
+                while await self._looks.next(is_there):  # as the daemon's own socket is looked after
+                    if running.done():
+                        await running
+            finally:
+                running.cancel()
+                await asyncio.wait((running,))
 
 
 def _loaded() -> "type[ServedMetrics]":

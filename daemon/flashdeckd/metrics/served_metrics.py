@@ -1,6 +1,6 @@
 """The numbers while they are wanted: what is counted, and where it is answered. Loaded once [metrics] wants it."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,11 +34,14 @@ class ServedMetrics:
             self._tally.hear(event.job, board.profile if board is not None else "")
 
     @contextmanager
-    def listening(self, at: ListenAt, token: str) -> Generator[MetricsServer]:
-        """Listen for the length of a block. Raises FlashdeckError where the place cannot be had."""
+    def listening(self, at: ListenAt, token: str) -> Generator[tuple[MetricsServer, Callable[[], bool]]]:
+        """Listen for the length of a block; what tells if whoever asks still finds us there blocks on the disk.
+
+        Raises FlashdeckError where the place cannot be had.
+        """
         door = MetricsDoor(at, token) if isinstance(at, LoopbackPort) else MetricsDoor()
-        with _listener(at) as listener:
-            yield MetricsServer(listener, door, self._collector.page)
+        with _listener(at) as (listener, is_there):
+            yield MetricsServer(listener, door, self._collector.page), is_there
 
     async def token(self, at: ListenAt) -> str:
         """Return the token that a place wants; "" for none. Raises FlashdeckError where it is not ours alone."""
@@ -53,11 +56,11 @@ class ServedMetrics:
 
 
 @contextmanager
-def _listener(at: ListenAt) -> Generator[Listener]:
+def _listener(at: ListenAt) -> Generator[tuple[Listener, Callable[[], bool]]]:
     if not isinstance(at, LoopbackPort):
         assert isinstance(at, SocketFile)  # noqa: S101 - there is no third kind
         with claimed(at.path) as endpoint, endpoint.listening() as listener:
-            yield listener
+            yield listener, lambda: endpoint.is_there
         return
     try:
         listener = sockets.loopback_listener(at.address, at.port)
@@ -68,4 +71,4 @@ def _listener(at: ListenAt) -> Generator[Listener]:
             kind=ErrorKind.NO_PERMISSION if isinstance(error, PermissionError) else ErrorKind.OTHER,
         ) from error
     with listener:
-        yield listener
+        yield listener, lambda: True  # nobody can remove a port

@@ -312,7 +312,7 @@ class Configuration:
             # The board whose name is given to another one has to be gone first.
             replaced = [name for name in names.values() if name in bench.lanes and name not in names]
             await self._hub.until(lambda: not any(name in bench.lanes for name in replaced))
-            async with bench.reshaping:
+            async with bench.gate.still(names), bench.reshaping:
                 await bench.rename_boards(names, config, mark)
         finally:
             for lane in lanes:
@@ -433,7 +433,8 @@ class Configuration:
 
     def _publish(self, config: Config, refused: str = "") -> None:
         state = self._state(config, refused)
-        self._hub.publish_daemon(structs.replace(self._hub.daemon, configuration=state))
+        limit = config.daemon.max_per_controller
+        self._hub.publish_daemon(structs.replace(self._hub.daemon, configuration=state, max_per_controller=limit))
 
 
 def _looked_at(read: Read) -> tuple[Reading, States]:
@@ -506,6 +507,9 @@ def _told(before: Config, after: Config, done: Changes) -> Iterator[str]:
             yield f"board {name} is on hold: {done.held[name]}"
         elif replace(was, name=name) != board:
             yield f"board {name} has other settings"
+    if before.daemon.max_per_controller != after.daemon.max_per_controller:
+        limit = after.daemon.max_per_controller
+        yield f"at most {limit} boards of one controller at once" if limit else "no limit for a controller any more"
     for name in sorted(before.disarmed ^ after.disarmed):
         if name in after.boards and name in before.boards:
             yield f"board {name} is {'disarmed' if name in after.disarmed else 'armed'}"

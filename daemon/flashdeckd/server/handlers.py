@@ -11,6 +11,7 @@ from flashdeck.model import BoardState, JobState, LogLevel
 from flashdeck.names import required, select
 from flashdeck.value import Value
 from flashdeck.versions import software
+from flashdeck.words.boards import lease_text
 from flashdeckd.boards.bench import Bench
 from flashdeckd.boards.enrolment import Enrolment
 from flashdeckd.boards.leases import Leases
@@ -207,7 +208,13 @@ class Handlers:
         return api.BoardList(boards=boards, devices=self._hub.devices)
 
     async def _release(self, name: str, *, force: bool) -> BoardState:
-        hold = self._bench.lane(name).hold
+        lane = self._bench.lane(name)
+        hold, acquired = lane.hold, lane.shown_lease
+        if force and hold is None and acquired is not None and acquired.place:
+            raise BlockedError(
+                f"board {name} is {lease_text(acquired)}: only labgrid ends that",
+                hint=f"ask {acquired.by}; `labgrid-client -p {acquired.place} release --kick` ends it for everybody",
+            )
         is_anothers = hold is not None and hold.user not in ("", on_behalf_of.get())
         if hold is not None and is_anothers:
             if not force:
@@ -373,14 +380,24 @@ def lease_handlers(leases: Leases) -> Mapping[type[api.Params[Any]], Handler]:
     return dict((handled(api.Take, take), handled(api.UseLease, use), handled(api.EndLease, end)))
 
 
-def for_holders(handlers: Mapping[type[api.Params[Any]], Handler]) -> dict[type[api.Params[Any]], Handler]:
-    """Return the handlers as they are for connections that act for a lease: what they ask for is its holder's."""
+def for_holders(
+    handlers: Mapping[type[api.Params[Any]], Handler], *, is_in_lab: Callable[[], bool]
+) -> dict[type[api.Params[Any]], Handler]:
+    """Return the handlers as they are for connections that act for a lease: what they ask for is its holder's.
+
+    Where the boards are part of a lab, it is that user's of it, too, for whom the connection speaks.
+    """
+
+    def user_of(connection: Connection) -> str:
+        if not is_in_lab():
+            return ""  # every client has a name, which would mean nothing here
+        return connection.lab_user or (connection.lease.lab_user if connection.lease is not None else "")
 
     def acting(handler: Handler) -> Handler:
         async def call(params: Any, connection: Connection) -> Value:
             acting_for.set(connection.lease)  # a call is a task of its own, and has its own context
             on_behalf_of.set(connection.visitor.name)
-            lab_user.set(connection.lab_user or (connection.lease.lab_user if connection.lease is not None else ""))
+            lab_user.set(user_of(connection))
             return await handler(params, connection)
 
         return call

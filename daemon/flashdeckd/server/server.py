@@ -338,6 +338,7 @@ class Server:
             instance=daemon.instance,
             read_only=connection.is_read_only,
             degraded=daemon.degraded,
+            user=connection.visitor.name,
         )
 
     async def _find_room(self, connection: Connection) -> None:

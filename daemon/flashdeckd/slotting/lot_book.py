@@ -1,6 +1,6 @@
 """The lots: which slots are for which, and how many of their units have passed."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from msgspec.structs import replace
 
@@ -101,6 +101,13 @@ class LotBook:
             if name is not None:
                 changed[name] = max(0, changed[name] + more)
         return replace(lot, **changed)
+
+    def rename_slots(self, names: Mapping[str, str]) -> None:
+        """Take over other names of slots, as the journal has done already."""
+        for lot in self._lots.values():
+            self._lots[lot.name] = renamed = replace(lot, slots=tuple(names.get(slot, slot) for slot in lot.slots))
+            if renamed != lot and renamed.ended_at is None:
+                self._hub.publish_lot(renamed)
 
     def put(self, lot: LotState | None) -> None:
         """Take over a lot as it was recorded with one of its units."""

@@ -7,9 +7,10 @@ bootloader) is forgotten durably before. `unit_identity` decides; this carries i
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 from msgspec.structs import replace
@@ -76,8 +77,9 @@ class SlotPlace:
     restart: RestartAsked | None = None
     """The restart for which it is off the bus; None where nobody has asked for any."""
     timer: asyncio.TimerHandle | None = None
-    changing: asyncio.Task[None] | None = None
-    """Ends the unit that was there, or begins the next one; the lane sees nothing meanwhile."""
+    changing: "asyncio.Task[Any] | None" = None
+    """Ends the unit that was there, or begins the next one, or gives the slot another name; the lane sees nothing
+    meanwhile."""
     doubt: Failure | None = None
     """The reason why nobody can say which unit it is; it has failed for that."""
     occupied: str = ""
@@ -161,10 +163,21 @@ class Units:
             if (occupied, trouble) != (place.occupied, place.trouble):
                 place.occupied, place.trouble = occupied, trouble
                 self.note(name)
+            if occupied and place.record is not None and place.former is None and place.changing is None:
+                # It is a board since the configuration was read again, or somebody was quick: what runs ends now.
+                why = f"board {occupied} is in the port of slot {name}: it is no unit"
+                self._start(name, place, self._end(name, place, why))
         for name in self.places.keys() - slots.keys():
             place = self.places[name]
-            if place.changing is None:
-                self._start(name, place, self._retire(name, place))
+            if place.changing is not None:
+                continue
+            if name in self._bench.config.boards:
+                self._hub.forget_slot(name)
+                self._hub.log("it is a board now, and was a slot", board=name)
+                self._start(name, place, self._become_board(name, place))
+            elif name not in self._bench.lanes:  # else the bench ends its lane first
+                why = f"slot {name} is no longer in the configuration"
+                self._start(name, place, self._close_for_good(name, place, why))
 
     def admit(self, name: str, sighting: Sighting) -> Sighting:
         """Return what the lane of a slot may see: nothing, while it is not known which unit is there."""
@@ -187,7 +200,7 @@ class Units:
             place.left_at, place.device = clock.monotonic(), None
             place.restart = self._asked_restart(name)
             if (seconds := patience(place.restart)) is not None:
-                place.timer = asyncio.get_running_loop().call_later(seconds, self._give_up, name, place)
+                place.timer = asyncio.get_running_loop().call_later(seconds, self._give_up, place)
 
     def _note_coming(
         self, name: str, place: SlotPlace, record: UnitRecord, presence: Presence, device: UsbDevice
@@ -215,8 +228,32 @@ class Units:
         restart = restart_of(self._bench.lane(name), self._bench.book.active(name))
         return restart if restart is not None and restart.is_asked else None
 
+    @asynccontextmanager
+    async def still(self, names: Iterable[str]) -> AsyncGenerator[None]:
+        """Let no unit of these slots begin or end for as long as the context is open, which waits for those that do."""
+        places = [self.places[name] for name in names if name in self.places]
+        for place in places:
+            while place.changing is not None and not place.changing.done():
+                await asyncio.wait({place.changing})
+            place.changing = asyncio.current_task()
+        try:
+            yield
+        finally:
+            for place in places:
+                place.changing = None
+
+    async def retire(self, name: str, why: str) -> None:
+        """Close the record of the unit in a slot that the configuration has no more, and whose lane has ended.
+
+        Raises FlashdeckError where that cannot be recorded.
+        """
+        if name in self.places:
+            await self._close(name, self.places[name], why)
+            del self.places[name]
+
     def rename_boards(self, names: Mapping[str, str]) -> None:
-        """Let units be those of the new names of their slots."""
+        """Let units be those of the new names of their slots, of which none begins or ends a unit."""
+        self._lots.rename_slots(names)
         renamed = {names.get(name, name): place for name, place in self.places.items()}
         self.places.clear()
         self.places.update(renamed)
@@ -272,7 +309,7 @@ class Units:
         if place.device == device and place.record is not None:
             place.mark = mark
             try:
-                await self.put(name, place.record)
+                await self.put(place.record.slot, place.record)  # by its name as it is now
             except FlashdeckError as error:
                 self._hub.log(f"could not be recorded: {error.message}", level=LogLevel.WARNING, board=name)
 
@@ -300,10 +337,11 @@ class Units:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def _give_up(self, name: str, place: SlotPlace) -> None:
+    def _give_up(self, place: SlotPlace) -> None:
         """The unit did not come back in time: it is gone."""
         place.timer = None
-        if place.changing is None and place.device is None and not self._closed:
+        if place.changing is None and place.record is not None and place.device is None and not self._closed:
+            name = place.record.slot  # it may have another name by now
             self._start(name, place, self._end(name, place))
 
     async def _resume(self, name: str, place: SlotPlace, sighting: Sighting) -> None:
@@ -352,20 +390,26 @@ class Units:
         serial = f", serial {device.serial}" if device.serial else ""
         self._hub.log(f"unit {record.id} is in this slot{serial}", board=name)
 
-    async def _end(self, name: str, place: SlotPlace) -> None:
-        await self._until_recorded(name, lambda: self._bench.renew(name, lambda: self._close(name, place)))
+    async def _end(self, name: str, place: SlotPlace, why: str = "") -> None:
+        await self._until_recorded(name, lambda: self._bench.renew(name, lambda: self._close(name, place, why)))
         place.record = place.device = place.former = place.doubt = place.pending = None
         place.faces, place.mark = {}, ""
 
-    async def _retire(self, name: str, place: SlotPlace) -> None:
-        """The configuration has this slot no more: its unit is closed as it is."""
-        await self._until_recorded(name, lambda: self._close(name, place))
+    async def _become_board(self, name: str, place: SlotPlace) -> None:
+        """The configuration has a board of this name now: what is known of the unit is not known of that."""
+        await self._end(name, place, f"slot {name} is a board now")
         del self.places[name]
 
-    async def _close(self, name: str, place: SlotPlace) -> None:
+    async def _close_for_good(self, name: str, place: SlotPlace, why: str) -> None:
+        """The configuration has this slot no more: its unit is closed as it is."""
+        await self._until_recorded(name, lambda: self._close(name, place, why))
+        del self.places[name]
+
+    async def _close(self, name: str, place: SlotPlace, why: str = "") -> None:
         """End the jobs and the record of the unit in a slot, and forget all of its board durably.
 
-        Raises FlashdeckError where that cannot be recorded: then nothing else may come into the slot.
+        `why` says why it is no unit any more, where it was not taken out. Raises FlashdeckError where that cannot be
+        recorded: then nothing else may come into the slot.
         """
         record, book = place.record, self._bench.book
         if record is None:
@@ -375,14 +419,16 @@ class Units:
                     await book.move(job, Cancelled(by=Canceller.CONFIGURATION, reason=why))
             await self._journal.end_unit(None, name)
             return
-        message = f"unit {record.id} was taken out of slot {name}"
+        message, kind = why or f"unit {record.id} was taken out of slot {name}", ErrorKind.PULLED
+        if why:
+            kind = ErrorKind.CANCELLED
         record, has_begun = self.judged(record), False
         for job in book.at_their_turn(book.active(name)):
             has_begun = has_begun or _has_begun(job)
             if is_settled(job.status):
                 continue
             if _has_begun(job):
-                failure = Failure(kind=ErrorKind.PULLED, message=message, hint="the next unit is begun anew")
+                failure = Failure(kind=kind, message=message, hint="the next unit is begun anew")
                 await book.move(job, Failed(failure=failure, result=result_of(job.status)))
             else:
                 await book.move(job, Cancelled(by=Canceller.CONFIGURATION, reason=message))
@@ -394,14 +440,15 @@ class Units:
             now = clock.now()
             ended = replace(record, left_at=now)
             if ended.result is UnitResult.NONE:
-                text = "taken out while it was being flashed" if has_begun else "taken out before anything was begun"
-                failure = Failure(kind=ErrorKind.PULLED, message=text, hint="put it in again: it is begun anew")
+                text = why or "taken out while it was being flashed"
+                failure = Failure(kind=kind, message=text, hint="put it in again: it is begun anew")
                 result = UnitResult.FAILED if has_begun else UnitResult.LEFT
                 ended = replace(ended, result=result, failure=failure if has_begun else None, decided_at=now)
             lot = self._lots.counting(place.record, ended)
             await self._journal.end_unit(ended, name, lot)
             self._lots.put(lot)
             place.record = ended
+        self._hub.units_gone[name, ended.result] += 1
         self._tell_result(name, ended)
         self._hub.log(f"unit {record.id} is gone", board=name)
 

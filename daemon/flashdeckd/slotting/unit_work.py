@@ -140,6 +140,12 @@ class UnitWork:
             return SlotWaiting(reason="the slot is disarmed", hint=hint, needs_person=True)
         if lot is None:
             return self._newest(board)
+        place = board.profile.partitions.get(lot.partition)
+        if place is None or place.protected:
+            reason = f"lot {lot.name} is for {lot.partition}, which " + (
+                "is protected now" if place is not None else f"profile {board.profile.name} has no more"
+            )
+            return SlotWaiting(reason=reason, hint=f"`flashdeck lot end {lot.name}` ends the lot", needs_person=True)
         if lot.is_complete:
             hint = f"`flashdeck lot end {lot.name}` ends it"
             return SlotWaiting(reason=f"lot {lot.name} is complete", hint=hint, needs_person=True)

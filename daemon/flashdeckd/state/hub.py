@@ -6,16 +6,18 @@ Runs in the event loop's thread only.
 import asyncio
 import logging
 import socket
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Reversible
 from itertools import islice, takewhile
 
 from flashdeck import __version__
+from flashdeck.controller_load import controller_states
 from flashdeck.flash_map import FlashMap
 from flashdeck.log_filter import LogFilter
 from flashdeck.model import (
     ArtifactState,
     BoardState,
+    ControllerState,
     DaemonState,
     DeviceState,
     Event,
@@ -24,7 +26,7 @@ from flashdeck.model import (
     LogLine,
     Snapshot,
 )
-from flashdeck.slot_state import LotState, SlotState
+from flashdeck.slot_state import LotState, SlotState, UnitResult
 from flashdeck.text import clean
 from flashdeckd.host import clock, processes, randomness
 from flashdeckd.state.log_readers import LogReaders
@@ -82,6 +84,9 @@ class Hub:
         self.slots: dict[str, SlotState] = {}
         self.lots: dict[str, LotState] = {}
         """Those that go on."""
+        self.units_gone: Counter[tuple[str, UnitResult]] = Counter()
+        """The units that have left each slot since the daemon began, by their result. No event tells of them: they have
+        records."""
         self._logs: deque[LogLine] = deque(maxlen=LOG_LINES)
         self._next_log = first_line
         self._debug: deque[LogLine] = deque(maxlen=DEBUG_LINES)
@@ -141,7 +146,13 @@ class Hub:
             maps=self._draw_maps(self.boards) if maps else (),
             slots=tuple(self.slots.values()),
             lots=tuple(self.lots.values()),
+            controllers=self.controllers,
         )
+
+    @property
+    def controllers(self) -> tuple[ControllerState, ...]:
+        """The host controllers that have boards, with what each carries now."""
+        return controller_states(self.boards.values(), self.jobs.values(), self.daemon.max_per_controller)
 
     def publish_daemon(self, state: DaemonState) -> None:
         """Replaces the daemon's own state."""
@@ -172,6 +183,11 @@ class Hub:
         for name in names:
             self.slots.pop(name, None)
         if gone:
+            self._next()
+
+    def forget_slot(self, name: str) -> None:
+        """Leaves out a slot that is a board now, in the same way."""
+        if self.slots.pop(name, None) is not None:
             self._next()
 
     def publish_slot(self, state: SlotState) -> None:

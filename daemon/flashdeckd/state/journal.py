@@ -490,6 +490,15 @@ _RENAME_BOARD = (
     UPDATE job SET state = json_set(state, '$.board', ?)
     WHERE json_valid(state) AND json_extract(state, '$.board') = ?
     """,
+    """
+    UPDATE unit SET slot = ?1, state = CASE WHEN json_valid(state) THEN json_set(state, '$.slot', ?1) ELSE state END
+    WHERE slot = ?2
+    """,
+    """
+    UPDATE lot SET state = json_set(state, '$.slots', json((
+        SELECT json_group_array(CASE value WHEN ?2 THEN ?1 ELSE value END) FROM json_each(state, '$.slots'))))
+    WHERE json_valid(state) AND EXISTS (SELECT 1 FROM json_each(state, '$.slots') WHERE value = ?2)
+    """,
 )
 _DROP_BOARD = (
     "DELETE FROM holding WHERE board = ?",

@@ -74,6 +74,11 @@ class UsbDevice:
         )
 
     @property
+    def controller(self) -> str:
+        """The host controller behind the root hub, as `port` begins: one xHCI has two buses, and is one controller."""
+        return self.port.rpartition("-usb-0:")[0] or self.port
+
+    @property
     def is_emulated(self) -> bool:
         """Tell whether it is one of an emulated bench, of which sysfs knows nothing."""
         return self.port.startswith(f"{EMULATED_CONTROLLER}-")

@@ -70,7 +70,18 @@ from flashdeckd.virtual.voice import MAX_SAYING, SHORTEST_PAUSE, Saying
 
 MAX_PORT = 127
 _STM32H5 = ChipFlash(FlashLayout(), Family())
-_OF_REPLAY = ("model", "recording", "port", "serial", "product", "app", "timing", "attach_time", "plugged")
+_OF_REPLAY = (
+    "model",
+    "recording",
+    "port",
+    "controller",
+    "serial",
+    "product",
+    "app",
+    "timing",
+    "attach_time",
+    "plugged",
+)
 """Keys of a board that replays: all that its recording does not say."""
 
 

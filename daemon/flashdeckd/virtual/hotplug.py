@@ -18,6 +18,7 @@ from flashdeckd.usb.device import (
 from flashdeckd.virtual.backend import BUS
 from flashdeckd.virtual.board import Attachment, VirtualBoard
 from flashdeckd.virtual.serial_ports import VirtualSerialPorts
+from flashdeckd.virtual.spec import BoardSpec
 
 
 class VirtualHotplug:
@@ -84,12 +85,17 @@ async def _wait(change: asyncio.Event, timeout: float | None) -> None:  # noqa: 
         pass  # a board has been enumerated, or has crashed, by now
 
 
+def controller_of(spec: BoardSpec) -> str:
+    """Return the name of the emulated controller that a board's port is on."""
+    return f"{EMULATED_CONTROLLER}-{spec.controller}" if spec.controller else EMULATED_CONTROLLER
+
+
 def usb_device(connection: Attachment) -> UsbDevice:
     """Return what hotplug knows of a connection without opening it."""
     spec, identity = connection.board.spec, connection.identity
     return UsbDevice(
         name=f"{BUS}-{spec.port}",
-        port=f"{EMULATED_CONTROLLER}-usb-0:{spec.port}",
+        port=f"{controller_of(spec)}-usb-0:{spec.port}",
         bus=BUS,
         address=connection.address,
         usb_id=identity.usb_id,

@@ -11,7 +11,7 @@ from msgspec import Meta
 from flashdeck.config import USB_ID, UsbId, UsbIdText
 from flashdeck.geometry import Range
 from flashdeck.recording import Recording
-from flashdeck.toml.spellings import Address, AnyText, File, Word16, duration
+from flashdeck.toml.spellings import Address, AnyText, File, Name, Word16, duration
 from flashdeck.toml.tables import Spelling, key, spelled
 from flashdeckd.host import clock, randomness
 from flashdeckd.virtual import dapboot, tinyusb, usbx_default, zephyr
@@ -213,6 +213,10 @@ class BenchBoardKeys:
 
     serial: Annotated[AnyText, key("The serial that it shows.")] = ""
     product: Annotated[AnyText, key("The product that it shows.")] = "flashdeck virtual board"
+    controller: Annotated[
+        Name, key('The host controller that its port is on; the name shown is "virtual-bench-" and this.')
+    ] = ""
+    """"": the bench's own one."""
     manufacturer: Annotated[AnyText, key("The manufacturer that it shows.")] = "flashdeck"
     dfu: Annotated[UsbIdText, key("Its USB id in DFU mode.")] = _ST_DFU
     app: Annotated[UsbIdOrNone, key('Its USB id while its application runs; "": the application has no USB.')] = (

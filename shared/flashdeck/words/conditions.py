@@ -1,10 +1,12 @@
 """The conditions of boards in words. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from flashdeck.problems import ProblemKind
+from flashdeck.slot_condition import SlotCondition
 from flashdeck.text import counted
+from flashdeck.words.slots import slots_text
 from flashdeck.words.tone import Phrase, Tone
 
 _BAD: Final = frozenset(
@@ -33,7 +35,8 @@ def condition_word(kind: ProblemKind) -> Phrase:
     return Phrase(kind.value, Tone.BAD if kind in _BAD else _TONES.get(kind, Tone.WAIT))
 
 
-def counts_text(counts: Mapping[ProblemKind, int]) -> str:
-    """Return how many boards there are, and how many of them are in which condition, in one line."""
+def counts_text(counts: Mapping[ProblemKind, int], slots: Sequence[SlotCondition] = ()) -> str:
+    """Return how many boards there are, and how many of them are in which condition, in one line; then the slots."""
     told = ", ".join(f"{number} {condition_word(kind).text}" for kind, number in counts.items())
-    return f"{counted(sum(counts.values()), 'board')}: {told}" if counts else "no boards configured"
+    parts = [f"{counted(sum(counts.values()), 'board')}: {told}"] if counts else []
+    return "; ".join([*parts, slots_text(slots)] if slots else parts) or "no boards configured"

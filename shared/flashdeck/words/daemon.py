@@ -7,8 +7,9 @@ from flashdeck.words.conditions import counts_text
 
 
 def summary(snapshot: Snapshot) -> str:
-    """Return how many boards are in which condition, and what does not work, for `systemctl status` and its like."""
-    told = counts_text(counts(snapshot.boards, snapshot.jobs))
+    """Return how boards and slots are, and what does not work, for `systemctl status` and its like."""
+    boards = [board for board in snapshot.boards if not board.slot]
+    told = counts_text(counts(boards, snapshot.jobs), [slot.condition for slot in snapshot.slots])
     daemon = snapshot.daemon
     if not daemon.degraded:
         return told

@@ -1,8 +1,10 @@
 """Slots, units and lots in words. Pure."""
 
+from collections import Counter
+from collections.abc import Iterable
 from typing import assert_never
 
-from flashdeck.job_state import Failure
+from flashdeck.job_state import Failure, Verified
 from flashdeck.slot_condition import (
     SlotCondition,
     SlotEmpty,
@@ -13,7 +15,7 @@ from flashdeck.slot_condition import (
     SlotUnknown,
     SlotWaiting,
 )
-from flashdeck.text import clean
+from flashdeck.text import clean, counted
 from flashdeck.words.jobs import phase_word, verified_word
 from flashdeck.words.tone import Phrase, Tone
 from flashdeck.words.verdicts import judgement_text
@@ -38,6 +40,26 @@ def slot_word(condition: SlotCondition) -> Phrase:
             return Phrase(clean(name) or "unknown")
         case _:
             assert_never(condition)
+
+
+def passed_word(verified: Verified) -> Phrase:
+    """Return that a unit has passed, and if it could not be read back."""
+    if verified is Verified.YES:
+        return Phrase("PASS", Tone.GOOD)
+    return Phrase(f"PASS, {verified_word(verified)}", Tone.WAIT)
+
+
+def slot_counts(conditions: Iterable[SlotCondition]) -> list[tuple[Phrase, int]]:
+    """Return how many slots are in which condition: those with a result first."""
+    found = Counter(map(slot_word, conditions))
+    return sorted(found.items(), key=lambda each: (not each[0].text.isupper(), each[0].text))
+
+
+def slots_text(conditions: Iterable[SlotCondition]) -> str:
+    """Return the same in one line, with how many slots there are."""
+    found = slot_counts(conditions)
+    told = ", ".join(f"{number} {word.text}" for word, number in found)
+    return f"{counted(sum(number for _, number in found), 'slot')}: {told}"
 
 
 def slot_text(condition: SlotCondition) -> str:

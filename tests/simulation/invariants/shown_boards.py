@@ -22,6 +22,7 @@ FIELDS: Final[Mapping[str, str]] = {
     "board.presence": "by the true devices, once nothing was plugged for a while",
     "board.serial": "that of the device, likewise",
     "board.port": "that of the device, likewise",
+    "board.controller": "none: no seed limits one, and a bench has only its own",
     "board.product": "rule 8",
     "board.text": "rule 8",
     "board.away": "nowhere but on a board that is absent",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 import pytest
+from msgspec.structs import replace
 
 from canned_daemon import CannedDaemon, board, job
 from cli_run import Cli
@@ -24,12 +25,15 @@ from flashdeck_tui.tab_key.far_words import PATIENCE as FAR_PATIENCE
 from flashdeck_tui.tab_key.going_on import GoingOn, Word
 from flashdeckd.virtual.faults import Fault
 from job_states import DONE, FAILED, RUNNING
+from slot_scene import LOT
 
+BOARDS = ["left", "right", "jig-1"]
+"""The last is a slot."""
 HOSTILE = ("$(touch harm)", "-rf", "a b", "x;y", "\x1b[31m")
 JOBS = (job(3, status=RUNNING), job(2, "right", status=FAILED), job(1, status=DONE))
 PATIENCE = 60.0
 """Seconds, so that a busy machine is not taken for a silent daemon."""
-READING = {api.GetBoards, api.GetJobs, api.VirtualList}
+READING = {api.GetBoards, api.GetJobs, api.GetLots, api.VirtualList}
 
 Complete = Callable[..., list[str]]
 """Completes the last of these words, as zsh would."""
@@ -41,7 +45,8 @@ def fill(daemon: CannedDaemon) -> None:
         PartitionState(name="app1", address=0x08020000, size=0x60000),
         PartitionState(name="app2", address=0x08080000, size=0x60000),
     )
-    boards = tuple(board(name, partitions=partitions) for name in ("left", "right", *HOSTILE))
+    boards = tuple(board(name, partitions=partitions, slot=name == "jig-1") for name in (*BOARDS, *HOSTILE))
+    lots = tuple(replace(LOT, name=name, ended_at=ended) for name, ended in (("day", None), ("night", 1.0)))
     devices = (DeviceState(port="1-9", usb_id="0483:df11", serial="S9"),)
     emulated = tuple(
         VirtualBoardState(name=name, model="classic", port="1-1", serial="", plugged=True, mode="dfu")
@@ -52,6 +57,7 @@ def fill(daemon: CannedDaemon) -> None:
         api.GetJobs: lambda params: api.JobList(
             jobs=tuple(each for each in JOBS if name_of(each.status) in params.statuses)
         ),
+        api.GetLots: api.LotList(lots=lots),
         api.VirtualList: api.VirtualBoardList(boards=emulated),
     }
 
@@ -76,7 +82,12 @@ def complete(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Complete:
     [
         ("sta", ["status"]),
         ("virtual pl", ["plug"]),
-        ("hold ", ["left", "right"]),
+        ("hold ", BOARDS),
+        ("units ", ["jig-1"]),
+        ("units --lot ", ["day", "night"]),
+        ("lot status ", ["day", "night"]),
+        ("lot end ", ["day"]),
+        ("lot begin next --slot ", ["jig-1"]),
         ("hold left r", ["right"]),
         ("release --board l", ["left"]),
         ("jobs --board = l", ["left"]),
@@ -84,7 +95,7 @@ def complete(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Complete:
         ("logs r", ["right"]),
         ("doctor r", ["right"]),
         ("flash ", ["app1", "app2"]),
-        ("flash app1 --board ", ["left", "right"]),
+        ("flash app1 --board ", BOARDS),
         ("plan a", ["app1", "app2"]),
         ("wait app2 --board r", ["right"]),
         ("cancel ", ["3"]),
@@ -117,7 +128,7 @@ def complete(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> Complete:
         ("config check --config ", ["file,"]),
         ("take left -- ", ["file,"]),
         ("hold -- l", ["left"]),
-        ("hold --board left --board ", ["left", "right"]),
+        ("hold --board left --board ", BOARDS),
         ("flash app1 x.bin --no-wait --no", []),
         ("nonsense ", []),
         ("hold --nonsense l", ["left"]),
@@ -201,7 +212,7 @@ def test_a_virtual_bench_is_asked_where_that_is_wanted(
     place = Path(runtime_dir, "flashdeck-virtual")
     place.mkdir()
     (place / "flashdeckd.sock").symlink_to(daemon.socket)
-    assert complete("--virtual", "hold", "") == complete("hold", "--virtual", "") == ["left", "right"]
+    assert complete("--virtual", "hold", "") == complete("hold", "--virtual", "") == BOARDS
     assert complete("hold", "") == []
 
 
@@ -233,7 +244,7 @@ NO_LIST = {
     *("install --user", "take --for", "uninstall --user", "virtual dump --address", "virtual dump --size"),
     *("virtual fault --address", "virtual say text", "logs --grep", "serve --bind"),
     *("run --fail", "run --until", "virtual swap --serial"),
-    *("lot begin name", "lot end name", "lot status name", "units --lot"),
+    "lot begin name",
 }
 """Values that are no members of a list: names that a person makes up, patterns, times, sizes, and what only init
 finds out."""
@@ -296,10 +307,15 @@ def far_complete(daemon: CannedDaemon, complete: Complete, tmp_path: Path, monke
     ("words", "expected"),
     [
         ("--host bench hold l", ["left"]),
-        ("hold --host bench bench/", ["bench/left", "bench/right"]),
+        ("--host bench --host lab lot end ", ["bench/day", "lab/day"]),
+        ("--host bench --host lab units lab/", ["lab/jig-1"]),
+        ("hold --host bench bench/", ["bench/left", "bench/right", "bench/jig-1"]),
         ("hold --host ann@bench ann@bench/l", ["@bench/left"]),  # bash begins a word there
         ("hold --host ssh://bench:22 ssh://bench:22/l", ["22/left"]),
-        ("--host bench --host lab hold ", ["bench/left", "bench/right", "lab/left", "lab/right"]),
+        (
+            "--host bench --host lab hold ",
+            [f"{host}/{name}" for host in ("bench", "lab") for name in BOARDS],
+        ),
         ("--host bench --host off release --board bench/r", ["bench/right"]),
         ("--host bench --host lab flash ", ["app1", "app2"]),
         ("--host bench retry ", ["2", "1"]),

@@ -19,7 +19,7 @@ from flashdeck import api
 from flashdeck.diagnosis import BoardReport, Diagnosis, Finding, Severity
 from flashdeck.errors import ConnectionFailedError, ErrorKind, ExitCode, FlashdeckError, RequestError
 from flashdeck.hosts import find_host, members
-from flashdeck.job_state import Failure
+from flashdeck.job_state import Failed, Failure
 from flashdeck.model import ConfigurationState, DeviceState, LogLevel, LogLine, Presence
 from flashdeck.outcome import BoardResult, Outcome
 from flashdeck_tui.cli import many_hosts
@@ -28,7 +28,7 @@ from flashdeck_tui.cli.connect import NEVER_AGAIN, Again, sessions
 from flashdeck_tui.cli.group import CommandGroup
 from flashdeck_tui.cli.host_boards import boards_there, machines_meant
 from flashdeck_tui.cli.live_options import MOST_JOBS
-from flashdeck_tui.cli.remote import LOCAL, MOST_HOSTS
+from flashdeck_tui.cli.remote import LOCAL, MOST_HOSTS, for_host
 from flashdeck_tui.cli.root import COMMANDS, root
 from flashdeck_tui.pauses import FIRST_PAUSE, LONGEST_PAUSE_FAR
 from job_states import DONE
@@ -480,3 +480,41 @@ async def test_a_machine_that_was_never_reached_is_not_tried_again() -> None:
 
     with pytest.raises(ConnectionFailedError):
         await sessions(Flaky(ErrorKind.UNREACHABLE), work, Again(None))  # pyright: ignore[reportArgumentType] - same
+
+
+TYPED = "release it: `flashdeck release left`; `flashdeck config check` and `flashdeckd` are for this machine"
+
+
+def test_a_command_that_a_hint_tells_to_type_is_for_the_machine_that_is_asked(far: Cli, daemon: CannedDaemon) -> None:
+    daemon.answers[api.Hold] = FlashdeckError("no", kind=ErrorKind.BLOCKED, hint=TYPED)
+    there = "`flashdeck --host lab release left`; `flashdeck config check` and `flashdeckd` are"
+    assert there in far("--host", "lab", "hold", "left").err
+    assert there in far("hold", "left", "--host", "lab", "--host", "off").err
+    assert far("--host", "lab", "hold", "left", "--json").json["error"]["hint"] == TYPED, "a program knows its host"
+
+
+def test_so_is_one_in_a_table(far: Cli, daemon: CannedDaemon) -> None:
+    failed = Failed(failure=Failure(kind=ErrorKind.OTHER, message="no", hint="`flashdeck retry 1` tries it again"))
+    daemon.answers[api.GetJobs] = api.JobList(jobs=(job(1, status=failed),))
+    assert "`flashdeck --host lab retry 1`" in " ".join(far("--host", "lab", "jobs").out.split())
+
+
+def test_a_command_for_a_machine_names_none_twice_and_a_name_is_quoted() -> None:
+    assert for_host(TYPED) == TYPED
+    once = for_host("`flashdeck jobs`", "a b")
+    assert once == for_host(once, "lab") == "`flashdeck --host 'a b' jobs`"
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("retry", "1"), "lab/1"),
+        (("read", "app1", "x.bin"), "lab/BOARD"),
+        (("take", "left", "--", "true"), "lab/BOARD"),
+        (("report",), "flashdeck --host lab report"),
+        (("suggest",), "flashdeck --host lab suggest"),
+    ],
+)
+def test_what_works_with_one_machine_says_how_to_name_one(far: Cli, words: tuple[str, ...], told: str) -> None:
+    run = far("--host", "lab", "--host", "bench", *words)
+    assert (run.code, told in run.err) == (2, True), run

@@ -10,6 +10,7 @@ from cli_run import Cli
 from flashdeck.errors import ErrorKind
 from flashdeck.job_state import Blocked, Done, Failed, Failure, Verified, WaitFor, Waiting
 from flashdeck.model import BoardHold, Contents, PartitionState, Presence
+from slot_scene import slots
 
 CONTENTS = Contents(sha256=SHA, size=8, version="2.0", flashed_at=NOW, verified=Verified.YES, job=1)
 FAILURE = Failure(kind=ErrorKind.STALL, message="it stalled", hint="reset the board")
@@ -103,3 +104,16 @@ def test_json_has_counts_and_problems_beside_the_snapshot(daemon: CannedDaemon, 
         {"board": "right", "partition": "app1", "kind": "failed", "text": "it stalled", "hint": "reset the board"}
     ]
     assert [each["name"] for each in status["boards"]] == ["left", "right"]
+
+
+def test_slots_are_counted_where_boards_are(daemon: CannedDaemon, cli: Cli) -> None:
+    def publish() -> None:
+        for slot in slots(6).slots:
+            daemon.hub.publish_board(board(slot.name, slot=True))
+            daemon.hub.publish_slot(slot)
+
+    daemon.on_loop(publish)
+    told = "6 slots: 1 FAIL, 3 PASS, 1 empty, 1 flashing"
+    assert cli("status").out.splitlines()[0] == told
+    daemon.on_loop(lambda: daemon.hub.publish_board(well("left")))
+    assert cli("status").out.splitlines()[0] == f"1 board: 1 current; {told}"

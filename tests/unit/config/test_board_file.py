@@ -270,3 +270,15 @@ def test_a_pipe_in_its_place_is_said_and_not_waited_for(tmp_path: Path) -> None:
     assert board_file_damage(board_file_path(main)) == ""
     with pytest.raises(ConfigError, match=r"boards\.toml: is not a file"):
         load(main)
+
+
+@pytest.mark.parametrize("written", ["right", "mine"])
+def test_a_board_that_is_written_and_adopted_is_told_with_both_places_and_what_to_do(main: Path, written: str) -> None:
+    main.write_text(f'{MAIN}[boards.{written}]\nprofile = "product"\nserial = "S2"\nport = "1-4.3"\n')
+    line = MAIN.count("\n") + 1
+    told = refusal(main, ADOPTED)
+    text = f"{told.message} {told.hint}"
+    assert f"{main}:{line}" in text
+    assert f"{board_file_path(main)}:" in text
+    assert f"take [boards.right] and [boards.right.pinned] out of {board_file_path(main)}" in text
+    assert f"or [boards.{written}] out of {main}" in text

@@ -15,6 +15,7 @@ from flashdeck.config import (
     FASTEST_BAUD,
     LEAST_STAYS,
     MAX_KEPT_BUILDS,
+    MAX_PER_CONTROLLER,
     SLOWEST_BAUD,
     BankPolicy,
     ByteOrder,
@@ -926,6 +927,22 @@ def test_what_is_kept_of_the_images_is_configured(main: Path) -> None:
 def test_how_many_images_are_kept_has_a_limit(main: Path, keep: int, *, taken: bool) -> None:
     main.write_text(f"[daemon]\nkeep_builds = {keep}\n")
     assert (problem_of(main) is None) is taken
+
+
+@pytest.mark.parametrize(
+    ("limit", "taken"), [(1, True), (MAX_PER_CONTROLLER, True), (MAX_PER_CONTROLLER + 1, False), (0, False)]
+)
+def test_how_many_boards_of_a_controller_are_talked_to_has_bounds(main: Path, limit: int, *, taken: bool) -> None:
+    main.write_text(f"[daemon]\nmax_per_controller = {limit}\n")
+    assert (problem_of(main) is None) is taken
+    if taken:
+        config = read(main, main.read_text())
+        assert config.daemon.max_per_controller == limit
+        assert shown_again(config, main).daemon == config.daemon
+
+
+def test_no_controller_has_a_limit_by_default(main: Path) -> None:
+    assert read(main, "[daemon]\n").daemon.max_per_controller is None
 
 
 # Anything at all

@@ -279,7 +279,7 @@ async def test_a_device_that_cannot_be_opened_yet_is_tried_again_after_such_a_pa
     def refused(_: Worker) -> None:
         raise DevicePermissionError("permission denied")
 
-    thread = DeviceThread("left", Worker(None), cast("LaneState", SimpleNamespace(until=until)))
+    thread = DeviceThread("left", Worker(None), cast("LaneState", SimpleNamespace(until=until, sighting=ABSENT)))
     with pytest.raises(DevicePermissionError):
         await thread.opened(refused)
     await thread.end()

@@ -1,6 +1,7 @@
 """Jobs on a board that is part of a lab: whose they are decides when they start."""
 
 import asyncio
+from pathlib import Path
 
 import pytest
 
@@ -12,8 +13,9 @@ from flashdeckd.images.image import Image
 from flashdeckd.jobs.job_images import JobImages
 from flashdeckd.jobs.lab_gate import LabGate, LabHolding
 from flashdeckd.jobs.taken_boards import lab_user
+from flashdeckd.usb.recognition import ABSENT
 from job_states import waits_for
-from lane_rig import Scene
+from lane_rig import Scene, running_lane
 
 ANN, BOB = "desk/ann", "cellar/bob"
 ANNS, BOBS = (
@@ -109,3 +111,36 @@ async def test_nobody_else_looks_at_a_board_that_is_acquired(scene: Scene) -> No
     turn(scene, ANNS)
     with pytest.raises(BlockedError, match=f"taken by {ANN}"):
         await scene.lane.survey(Image.raw(image(1000)), scene.board.profile.partitions["app1"])
+
+
+async def test_after_a_restart_a_job_is_still_of_the_user_who_asked_for_it(tmp_path: Path) -> None:
+    async with running_lane(tmp_path) as scene:
+        turn(scene, ANNS)
+        bobs, nobodys = await asked_by(BOB, scene), await scene.order("partition2")
+        await waits_in_lab(scene, bobs)
+        await waits_in_lab(scene, nobodys)
+    async with running_lane(tmp_path) as scene:
+        turn(scene, LabGate())
+        await scene.until_says(bobs, "labgrid has not yet said who has it")
+        turn(scene, ANNS)
+        await scene.until_says(bobs, f"taken by {ANN} for place left")
+        turn(scene, BOBS)
+        await scene.until(bobs, Done)
+        assert await waits_in_lab(scene, nobodys) == f"waiting: taken by {BOB} for place left"
+
+
+async def test_after_a_restart_a_job_is_of_the_user_who_asked_for_it_again(tmp_path: Path) -> None:
+    async with running_lane(tmp_path) as scene:
+        turn(scene, ANNS)
+        job = await asked_by(BOB, scene)
+        await waits_in_lab(scene, job)
+        scene.lane.see(ABSENT)
+
+        async def retry() -> None:
+            lab_user.set(ANN)
+            await scene.lane.look_again(job)
+
+        await asyncio.create_task(retry())
+    async with running_lane(tmp_path) as scene:
+        turn(scene, ANNS)
+        await scene.until(job, Done)

@@ -1,8 +1,7 @@
 """A transfer, an open or a close that the kernel never gives back costs its board, and nobody else anything."""
 
 import asyncio
-import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
@@ -12,7 +11,6 @@ import pytest
 from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.job_state import Queued, Running, Written
 from flashdeck.model import LogLevel
-from flashdeckd.host import executor
 from flashdeckd.jobs import device_thread
 from flashdeckd.jobs.device_thread import END_SECONDS, LOOK_SECONDS, DeviceThread
 from flashdeckd.jobs.lane_state import LaneState
@@ -21,33 +19,7 @@ from flashdeckd.usb import pulse
 from flashdeckd.usb.pulse import BETWEEN_SECONDS, GRACE_SECONDS, Pulse
 from flashdeckd.usb.transport import RESET_SECONDS, STANDARD_SECONDS
 from lane_rig import Scene, running_lane
-
-
-class Kernel:
-    """A kernel that gives nothing back from a call on, until `give_back`."""
-
-    def __init__(self) -> None:
-        self.stuck = threading.Event()
-        self._given = threading.Event()
-
-    def call(self, real: Callable[..., Any], *, after: int = 1) -> Callable[..., Any]:
-        left = after
-
-        def call(*words: Any) -> Any:
-            nonlocal left
-            left -= 1
-            if left <= 0 and not self._given.is_set():
-                self.stuck.set()
-                self._given.wait(60)
-            return real(*words)
-
-        return call
-
-    async def until_stuck(self) -> None:
-        assert await asyncio.to_thread(self.stuck.wait, 30)
-
-    def give_back(self) -> None:
-        self._given.set()
+from stuck_kernel import Kernel
 
 
 @pytest.fixture
@@ -61,8 +33,7 @@ def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
 async def kernel() -> AsyncIterator[Kernel]:
     kernel = Kernel()
     yield kernel
-    kernel.give_back()
-    assert await asyncio.to_thread(executor.at_work, 30) == ()
+    await kernel.rest()
 
 
 WHERE = {

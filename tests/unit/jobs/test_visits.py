@@ -215,6 +215,23 @@ async def test_a_job_that_fails_before_its_first_erase_does_not_keep_the_board(s
     assert engine.done == ["app1", "partition2", "leave"]
 
 
+async def test_partitions_that_were_erased_are_named_in_one_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hurry(monkeypatch)
+    names = [f"part{number}" for number in range(8)]
+    places = (Range.sized(APP1.end - (8 - number) * SECTOR, SECTOR) for number in range(8))
+    small = {name: Partition(name, place, guards=frozenset()) for name, place in zip(names, places, strict=True)}
+    profile = replace(VISITED, partitions={"app1": VISITED.partitions["app1"], **small})
+    async with running_lane(tmp_path, profile) as scene:
+        scene.lane.see(ABSENT)
+        for name in reversed(names):
+            await scene.ask(JobKind.ERASE, name)
+        flashed = await scene.order()
+        scene.see()
+        assert not_started(await scene.until(flashed, Done, Failed)) == f"{' and '.join(names)} were erased"
+
+
 @pytest.mark.parametrize("name", ["app1", "partition2"])
 async def test_a_job_that_fails_after_its_first_erase_keeps_the_board_in_dfu_mode_and_the_rest_runs(
     scene: Scene, engine: Engine, name: str

@@ -1,17 +1,13 @@
 """From what a resource of labgrid says to the way to its daemon; no labgrid is needed for it."""
 
-import getpass
 import socket
 
 import pytest
 
 from flashdeck.lab_connection import (
     FLASH_SECONDS,
-    HOST_VARIABLE,
-    USER_VARIABLE,
     DaemonWay,
     is_this_machine,
-    labgrid_user,
 )
 from flashdeck.pytest_plugin import TIMEOUT
 
@@ -35,9 +31,7 @@ def test_a_socket_serves_on_its_own_machine_and_ssh_everywhere_else(
     assert DaemonWay.of(host, socket=path, ssh=ssh) == way
 
 
-def test_the_user_is_the_one_that_labgrid_names() -> None:
-    assert labgrid_user({}) == f"{HERE}/{getpass.getuser()}"
-    assert labgrid_user({HOST_VARIABLE: "desk", USER_VARIABLE: "ann"}) == "desk/ann"
+def test_this_machine_is_known_by_its_names() -> None:
     assert is_this_machine(HERE)
     assert not is_this_machine("rack.example")
 

@@ -34,13 +34,14 @@ from flashdeckd.lab.lab_lines import (
     LabState,
     ToLab,
 )
+from flashdeckd.lab.lab_record_file import LAB_RECORD_NAME, LabRecordFile
 from flashdeckd.lab.lab_watch import LONGEST_NAME, PART, QUIET_SECONDS, RESTART_PAUSES, LabWatch
 from flashdeckd.requests.queueing import queue_build, queue_by_hand
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub
 
 LAB = LabgridTable(coordinator="lab", name="rack")
-ANN, BOB = "desk/ann", "cellar/bob"
+ANN, BOB, EVE = "desk/ann", "cellar/bob", "attic/eve"
 BOARDS = ("left", "right")
 one_turn = asyncio.sleep
 """The real one, for tests that note what is slept."""
@@ -120,7 +121,10 @@ async def in_lab(root: Path, table: LabgridTable | None = LAB) -> AsyncGenerator
     async with opened(root, replace(CONFIG, labgrid=table)) as scene:
         health = Health(scene.hub)
         lab = Lab(scene.bench, scene.hub, health, Leases(scene.bench, scene.hub), scene.spool)
-        watch = LabWatch(lab.bench, lab.leases, lab.hub, health, socket_path=Path("/run/s"), start=lab.start)
+        record = LabRecordFile(root)
+        watch = LabWatch(
+            lab.bench, lab.leases, lab.hub, health, socket_path=Path("/run/s"), record=record, start=lab.start
+        )
         try:
             yield lab
         finally:
@@ -171,6 +175,43 @@ async def test_who_has_a_board_keeps_it_while_the_coordinator_is_away(lab: Lab) 
     await lab.synced(process)
     assert lab.why_not("right", Origin.HAND) == ""
     assert lab.hub.daemon.degraded == ()
+
+
+async def test_who_had_a_board_keeps_it_over_a_restart_until_the_coordinator_says_more(tmp_path: Path) -> None:
+    async with in_lab(tmp_path) as lab:
+        await lab.synced(await lab.begun(), HeldBoard(board="right", place="desk", holder=ANN, allowed=(EVE,)))
+    async with in_lab(tmp_path) as lab:
+        process = await lab.begun()
+        assert [lab.why_not("right", Origin.HAND, user) for user in (ANN, EVE)] == ["", ""]
+        assert "labgrid has not yet said" in lab.why_not("left", Origin.HAND)
+        process.say(LabAway(reason="no answer"))
+        await lab.until(lambda: lab.why_not("left", Origin.HAND) == "")
+        for origin in (Origin.BUILD, Origin.HAND):
+            assert lab.why_not("right", origin, BOB) == f"taken by {ANN} for place desk"
+        await lab.synced(process)
+        assert lab.why_not("right", Origin.HAND, BOB) == ""
+
+
+async def test_what_was_known_of_another_lab_does_not_count(tmp_path: Path) -> None:
+    async with in_lab(tmp_path) as lab:
+        await lab.synced(await lab.begun(), HeldBoard(board="right", place="desk", holder=ANN))
+    async with in_lab(tmp_path, replace(LAB, coordinator="other")) as lab:
+        (await lab.begun()).say(LabAway(reason="no answer"))
+        await lab.until(lambda: lab.why_not("right", Origin.HAND) == "")
+
+
+@pytest.mark.parametrize("text", ["", "[]", '{"held": [{"board": 1}]}'])
+async def test_a_record_that_cannot_be_understood_is_moved_aside(tmp_path: Path, text: str) -> None:
+    (tmp_path / LAB_RECORD_NAME).write_text(text)
+    async with in_lab(tmp_path) as lab:
+        await lab.synced(await lab.begun())
+    assert kept_text(tmp_path) == text
+
+
+def kept_text(root: Path) -> str:
+    """Return what is in the record that was moved aside."""
+    (kept,) = root.glob(f"{LAB_RECORD_NAME}.kept-*")
+    return kept.read_text()
 
 
 async def test_a_place_gets_a_board_once_nothing_runs_there(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

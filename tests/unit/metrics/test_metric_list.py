@@ -13,15 +13,30 @@ from prometheus_client.parser import text_string_to_metric_families as parsed_te
 from flashdeck.job_state import SETTLED, STATUSES
 from flashdeck.model import BoardState, DaemonState, JobState, Origin, PartitionState, Presence, Trouble
 from flashdeck.problems import ProblemKind
+from flashdeck.slot_state import UnitResult
 from flashdeckd.metrics.hub_collector import FRESH_SECONDS, HubCollector
 from flashdeckd.metrics.job_tally import JobTally
 from flashdeckd.metrics.metric_list import METRICS, OTHER_PART, PARTS, MetricKind, part_of
 from flashdeckd.state.hub import Hub
 from job_states import EVERY
 from set_clock import set_clock
+from slot_scene import LOT, SERIAL, slots
 
 ROOT = Path(__file__).resolve().parents[3]
-BOUNDED = {"board", "partition", "profile", "kind", "result", "phase", "verdict", "state", "part", "version"}
+BOUNDED = {
+    "board",
+    "partition",
+    "profile",
+    "kind",
+    "result",
+    "phase",
+    "verdict",
+    "state",
+    "part",
+    "version",
+    "controller",
+    "slot",
+}
 parsed_openmetrics: Callable[[str], Iterable[Metric]] = getattr(openmetrics_parser, parsed_text.__name__)
 """The same for the newer format; it has no types of its own."""
 SECRETS = ("aa" * 32, "SERIAL-1", "/home/ann", "1-4.2")
@@ -127,6 +142,35 @@ def test_a_board_that_is_gone_leaves_the_numbers() -> None:
     hub, collector = scene()
     hub.forget_boards(["b0"])
     assert b'"b0"' not in collector.page("")[0]
+
+
+def test_slots_and_lots_are_counted_without_the_names_of_lots_and_serials() -> None:
+    hub, collector = scene()
+    bench = slots(6, LOT, replace(LOT, name="autumn", count=50, passed=1, failed=0))
+    for slot in bench.slots:
+        hub.publish_slot(slot)
+        hub.publish_board(BoardState(name=slot.name, profile="product", presence=Presence.ABSENT, slot=True))
+    for lot in bench.lots:
+        hub.publish_lot(lot)
+    hub.units_gone.update({("jig-01", UnitResult.PASSED): 3, ("gone", UnitResult.PASSED): 5})
+    shown = collector.page("")[0].decode()
+    for line in (
+        'flashdeck_slots{state="passed"} 3.0',
+        'flashdeck_slots{state="occupied"} 0.0',
+        'flashdeck_slot_occupied{slot="jig-06"} 0.0',
+        'flashdeck_slot_info{profile="product",slot="jig-01"} 1.0',
+        'flashdeck_units_total{result="passed",slot="jig-01"} 3.0',
+        'flashdeck_units_total{result="failed",slot="jig-01"} 0.0',
+        "flashdeck_lots 2.0",
+        'flashdeck_lot_units{result="wanted"} 150.0',
+        'flashdeck_lot_units{result="passed"} 13.0',
+        'flashdeck_lot_units{result="failed"} 2.0',
+        'flashdeck_boards{state="absent"} 0.0',
+    ):
+        assert line in shown.splitlines(), line
+    assert not [each for each in ("spring-7", "autumn", SERIAL, '"gone"') if each in shown]
+    hub.forget_boards([slot.name for slot in bench.slots])
+    assert "jig-01" not in collector.page("application/openmetrics-text")[0].decode()
 
 
 def test_they_are_put_together_only_so_often(monkeypatch: pytest.MonkeyPatch) -> None:

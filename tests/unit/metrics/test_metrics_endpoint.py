@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from asked_times import asked_times
 from flashdeck.loopback import ListenAt, LoopbackPort, SocketFile
 from flashdeck.model import DaemonState
+from flashdeckd.host.quiet_looks import QuietLooks
 from flashdeckd.metrics.metrics_endpoint import PART, RETRY_SECONDS, MetricsEndpoint
 from flashdeckd.metrics.metrics_token import TOKEN_NAME
 from flashdeckd.state.health import Health
@@ -41,8 +42,9 @@ class Wanted:
     def __init__(self, place: Path) -> None:
         self.hub = Hub(DaemonState(version="0", pid=1, instance="i", host="h", started_at=0.0))
         self.place = place
+        self.looks = QuietLooks()
         self.at: ListenAt | None = None
-        self.endpoint = MetricsEndpoint(self.hub, Health(self.hub), place, lambda: self.at)
+        self.endpoint = MetricsEndpoint(self.hub, Health(self.hub), place, lambda: self.at, self.looks)
         self._changes = 0
 
     def want(self, at: ListenAt | None) -> None:
@@ -118,6 +120,26 @@ async def test_it_is_opened_moved_and_closed(place: Path) -> None:
         await it.until_logged("metrics: not served any more")
         with pytest.raises(ConnectionRefusedError):
             await asyncio.open_connection("127.0.0.1", first.port)
+
+
+@pytest.mark.parametrize("is_whole_directory", [False, True])
+async def test_a_socket_that_somebody_removes_is_made_again(place: Path, *, is_whole_directory: bool) -> None:
+    async with wanted_in(place) as it:
+        at = SocketFile(place / "d" / "m")
+        it.want(at)
+        await it.until_logged(f"metrics: /metrics at the socket {at}")
+        await it.looks.take_round()
+        assert await it.ask() == 200, "one look changes nothing"
+        if is_whole_directory:
+            shutil.rmtree(at.path.parent)
+        else:
+            at.path.unlink()
+        while not at.path.exists():
+            await it.looks.take_round()
+            await asyncio.sleep(0)
+        await it.until_well()
+        assert await it.ask() == 200
+        assert any("was removed: it is made again" in line.text for line in it.hub.logs())
 
 
 async def test_a_taken_port_is_told_and_tried_again(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

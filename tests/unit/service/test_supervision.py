@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from flashdeck.model import BoardState, Presence
+from flashdeck.words.daemon import summary
 from flashdeckd.host.service_manager import ServiceManager
 from flashdeckd.state.health import Health
 from flashdeckd.state.hub import Hub, this_daemon
@@ -22,6 +24,7 @@ from flashdeckd.supervision import (
     Supervision,
     reason_to_withhold,
 )
+from slot_scene import slots
 
 HANGING = LaneSign("left", has_work=True, is_late=True)
 WORKING = LaneSign("right", has_work=True, is_late=False)
@@ -148,3 +151,9 @@ async def test_parts_have_a_share_of_a_round_to_answer_in(
     running.cancel()
     await asyncio.wait([running])
     assert asked == [pause * ANSWER_SHARE]
+
+
+def test_slots_are_no_boards_in_the_status() -> None:
+    bench = slots(6)
+    jigs = tuple(BoardState(name=slot.name, profile="p", presence=Presence.ABSENT, slot=True) for slot in bench.slots)
+    assert summary(replace(bench, boards=jigs)) == "6 slots: 1 FAIL, 3 PASS, 1 empty, 1 flashing"

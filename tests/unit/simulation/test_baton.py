@@ -1,5 +1,6 @@
 """The baton: virtual time, seeded turns, and lives that end in the middle of anything."""
 
+import asyncio
 import random
 from collections.abc import Callable
 from functools import partial
@@ -105,3 +106,35 @@ def test_a_condition_wakes_whoever_waits_before_the_time_is_over() -> None:
 def test_a_world_in_which_everybody_waits_for_somebody_else_is_told() -> None:
     with pytest.raises(StandstillError):
         Baton(random.Random(1)).wait()
+
+
+def test_what_a_thread_does_not_catch_is_told_to_the_world() -> None:
+    baton = Baton(random.Random(1))
+
+    def careless() -> None:
+        raise ValueError("nobody catches this")
+
+    run(baton, "careless", careless)
+    with pytest.raises(ValueError, match="nobody catches this"):
+        baton.wait(1.0)
+
+
+def test_each_thread_has_an_event_loop_of_its_own_or_none() -> None:
+    baton, seen = Baton(random.Random(1)), dict[str, bool]()
+
+    async def look(name: str) -> None:
+        loop = asyncio.get_running_loop()
+        baton.wait(1.0)
+        seen[name] = asyncio.get_running_loop() is loop
+
+    def no_loop() -> None:
+        baton.wait(0.5)
+        with pytest.raises(RuntimeError, match="no running event loop"):
+            asyncio.get_running_loop()
+        seen["lane"] = True
+
+    for name in ("one", "other"):
+        run(baton, name, partial(asyncio.run, look(name)))
+    run(baton, "lane", no_loop)
+    baton.wait(5.0)
+    assert seen == {"one": True, "other": True, "lane": True}

@@ -55,6 +55,16 @@ def test_ancestors_are_the_devices_above_and_nothing_else(bus: FakeSysfs) -> Non
     )
 
 
+def test_both_buses_of_an_xhci_are_one_controller(bus: FakeSysfs) -> None:
+    """USB 2 and USB 3 ports are two buses, behind hubs or not."""
+    places = ("usb1/1-4", "usb1/1-4/1-4.2", "usb2/2-1")
+    devices = [read_device(bus.plug(f"pci0000:00/0000:00:14.0/{place}")) for place in places]
+    assert {device.controller for device in devices if device is not None} == {"pci-0000:00:14.0"}
+    other = read_device(bus.plug("pci0000:00/0000:00:1a.0/usb3/3-1"))
+    assert other is not None
+    assert other.controller == "pci-0000:00:1a.0"
+
+
 def test_unknown_controllers_are_still_told_apart() -> None:
     above = (Ancestor("usb", "usb1"), Ancestor("ssb", "ssb0:1"))
     assert port_of("1-4.2", above) == "bus-1-usb-0:4.2"

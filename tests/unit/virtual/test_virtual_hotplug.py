@@ -37,6 +37,16 @@ async def test_what_is_told_without_opening() -> None:
     assert next(iter(usb.core.find(find_all=True, backend=bench.backend))).address == device.address
 
 
+async def test_a_board_may_be_at_another_controller_of_the_bench() -> None:
+    bench = VirtualBench([BoardSpec(name="one", port=1), BoardSpec(name="two", port=2, controller="rack")])
+    devices = await following(bench.hotplug.snapshots())
+    assert {device.controller: device.port for device in devices} == {
+        "virtual-bench": "virtual-bench-usb-0:1",
+        "virtual-bench-rack": "virtual-bench-rack-usb-0:2",
+    }
+    assert all(device.is_emulated for device in devices)
+
+
 async def test_every_change_is_told_with_a_new_address() -> None:
     bench = VirtualBench([BoardSpec(name="one", start=Start.BOOT, contents=RUNNING, runtime=True)])
     snapshots = bench.hotplug.snapshots()

@@ -1,6 +1,7 @@
 """The socket for a group: who of the group gets to it, and which directories are never opened for one."""
 
 import os
+import shutil
 import stat
 from pathlib import Path
 
@@ -39,6 +40,19 @@ def test_the_socket_and_its_directory_are_for_the_group(open_path: Path) -> None
         assert mode_of(open_path.with_name("s.lock")) == 0o600
     with claimed(open_path, group=OURS) as endpoint, endpoint.listening():
         assert mode_of(open_path.parent) == 0o750
+
+
+@pytest.mark.parametrize("is_whole_directory", [False, True])
+def test_a_socket_that_was_removed_is_made_again_for_the_group(open_path: Path, *, is_whole_directory: bool) -> None:
+    with claimed(open_path, group=OURS) as endpoint, endpoint.listening():
+        if is_whole_directory:
+            shutil.rmtree(open_path.parent)
+        else:
+            open_path.unlink()
+        assert not endpoint.is_there
+        with endpoint.listener():
+            assert endpoint.is_there
+            assert (mode_of(open_path), mode_of(open_path.parent)) == (0o660, 0o750)
 
 
 def test_without_a_group_all_is_as_ever(path: Path) -> None:

@@ -107,7 +107,17 @@ def _hold_why_not(target: Target) -> str | None:
 
 async def _release(context: Context) -> None:
     boards = able(context, _release_why_not)
-    answers = await on_each_host(context, boards, lambda mine: api.Release(boards=literals(mine)))
+    forced = {target.host.name for target in boards if _needs_force(target)}
+    others = {target.shown: whose for target in boards if target.host.name in forced and (whose := _whose(target))}
+    if others and not await context.confirm(
+        f"Release {few(others)} all the same?", "; ".join(f"{shown} is {whose}" for shown, whose in others.items())
+    ):
+        return
+
+    def ask(mine: list[Target]) -> api.Params[api.BoardList]:
+        return api.Release(boards=literals(mine), force=mine[0].host.name in forced)
+
+    answers = await on_each_host(context, boards, ask)
     tell(context, f"{boards_text(boards)} {are(boards)} released.", answers)
     for host, _ in answers.given:
         mine = [target.board for target in boards if target.host is host]
@@ -141,10 +151,40 @@ def _changed(name: str) -> str:
     return f"{name} has changed since: look at it first."
 
 
-def _release_why_not(target: Target) -> str | None:
+def _whose(target: Target) -> str:
+    """Return what others have there, and who, in words: by force a release ends it; "" for nothing."""
+    board = target.board
+    hold = hold_text(board) if _is_anothers_hold(target) else ""
+    lease = lease_text(board.lease) if board.lease is not None and _is_anothers_lease(board) else ""
+    return " and ".join(filter(None, (hold, lease)))
+
+
+def _needs_force(target: Target) -> bool:
+    return _is_anothers_hold(target) or (_is_anothers_lease(target.board) and not _has_more(target))
+
+
+def _is_anothers_hold(target: Target) -> bool:
+    hold = target.board.hold
+    return hold is not None and hold.user not in ("", target.host.link.state.user)
+
+
+def _is_anothers_lease(board: BoardState) -> bool:
+    """Tell whether another client has taken a board: what is acquired in labgrid ends there."""
+    return board.lease is not None and not board.lease.place and not _is_ours(board)
+
+
+def _has_more(target: Target) -> bool:
+    """Tell whether a release has anything to do but to end a lease."""
     board, store = target.board, target.host.store
-    if board.hold or board.doubts or any(isinstance(job.status, Blocked) for job in store.jobs_at(board.name)):
+    return bool(board.hold or board.doubts or any(isinstance(job.status, Blocked) for job in store.jobs_at(board.name)))
+
+
+def _release_why_not(target: Target) -> str | None:
+    board = target.board
+    if _has_more(target) or _is_anothers_lease(board):
         return None
+    if board.lease is not None and board.lease.place:
+        return f"{target.shown} is {lease_text(board.lease)}: only labgrid ends that."
     return f"{target.shown} is {hold_text(board)}."
 
 
@@ -321,7 +361,7 @@ ACTIONS: tuple[Action, ...] = (
         id="release",
         key="L",
         title="Release",
-        description="Release the board and its blocked jobs.",
+        description="Release the board and its blocked jobs; what another has there, after a question.",
         needs=Needs.BOARD,
         check=none_of(_release_why_not),
         run=_release,

@@ -7,7 +7,7 @@ from typing import Final
 
 from flashdeck.errors import ConnectionFailedError, FlashdeckError
 from flashdeck_tui.cli.output import say, say_error
-from flashdeck_tui.cli.remote import speaking_as
+from flashdeck_tui.cli.remote import for_host, speaking_as
 
 LATE_SECONDS: Final = 3.0
 """Seconds after which a machine that has not answered is named, and from which on a failure is told at once."""
@@ -66,7 +66,7 @@ class AskedTogether:
         for host, error in self._failed.items():
             if host not in self._told:
                 self._told.add(host)
-                say_error(with_host(host, error), error.hint)
+                say_error(with_host(host, error), for_host(error.hint, host))
 
     def _announce(self) -> None:
         changed, self._changed = self._changed, asyncio.Event()
@@ -82,7 +82,7 @@ def with_host(host: str, error: FlashdeckError) -> str:
 
 def all_hints(errors: Iterable[tuple[str, FlashdeckError]]) -> str:
     """Return what to do about errors of several machines: once, where it is the same for all."""
-    hints = {host: error.hint for host, error in errors}
+    hints = {host: for_host(error.hint, host) for host, error in errors}
     if len(set(hints.values())) == 1:
         return next(iter(hints.values()))
     return "; ".join(f"{host}: {hint}" for host, hint in hints.items() if hint)

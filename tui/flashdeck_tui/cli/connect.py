@@ -20,6 +20,7 @@ from flashdeck.client import Client
 from flashdeck.errors import ConnectionFailedError, ErrorKind, FlashdeckError, RequestError
 from flashdeck.inside_lease import act_for_lease
 from flashdeck.job_state import Failure
+from flashdeck.own_lab_user import own_lab_user
 from flashdeck.text import clean
 from flashdeck.value import Value
 from flashdeck.whereabouts import START_HINT, Address, Whereabouts, unnamed
@@ -33,6 +34,7 @@ from flashdeck_tui.cli.remote import (
     asked_hosts,
     boards_here,
     failed_hosts,
+    for_host,
     named_hosts,
     only_host,
     speaking_as,
@@ -143,7 +145,7 @@ def whereabouts(context: click.Context, *, virtual: bool = False) -> Whereabouts
     if is_virtual_wanted(context) and explicit:
         raise click.UsageError("--socket names one daemon, and --virtual chooses another: take one of them")
     found = Whereabouts.only_virtual() if is_virtual_wanted(context) else Whereabouts.of(explicit, virtual=virtual)
-    return dataclasses.replace(found, read_only=is_read_only(context))
+    return dataclasses.replace(found, read_only=is_read_only(context), lab_user=own_lab_user())
 
 
 def is_read_only(context: click.Context) -> bool:
@@ -187,7 +189,8 @@ def address(context: click.Context, host: str, *, virtual: bool = False, asks: b
         )
     if asks is None:
         asks = is_terminal(sys.stdin) and len(asked_hosts(context)) == 1
-    return find_host(host, virtual=virtual or is_virtual_wanted(context), asks=asks, read_only=is_read_only(context))
+    found = find_host(host, virtual=virtual or is_virtual_wanted(context), asks=asks, read_only=is_read_only(context))
+    return dataclasses.replace(found, lab_user=own_lab_user())
 
 
 async def sessions(
@@ -273,7 +276,7 @@ class Outcomes(Generic[T]):
             raise FlashdeckError(told, hint=all_hints(errors), kind=errors[0][1].kind)
         for host, error in errors:
             if self.together.untold(host):
-                say_error(with_host(host, error), error.hint)
+                say_error(with_host(host, error), for_host(error.hint, host))
         return answers
 
 

@@ -30,6 +30,11 @@ def fixed(*words: str) -> Complete:
 
 boards = _of("boards")
 """The configured boards."""
+slots = _of("slots")
+"""The slots alone."""
+lots = _of("lots")
+"""The lots, also those that have ended."""
+lots_going_on = _of("lots going on")
 partitions = _of("partitions")
 """The partitions of all boards that can be flashed."""
 partitions_or_file = _of("partitions", "file")

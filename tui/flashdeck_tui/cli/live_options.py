@@ -16,13 +16,20 @@ MOST_JOBS: Final = 2**63 - 1
 """The number of a job at the most: as large as the daemon's journal (SQLite) may count."""
 
 
-def _noted(context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+def noted_boards(context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> tuple[str, ...]:
+    """Note the boards of an option or an argument: a machine of which none is meant is not asked."""
     note_boards(context, value)
     return value
 
 
 def _noted_one(context: click.Context, _parameter: click.Parameter, value: str) -> str:
     note_boards(context, (value,))
+    return value
+
+
+def _noted_lot(context: click.Context, _parameter: click.Parameter, value: str) -> str:
+    if value:
+        note_boards(context, (value,))
     return value
 
 
@@ -33,7 +40,7 @@ boards = click.option(
     type=options.name,
     metavar="NAME|GLOB",
     shell_complete=live_names.boards,
-    callback=_noted,
+    callback=noted_boards,
     help="Only these boards (repeatable). Default: all boards that have the partition.",
 )
 """For a command whose words mean something else than boards."""
@@ -74,8 +81,26 @@ named_boards = _board_words(needed=True, complete=live_names.boards)
 """Names and globs of boards, at least one."""
 named_virtual_boards = _board_words(needed=True, complete=live_names.virtual_boards)
 """Names and globs of emulated boards, at least one."""
-any_slots = click.argument("slots", nargs=-1, type=options.name, metavar="[SLOT]...", shell_complete=live_names.boards)
+any_slots = click.argument(
+    "slots",
+    nargs=-1,
+    type=options.name,
+    metavar="[SLOT]...",
+    shell_complete=live_names.slots,
+    callback=noted_boards,
+)
 """Names and globs of slots; without any, all slots are meant."""
+
+
+def _lot(complete: Complete) -> Callable[[Command], Command]:
+    """The name of a lot, or none; as it is printed for several machines, HOST/LOT, it is that machine's alone."""
+    return click.argument("name", type=options.name, default="", callback=_noted_lot, shell_complete=complete)
+
+
+any_lot = _lot(live_names.lots)
+"""The name of a lot that there is, or was; or none."""
+lot_going_on = _lot(live_names.lots_going_on)
+"""The name of a lot that goes on; or none."""
 board = click.argument(
     "board",
     type=options.name,

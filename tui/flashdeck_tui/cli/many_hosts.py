@@ -11,7 +11,8 @@ from flashdeck.board_run import RunOutcome, RunResult
 from flashdeck.diagnosis import BoardReport, Diagnosis, Finding
 from flashdeck.model import BoardState, DeviceState, JobState, LogLine
 from flashdeck.outcome import BoardResult, Outcome
-from flashdeck_tui.cli.answers import History
+from flashdeck.slot_state import LotState, SlotState, UnitRecord
+from flashdeck_tui.cli.answers import History, UnitList
 
 T = TypeVar("T")
 R = TypeVar("R")
@@ -32,6 +33,21 @@ def mark_job(host: str, job: JobState) -> JobState:
 def mark_device(host: str, device: DeviceState) -> DeviceState:
     """Return a device with the machine that its port is at."""
     return replace(device, port=f"{host}/{device.port}")
+
+
+def mark_slot(host: str, slot: SlotState) -> SlotState:
+    """Return a slot under the name that it has among those of several machines."""
+    return replace(slot, name=f"{host}/{slot.name}", lot=f"{host}/{slot.lot}" if slot.lot else "")
+
+
+def mark_lot(host: str, lot: LotState) -> LotState:
+    """Return a lot of such slots."""
+    return replace(lot, name=f"{host}/{lot.name}", slots=tuple(f"{host}/{slot}" for slot in lot.slots))
+
+
+def mark_unit(host: str, unit: UnitRecord) -> UnitRecord:
+    """Return a unit that was in such a slot."""
+    return replace(unit, slot=f"{host}/{unit.slot}", lot=f"{host}/{unit.lot}" if unit.lot else "")
 
 
 def each(
@@ -93,6 +109,20 @@ def history(answers: Answers[History], *, limit: int | None = None) -> History:
     return History(
         jobs=tuple(sorted(found, key=lambda job: job.at, reverse=True))[:limit],
         since=max(since, default=None),
+        kept=min((reply.kept for _, reply in answers if reply.kept), default=0),
+    )
+
+
+def lots(answers: Answers[api.LotList]) -> api.LotList:
+    """Return the lots of all, those of each machine in its order."""
+    return api.LotList(lots=each(answers, lambda reply: reply.lots, mark_lot))
+
+
+def units(answers: Answers[UnitList], *, limit: int | None = None) -> UnitList:
+    """Return the newest units of all, the newest first; without a limit all of them."""
+    found = each(answers, lambda reply: reply.units, mark_unit)
+    return UnitList(
+        units=tuple(sorted(found, key=lambda unit: unit.began_at, reverse=True))[:limit],
         kept=min((reply.kept for _, reply in answers if reply.kept), default=0),
     )
 

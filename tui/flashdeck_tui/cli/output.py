@@ -19,7 +19,7 @@ from flashdeck.text import MAX_MESSAGE, clean
 from flashdeck.value import Value
 from flashdeck_tui.ascii_text import to_ascii
 from flashdeck_tui.cli.answers import HostsFailed, Refusal
-from flashdeck_tui.cli.remote import failed_hosts, speaking_for
+from flashdeck_tui.cli.remote import failed_hosts, for_host, speaking_for
 from flashdeck_tui.locale_text import shows_only_ascii
 from flashdeck_tui.terminal import takes_control_sequences
 
@@ -93,12 +93,13 @@ def complain(text: str) -> None:
 
 def _named(text: str) -> str:
     host = speaking_for.get()
+    text = for_host(text)
     return one_line(f"{host}: {text}" if host else text)
 
 
 def put(text: str) -> bool:
     """Data on stdout, one or more finished lines. False once nobody reads it any more."""
-    return _write(sys.stdout, text + "\n")
+    return _write(sys.stdout, for_host(text) + "\n")
 
 
 def put_json(value: Value) -> bool:
@@ -107,7 +108,8 @@ def put_json(value: Value) -> bool:
     Where some of several machines failed, it says so of each.
     """
     failed = failed_hosts.get()
-    return put(full_json({**cast("dict[str, object]", plain(value)), "failed_hosts": failed} if failed else value))
+    shown = full_json({**cast("dict[str, object]", plain(value)), "failed_hosts": failed} if failed else value)
+    return _write(sys.stdout, shown + "\n")
 
 
 def put_failed_hosts(*, as_jsonl: bool) -> None:
@@ -122,7 +124,7 @@ def report(failure: Failure, *, as_json: bool) -> None:
     first, *more = failure.message.splitlines()[: MAX_PARTS + 2] if is_list and failure.message else [failure.message]
     lines = [f"{paint('error:', Colour.BAD, sys.stderr)} {one_line(first)}", *(f"  {one_line(line)}" for line in more)]
     if failure.hint:
-        lines.append(f"{paint('hint:', Colour.STRONG, sys.stderr)} {one_line(failure.hint)}")
+        lines.append(f"{paint('hint:', Colour.STRONG, sys.stderr)} {one_line(for_host(failure.hint))}")
     _write(sys.stderr, "\n".join(lines) + "\n")
     if as_json:
         put_json(Refusal(error=failure))

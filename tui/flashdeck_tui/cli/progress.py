@@ -22,7 +22,7 @@ from flashdeck.words.jobs import (
 from flashdeck_tui.cell_width import cell_width, cut_at_end
 from flashdeck_tui.cli import words
 from flashdeck_tui.cli.output import Colour, is_terminal, one_line, paint, say, write_talk
-from flashdeck_tui.cli.remote import prefixed, speaking_as, speaking_for
+from flashdeck_tui.cli.remote import for_host, prefixed, speaking_as, speaking_for
 from flashdeck_tui.terminal import size_of, takes_control_sequences
 
 LOOK_SECONDS: Final = 1.0
@@ -226,7 +226,7 @@ def _headline(job: JobState) -> str:
     """Return what a job does, without figures that change all the time."""
     if isinstance(job.status, Running) or (isinstance(job.status, Written) and not job.status.reason):
         return status_word(job.status, job.kind).text
-    hint = status_hint(job.status)
+    hint = for_host(status_hint(job.status))
     return f"{job.text} ({hint})" if hint else job.text
 
 

@@ -1,5 +1,7 @@
 """The machines that a command line names with `--host`, before or behind the command."""
 
+import re
+import shlex
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -23,6 +25,11 @@ LOCAL: Final = frozenset(
 """Commands that do all their work on this machine."""
 _READ_ONLY_TOO: Final = frozenset({"connect"})
 """Those of them that may be read-only all the same: its work is a connection to the daemon."""
+
+_OF_BOARDS: Final = frozenset({"board", "boards", "words"})
+"""The parameters of commands that name boards."""
+_TYPED: Final = re.compile(r"`flashdeck (?!-)(?=([a-z]+(?: [a-z]+)?))")
+"""The beginning of a command that a text tells a person to type; the group has its first words."""
 
 asked: ContextVar[str] = ContextVar("asked", default="")
 """The machine that a command, or a part of it, works with; "" for this one."""
@@ -96,6 +103,16 @@ def boards_here(patterns: tuple[str, ...]) -> tuple[str, ...]:
     return boards_there(asked.get(), patterns) if asked.get() else patterns
 
 
+def require_host_of(name: str) -> None:
+    """Raise RequestError where HOST/NAME is of a machine that is not asked."""
+    machines_meant(named_hosts(click.get_current_context()), (name,))
+
+
+def lot_here(name: str) -> str:
+    """Return the name of a lot as the daemon that is asked knows it."""
+    return next(iter(boards_here((name,))), name)
+
+
 def with_host_option(command: click.Command, path: str) -> click.Command:
     """Return a command that also takes the option, unless its whole work is on this machine."""
     if path not in LOCAL and not any(parameter.name == "host" for parameter in command.params):
@@ -151,12 +168,29 @@ def _one_of_them(context: click.Context, hosts: Sequence[str]) -> str:
     """Return how such a command is typed for one of several machines."""
     if any(parameter.name == "job" for parameter in context.command.params):
         return f"name the job as it is listed: {hosts[0]}/{context.params.get('job', 'JOB')}"
-    return "run it once for each --host"
+    if any(parameter.name == "slots" for parameter in context.command.params):
+        return f"name slots of one of them, as they are listed: --slot '{hosts[0]}/*'"
+    if context.command_path.endswith(" lot end"):
+        return f"name the lot as it is listed: {hosts[0]}/{context.params.get('name') or 'LOT'}"
+    if any(parameter.name in _OF_BOARDS for parameter in context.command.params):
+        return f"name a board as it is listed, {hosts[0]}/BOARD, or give one --host"
+    return f"give one --host: {command_words(None, path_of(context), hosts[0])} …"
 
 
-def command_words(context: click.Context | None, words: str) -> str:
+def for_host(text: str, host: str = "") -> str:
+    """Return a text in which each command that it tells to type is for the machine that is asked, or for `host`."""
+    host = host or speaking_for.get() or asked.get()
+
+    def named(match: re.Match[str]) -> str:
+        is_local = match[1] in LOCAL or match[1].partition(" ")[0] in LOCAL
+        return match[0] if is_local else f"{match[0]}--host {shlex.quote(host)} "
+
+    return _TYPED.sub(named, text) if host else text
+
+
+def command_words(context: click.Context | None, words: str, host: str = "") -> str:
     """Return a command line for a person to type, with the machine that is meant."""
-    host = speaking_for.get() or (next(iter(named_hosts(context)), "") if context is not None else "")
+    host = host or speaking_for.get() or (next(iter(named_hosts(context)), "") if context is not None else "")
     return f"flashdeck --host {host} {words}" if host else f"flashdeck {words}"
 
 

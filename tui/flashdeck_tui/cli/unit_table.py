@@ -5,10 +5,11 @@ import io
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
+from flashdeck.slot_condition import SlotPassed
 from flashdeck.slot_state import LotState, SlotState, UnitRecord, UnitResult
 from flashdeck.words.contents import image_name
 from flashdeck.words.jobs import verified_word
-from flashdeck.words.slots import failure_text, share_text, slot_word
+from flashdeck.words.slots import failure_text, passed_word, share_text, slot_word
 from flashdeck.words.tone import Phrase, Tone
 from flashdeck.words.verdicts import verdict_word
 from flashdeck_tui.cli import words
@@ -22,7 +23,6 @@ CSV_HEAD = (
 """The columns of units as CSV. Times are UTC; of a unit with several images the last three have one word for each."""
 _RESULTS = {
     UnitResult.NONE: Phrase("not done", Tone.WAIT),
-    UnitResult.PASSED: Phrase("PASS", Tone.GOOD),
     UnitResult.FAILED: Phrase("FAIL", Tone.BAD),
     UnitResult.LEFT: Phrase("left", Tone.FAINT),
     UnitResult.OTHER: Phrase("other"),
@@ -35,7 +35,7 @@ def slot_table(slots: Sequence[SlotState]) -> str:
         [
             slot.name,
             slot.port,
-            words.cell(slot_word(slot.condition)),
+            words.cell(_state(slot)),
             str(slot.unit.id) if slot.unit is not None else words.NOTHING,
             (slot.unit.serial if slot.unit is not None else "") or words.NOTHING,
             slot.lot or words.NOTHING,
@@ -70,7 +70,7 @@ def unit_table(units: Sequence[UnitRecord]) -> str:
             unit.slot,
             unit.serial or words.NOTHING,
             unit.lot or words.NOTHING,
-            words.cell(_RESULTS[unit.result]),
+            words.cell(_result(unit)),
             shown(unit.decided_at or unit.began_at),
             _detail(unit),
         ]
@@ -115,6 +115,15 @@ def _progress(lot: LotState) -> str:
     if lot.ended_at is not None:
         return f"ended {shown(lot.ended_at)}"
     return "complete: no unit beyond is flashed" if lot.is_complete else f"began {shown(lot.begun_at)}"
+
+
+def _state(slot: SlotState) -> Phrase:
+    condition = slot.condition
+    return passed_word(condition.verified) if isinstance(condition, SlotPassed) else slot_word(condition)
+
+
+def _result(unit: UnitRecord) -> Phrase:
+    return passed_word(unit.verified) if unit.result is UnitResult.PASSED else _RESULTS[unit.result]
 
 
 def _detail(unit: UnitRecord) -> str:

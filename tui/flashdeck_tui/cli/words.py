@@ -13,6 +13,7 @@ from flashdeck.words.contents import contents_state
 from flashdeck.words.jobs import claim_text, status_detail, status_hint, status_word
 from flashdeck.words.tone import Phrase, Tone
 from flashdeck_tui.cli.output import Colour
+from flashdeck_tui.cli.remote import for_host
 from flashdeck_tui.cli.table import Cell
 
 NOTHING = "-"
@@ -53,7 +54,7 @@ def detail(job: JobState) -> str:
     told = ", ".join(part for part in (status_detail(job.status, job.kind), claim_text(job.status)) if part)
     if job.note and job.note not in told:
         told = "; ".join(part for part in (clean(job.note), told) if part)
-    hint = status_hint(job.status)
+    hint = for_host(status_hint(job.status))
     if job.user and job.user not in told:
         told = "; ".join(part for part in (f"for {clean(job.user)}", told) if part)
     if not told and not isinstance(job.status, Queued | Running | Written | Done | Superseded):

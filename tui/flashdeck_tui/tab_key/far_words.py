@@ -19,7 +19,9 @@ PATIENCE: Final = 2.0
 """Seconds that a person who pressed Tab waits at the most for all other machines."""
 MOST_HOSTS: Final = 8
 """Machines that are asked, the first that were named."""
-_UNITED: Final = frozenset({"boards", "partitions"})
+_OF_A_HOST: Final = frozenset({"boards", "slots", "lots", "lots going on"})
+"""Kinds of which a name is typed with its machine, as HOST/BOARD."""
+_UNITED: Final = _OF_A_HOST | {"partitions"}
 """Kinds of which names from several machines mean something in one command."""
 _TYPED: Final = re.compile(r"[A-Za-z0-9_.+%@:/-]+", re.ASCII)
 """Names of machines that a shell takes as they are."""
@@ -51,7 +53,7 @@ def names(asked: GoingOn, kinds: Sequence[str]) -> list[Word]:
 
 
 def _named(host: str, word: Word, kind: str, asked: GoingOn, *, is_one_of_several: bool) -> Word:
-    is_named = kind == "boards" and (is_one_of_several or asked.begun.startswith(f"{host}/"))
+    is_named = kind in _OF_A_HOST and (is_one_of_several or asked.begun.startswith(f"{host}/"))
     return Word(f"{host}/{word.text}", word.help) if is_named and _TYPED.fullmatch(host) else word
 
 

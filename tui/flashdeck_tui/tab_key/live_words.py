@@ -38,6 +38,18 @@ def _boards(answer: Answer) -> Iterator[Word]:
     return (Word(board["name"]) for board in answer["boards"])
 
 
+def _slots(answer: Answer) -> Iterator[Word]:
+    return (Word(board["name"]) for board in answer["boards"] if board.get("slot"))
+
+
+def _lots(answer: Answer) -> Iterator[Word]:
+    return (Word(lot["name"]) for lot in answer["lots"])
+
+
+def _lots_going_on(answer: Answer) -> Iterator[Word]:
+    return (Word(lot["name"]) for lot in answer["lots"] if lot.get("ended_at") is None)
+
+
 def _partitions(answer: Answer) -> Iterator[Word]:
     """Yield the partitions of all boards that can be flashed."""
     for board in answer["boards"]:
@@ -63,6 +75,9 @@ def _jobs(answer: Answer) -> Iterator[Word]:
 _Kind = tuple[str, Mapping[str, object], Callable[[Answer], Iterable[Word]]]
 KINDS: Final[Mapping[str, _Kind]] = {
     "boards": ("boards", {}, _boards),
+    "slots": ("boards", {}, _slots),
+    "lots": ("lots", {}, _lots),
+    "lots going on": ("lots", {}, _lots_going_on),
     "partitions": ("boards", {}, _partitions),
     "profiles": ("boards", {}, _profiles),
     "devices": ("boards", {}, _devices),

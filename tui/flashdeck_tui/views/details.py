@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 
+from flashdeck.controller_load import controller_states, controller_text, is_worth_a_line
 from flashdeck.job_state import Running
 from flashdeck.model import ArtifactState, BoardState, Contents, Disposition, PartitionState, Presence
 from flashdeck.problems import KEPT_OPEN_HINT
@@ -44,6 +45,7 @@ def details(store: Store, selection: Selection, now: float, keys: KeyNames) -> l
         lines += _flaws(store, board, keys)
         lines += [_partition_line(store, board, shown, now) for shown in board.partitions if not shown.protected]
         lines += _board_facts(board)
+        lines += _controller_line(store, board)
     else:
         lines += _urgent_job(store, board, partition.name, now, keys)
         lines += _partition_facts(store, board, partition, now, keys)
@@ -128,6 +130,16 @@ def _flaws(store: Store, board: BoardState, keys: KeyNames) -> Iterator[Phrase]:
             yield Phrase(
                 f"{short_name(partition.name)}: {whole_text(partition.kept_open)}; {KEPT_OPEN_HINT}", Tone.WAIT
             )
+
+
+def _controller_line(store: Store, board: BoardState) -> Iterator[Phrase]:
+    """Yield what the board's host controller carries, where there is a limit, or more than one of them."""
+    limit = None if store.daemon is None else store.daemon.max_per_controller
+    states = controller_states(store.boards.values(), store.jobs.values(), limit)
+    if is_worth_a_line(states):
+        for state in states:
+            if state.name == board.controller:
+                yield Phrase(f"controller {short_name(state.name)}: {controller_text(state)}")
 
 
 def _board_facts(board: BoardState) -> Iterator[Phrase]:

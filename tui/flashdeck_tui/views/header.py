@@ -12,6 +12,7 @@ from flashdeck.model import BoardState, ConfigurationState
 from flashdeck.problems import ProblemKind
 from flashdeck.text import MAX_PATH, clean, counted
 from flashdeck.words.conditions import condition_word
+from flashdeck.words.slots import slot_counts
 from flashdeck.words.tone import Phrase, Tone
 from flashdeck.words.troubles import trouble_lines
 from flashdeck_tui.board_list import boards_of
@@ -131,15 +132,18 @@ _GOES_ON: Final = frozenset(
 
 
 def _counts(fleet: Fleet, brevity: _Brevity) -> list[Phrase]:
-    """Return how many boards there are, and how many in which condition, worst first; each count says of what."""
+    """Return how many boards and slots are in which condition, boards worst first; each count says of what."""
     found = Counter[ProblemKind]()
     for each in boards_of(fleet):
+        if each.board.slot:
+            continue
         kind = each.health.condition
         if brevity >= _Brevity.CURRENT_OR_NOT and kind in _GOES_ON:
             kind = ProblemKind.CURRENT if _has_newest(each.board) else ProblemKind.NOT_CURRENT
         found[kind] += 1
+    slots = _slots(fleet, brevity)
     if not found:
-        return []
+        return slots
     total = Phrase(counted(found.total(), "board"))
     problems = {kind: found.pop(kind) for kind in ProblemKind if kind.needs_person and found[kind]}
     if brevity >= _Brevity.PROBLEMS_TOGETHER and len(problems) > 1:
@@ -148,7 +152,17 @@ def _counts(fleet: Fleet, brevity: _Brevity) -> list[Phrase]:
         told = [_counted(kind, number) for kind, number in problems.items()]
     if brevity is _Brevity.ALL_TOGETHER:
         found = Counter({kind: found[kind] for kind in (ProblemKind.FLASHING, ProblemKind.CURRENT)})
-    return [total, *told, *(_counted(kind, found[kind]) for kind in ProblemKind if found[kind])]
+    return [total, *told, *(_counted(kind, found[kind]) for kind in ProblemKind if found[kind]), *slots]
+
+
+def _slots(fleet: Fleet, brevity: _Brevity) -> list[Phrase]:
+    """Return how many slots there are, and how many in which condition; in brief only those that somebody looks for."""
+    found = slot_counts(slot.condition for host in fleet for slot in host.store.slots.values())
+    if not found:
+        return []
+    told = found if brevity is _Brevity.EACH else [each for each in found if each[0].tone is Tone.BAD]
+    total = Phrase(counted(sum(number for _, number in found), "slot"))
+    return [total, *(Phrase(f"{number} {word.text}", word.tone) for word, number in told)]
 
 
 def _has_newest(board: BoardState) -> bool:

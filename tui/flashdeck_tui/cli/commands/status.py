@@ -10,6 +10,7 @@ from msgspec.structs import asdict
 
 from flashdeck import api
 from flashdeck.client import Client
+from flashdeck.controller_load import controller_lines
 from flashdeck.errors import ExitCode
 from flashdeck.model import BoardState, PartitionState, Snapshot
 from flashdeck.problems import Problem, counts, problems
@@ -93,15 +94,16 @@ def _sections(snapshots: Mapping[str, Snapshot], looks: Mapping[str, _StatusSeen
     jobs = many_hosts.each(snapshots.items(), lambda each: each.jobs, many_hosts.mark_job)
     devices = many_hosts.each(snapshots.items(), lambda each: each.devices, many_hosts.mark_device)
     daemons = "\n".join(_daemon(look, host) for host, look in looks.items())
-    sections = [f"{counts_text(counts(boards, jobs))}\n{daemons}"]
-    slots = {name for each in snapshots.values() for name in (board.name for board in each.boards if board.slot)}
-    if found := problems(boards, [job for job in jobs if job.board.rpartition("/")[2] not in slots]):
+    slots = many_hosts.each(snapshots.items(), lambda each: each.slots, many_hosts.mark_slot)
+    lots = many_hosts.each(snapshots.items(), lambda each: each.lots, many_hosts.mark_lot)
+    sections = [f"{counts_text(counts(boards, jobs), [slot.condition for slot in slots])}\n{daemons}"]
+    slot_names = {slot.name for slot in slots}
+    if found := problems(boards, [job for job in jobs if job.board not in slot_names]):
         sections.append(_problem_table(found))
-    for snapshot in snapshots.values():
-        if snapshot.slots:
-            sections.append(slot_table(snapshot.slots))
-        if snapshot.lots:
-            sections.append(lot_table(snapshot.lots))
+    if slots:
+        sections.append(slot_table(slots))
+    if lots:
+        sections.append(lot_table(lots))
     if boards:
         sections += [board_table(boards), _contents_table(boards)]
     if devices:
@@ -127,6 +129,7 @@ def _daemon(look: _StatusSeen, host: str) -> str:
     lines += map(_other, look.others)
     if daemon.configuration is not None:
         lines.append(f"configuration {configuration_text(daemon.configuration, time.time())}")
+    lines += controller_lines(look.snapshot.controllers)
     lines += [f"degraded: {line}" for line in trouble_lines(daemon, time.time())]
     return "\n".join(clean(f"{host}: {line}" if host else line, MAX_MESSAGE) for line in lines)
 

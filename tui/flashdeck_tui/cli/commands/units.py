@@ -1,5 +1,7 @@
 """`flashdeck units`: the record of each unit that was in a slot."""
 
+from functools import partial
+
 import click
 
 from flashdeck import api
@@ -7,11 +9,12 @@ from flashdeck.client import Client
 from flashdeck.errors import RequestError
 from flashdeck.slot_state import UnitRecord
 from flashdeck.text import counted
-from flashdeck_tui.cli import options
+from flashdeck_tui.cli import live_names, many_hosts, options
 from flashdeck_tui.cli.answers import UnitList
 from flashdeck_tui.cli.connect import converse
 from flashdeck_tui.cli.live_options import any_slots
 from flashdeck_tui.cli.output import put, put_json, say
+from flashdeck_tui.cli.remote import boards_here, require_host_of
 from flashdeck_tui.cli.unit_table import unit_table, units_as_csv
 
 SHOWN_UNITS = 50
@@ -20,7 +23,14 @@ SHOWN_UNITS = 50
 
 @click.command()
 @any_slots
-@click.option("--lot", type=options.name, default="", metavar="NAME", help="Only the units of this lot.")
+@click.option(
+    "--lot",
+    type=options.name,
+    default="",
+    metavar="NAME",
+    shell_complete=live_names.lots,
+    help="Only the units of this lot.",
+)
 @click.option(
     "-n", "--limit", type=click.IntRange(1), metavar="COUNT", help="How many. Default: 50; of a lot, and as CSV, all."
 )
@@ -33,21 +43,27 @@ def command(*, slots: tuple[str, ...], lot: str, limit: int | None, as_csv: bool
     """
     if as_csv and as_json:
         raise RequestError("--json and --csv were both given", hint="take one of them")
+    require_host_of(lot)
     most = limit or (None if lot or as_csv else SHOWN_UNITS)
 
     async def work(client: Client) -> UnitList:
         units: list[UnitRecord] = []
         before = 0
+        lots = boards_here((lot,))
+        if not lots:
+            return UnitList(units=(), kept=0)  # the lot that is meant is another machine's
         while True:
             left = None if most is None else most - len(units)
-            asked = api.GetUnits(slots=slots, lot=lot, before=before, limit=min(left or api.JOB_PAGE, api.JOB_PAGE))
+            asked = api.GetUnits(
+                slots=boards_here(slots), lot=lots[0], before=before, limit=min(left or api.JOB_PAGE, api.JOB_PAGE)
+            )
             page = await client.call(asked)
             units += page.units
             before = page.next
             if not before or (most is not None and len(units) >= most):
                 return UnitList(units=tuple(units), kept=page.kept)
 
-    found = converse(work)
+    found = converse(work, join=partial(many_hosts.units, limit=most))
     if as_json:
         put_json(found)
     elif as_csv:

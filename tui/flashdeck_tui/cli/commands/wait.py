@@ -27,7 +27,7 @@ from flashdeck_tui.cli.named_target import NamedTarget, named, tell_placed
 from flashdeck_tui.cli.output import put, put_json, report
 from flashdeck_tui.cli.progress import Progress, progress
 from flashdeck_tui.cli.readers import Until
-from flashdeck_tui.cli.remote import boards_here
+from flashdeck_tui.cli.remote import boards_here, for_host
 from flashdeck_tui.cli.table import Cell, table
 
 Place = tuple[str, str]
@@ -165,5 +165,5 @@ def _detail(outcome: BoardResult) -> str | Cell:
         return f"{outcome.failure.message}{hint}"
     if outcome.job is None:
         return words.NOTHING
-    hint = status_hint(outcome.job.status)
+    hint = for_host(status_hint(outcome.job.status))
     return f"job {outcome.job.id}: {outcome.job.text}" + (f" ({hint})" if hint else "")

@@ -13,7 +13,9 @@ from flashdeck.names import select
 from flashdeck.slot_state import LotState
 from flashdeck_tui.cli import live_names, options
 from flashdeck_tui.cli.connect import converse
+from flashdeck_tui.cli.live_options import noted_boards
 from flashdeck_tui.cli.output import put, put_json
+from flashdeck_tui.cli.remote import boards_here
 from flashdeck_tui.cli.unit_table import lot_table
 
 
@@ -34,7 +36,8 @@ from flashdeck_tui.cli.unit_table import lot_table
     "slots",
     multiple=True,
     type=options.name,
-    shell_complete=live_names.boards,
+    shell_complete=live_names.slots,
+    callback=noted_boards,
     metavar="SLOT",
     help="A slot, or a glob (repeatable). Default: all slots that have the partition and no other lot.",
 )
@@ -48,13 +51,13 @@ def command(*, name: str, image: Path, count: int, partition: str, slots: tuple[
     loaded = load_image(image)
 
     async def work(client: Client) -> LotState:
-        status = await client.call(api.GetStatus())
-        chosen = _slots(status, slots)
+        status, wanted = await client.call(api.GetStatus()), boards_here(slots)
+        chosen = _slots(status, wanted)
         place = partition or _only_partition(chosen)
         names = tuple(slot.name for slot in chosen if any(each.name == place for each in slot.partitions))
-        sent = await client.upload(loaded.name, loaded.data, partition=place, boards=names or slots)
+        sent = await client.upload(loaded.name, loaded.data, partition=place, boards=names or wanted)
         asked = api.BeginLot(
-            name=name, sha256=sent.sha256, partition=place, count=count, slots=slots, image=loaded.name
+            name=name, sha256=sent.sha256, partition=place, count=count, slots=wanted, image=loaded.name
         )
         return await client.call(asked)
 
