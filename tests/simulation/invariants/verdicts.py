@@ -397,7 +397,9 @@ class Verdicts(Rule):
             start is None
         ):  # its cable was pulled as its bootloader had all of an image: it starts once it has power again
             signs = named.product.signs or Signs(within=0.0, stays=0.0)
-            start = _Start(device="", since=-inf, signs=signs, expected=frozenset({""}), is_open=False)
+            start = _Start(
+                device="", since=-inf, signs=signs, jobs=frozenset(), expected=frozenset({""}), is_open=False
+            )
         lines = [line for voice in self._heard(named, start) for line in voice.lines(self.seen.now)]
         versions = [said_version(line.text) for line in lines if said_version(line.text)]
         match verdict.verdict:
