@@ -10,7 +10,8 @@ from collections.abc import AsyncGenerator
 import pytest
 import pytest_asyncio
 
-from flashdeck.slot_condition import SlotFlashing, SlotPassed
+from flashdeck import api
+from flashdeck.slot_condition import SlotFlashing, SlotPassed, SlotWaiting
 from flashdeck.slot_state import UnitResult
 from rig import SLOW, Rig
 from slot_bench import GOOD, begin_lot, slot, slots_running, units, until_slot, until_unit
@@ -78,11 +79,35 @@ async def test_a_unit_with_another_serial_that_came_meanwhile_is_another_unit(ri
     ]
 
 
-async def test_a_unit_with_the_same_serial_that_came_meanwhile_does_not_pass_unflashed(rig: Rig) -> None:
-    rig.build(GOOD)
+async def test_a_unit_with_the_same_serial_that_came_meanwhile_is_flashed_and_has_a_record_of_its_own(
+    rig: Rig,
+) -> None:
+    await begin_lot(rig, GOOD, count=3)
     await rig.plug("u1")
     await until_unit(rig, UnitResult.PASSED, 1)
+    (first,) = await units(rig)
     await restarted(rig, is_new=True)
-    await rig.until(lambda now: slot(now).unit is not None)
-    await until_slot(rig, SlotPassed)
+    await until_unit(rig, UnitResult.PASSED, 2)
     assert await rig.partition_of("u1", len(GOOD)) == GOOD
+    gone, there = await units(rig)
+    assert (gone.id, gone.result, gone.began_at, gone.images) == (1, UnitResult.PASSED, first.began_at, first.images)
+    assert gone.left_at is not None
+    assert (there.id, there.serial, there.left_at) == (2, first.serial, None)
+    assert (await rig.until(lambda now: now.lots[0].passed == 2)).lots[0].failed == 0
+
+
+async def test_a_unit_that_is_pulled_while_it_is_read_again_keeps_its_pass(rig: Rig) -> None:
+    await begin_lot(rig, GOOD, count=2)
+    await rig.plug("u1")
+    await until_unit(rig, UnitResult.PASSED, 1)
+    await rig.client.call(api.Disarm(boards=("s1",)))
+    for number in (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM):
+        await restarted(rig, number)
+        await until_unit(rig, UnitResult.NONE, 1)
+        await until_slot(rig, SlotWaiting)  # the slot is disarmed, so that it is not read yet
+    await rig.unplug("u1")
+    await rig.until(lambda now: slot(now).unit is None)
+    (unit,) = await units(rig)
+    assert (unit.id, unit.result) == (1, UnitResult.PASSED)
+    assert unit.left_at is not None
+    assert (await rig.until(lambda _: True)).lots[0].passed == 1

@@ -39,7 +39,7 @@ from flashdeckd.jobs.restart_asked import RestartAsked
 from flashdeckd.slotting.lot_book import LotBook
 from flashdeckd.slotting.slot_view import SlotFacts, condition_of
 from flashdeckd.slotting.unit_identity import Absence, Coming, Face, judge_coming, judge_restart, patience
-from flashdeckd.slotting.unit_outcome import Outcome, images_with, outcome_of
+from flashdeckd.slotting.unit_outcome import Outcome, images_with, is_another, outcome_of
 from flashdeckd.state.hub import Hub
 from flashdeckd.state.journal import Journal, Ledger, UnitThere
 from flashdeckd.usb.device import UsbDevice
@@ -59,6 +59,8 @@ class _Notes(Value, frozen=True, kw_only=True):
     """The kernel's mark of its enumeration."""
     faces: dict[str, tuple[str, int]] = msgspec.field(default_factory=dict[str, tuple[str, int]])
     """By its mode: its serial and its bcdDevice."""
+    earlier: UnitRecord | None = None
+    """As `SlotPlace` has it."""
 
 
 @dataclass(slots=True)
@@ -80,6 +82,9 @@ class SlotPlace:
     changing: "asyncio.Task[Any] | None" = None
     """Ends the unit that was there, or begins the next one, or gives the slot another name; the lane sees nothing
     meanwhile."""
+    earlier: UnitRecord | None = None
+    """The unit that it may be, which has passed: nobody saw the port for a while, so it is read again. None once it is
+    known if it is that one, or another one with its serial."""
     doubt: Failure | None = None
     """The reason why nobody can say which unit it is; it has failed for that."""
     occupied: str = ""
@@ -125,7 +130,10 @@ class Units:
         """Told of a slot in which another unit is, or of which something else is known."""
         for there in ledger.units:
             self.places[there.record.slot] = SlotPlace(
-                record=there.record, former=there, faces=_faces(there.enumeration)
+                record=there.record,
+                former=there,
+                faces=_faces(there.enumeration),
+                earlier=_read(there.enumeration).earlier,
             )
             bench.book.forget_before(there.record.slot, there.record.began_at)
         bench.gate = self
@@ -281,6 +289,44 @@ class Units:
             self._tell_result(slot, record)
         self.note(slot)
 
+    async def tell_apart(self, slot: str, judged: UnitRecord) -> bool:
+        """Record of a unit that is read again if it is the one that was done, or another; False where that is open.
+
+        Raises FlashdeckError where that cannot be recorded.
+        """
+        async with self._saving:
+            place = self.places.get(slot)
+            if place is None or place.record is None or place.record.id != judged.id or place.changing is not None:
+                return False
+            if place.earlier is None or (another := is_another(judged, self._bench.book.jobs)) is None:
+                return False
+            if another:
+                await self._part(place, place.record, place.earlier)
+            else:
+                same = replace(place.earlier, slot=slot)
+                lot = self._lots.counting(place.record, same)
+                await self._journal.save_unit(same, _notes(place, is_known=True), lot)
+                self._lots.put(lot)
+                place.record, place.earlier = same, None
+                self._tell_result(slot, same)
+        self.note(slot)
+        return True
+
+    async def _part(self, place: SlotPlace, record: UnitRecord, earlier: UnitRecord) -> None:
+        """Record that the unit that is there is not the one that was done: that one has left while nobody saw it."""
+        gone = replace(earlier, slot=record.slot, left_at=record.began_at)
+        there = replace(record, id=self._next)
+        self._next += 1
+        lot = self._lots.counting(record, gone)
+        await self._journal.part_units(gone, there, _notes(place, is_known=True), lot)
+        self._lots.put(lot)
+        place.record, place.earlier = there, None
+        if there.serial:
+            self._serials[there.serial] = self._serials.get(there.serial, 0) + 1
+        self._hub.units_gone[gone.slot, gone.result] += 1
+        text = f"unit {gone.id} is gone: this is another one with its serial, unit {there.id}"
+        self._hub.log(text, board=there.slot)
+
     def note(self, slot: str) -> None:
         """Something changed of what the state of a slot is made of: tell it, once for all that changes with it."""
         if not self._untold:
@@ -357,14 +403,18 @@ class Units:
         is_same = device is not None and judge_restart(
             place.faces, sighting.presence, device, is_own_serial=self._is_own(record, device)
         )
-        if not is_same or record.result is not UnitResult.PASSED:
+        done = record if record.result is UnitResult.PASSED else place.earlier
+        if not is_same or done is None:
             await self._end(name, place)
             return
         await self._until_recorded(name, lambda: self._bench.forget_contents(name))
         place.former, place.device, place.mark = None, device, mark
         text = f"unit {record.id} is here by its serial; it is read again, because nobody saw the port meanwhile"
         self._hub.log(text, board=name)
-        again = replace(record, images=(), result=UnitResult.NONE, failure=None, decided_at=None, verdict=None)
+        place.earlier = done
+        again = UnitRecord(
+            id=record.id, slot=name, lot=record.lot, serial=record.serial, port=record.port, began_at=clock.now()
+        )
         await self._until_recorded(name, lambda: self._record_anew(place, again))
 
     async def _record_anew(self, place: SlotPlace, record: UnitRecord) -> None:
@@ -383,7 +433,7 @@ class Units:
         record = UnitRecord(id=self._next, slot=name, serial=device.serial, port=device.port, began_at=clock.now())
         self._next += 1
         place.device, place.mark, place.faces = device, mark, {sighting.presence: Face.of(device)}
-        place.doubt, place.pending = None, None
+        place.doubt, place.pending, place.earlier = None, None, None
         await self._until_recorded(name, lambda: self._record_anew(place, record))
         if device.serial:
             self._serials[device.serial] = self._serials.get(device.serial, 0) + 1
@@ -392,7 +442,7 @@ class Units:
 
     async def _end(self, name: str, place: SlotPlace, why: str = "") -> None:
         await self._until_recorded(name, lambda: self._bench.renew(name, lambda: self._close(name, place, why)))
-        place.record = place.device = place.former = place.doubt = place.pending = None
+        place.record = place.device = place.former = place.earlier = place.doubt = place.pending = None
         place.faces, place.mark = {}, ""
 
     async def _become_board(self, name: str, place: SlotPlace) -> None:
@@ -419,10 +469,12 @@ class Units:
                     await book.move(job, Cancelled(by=Canceller.CONFIGURATION, reason=why))
             await self._journal.end_unit(None, name)
             return
+        passed = await self._passed(place, record)
+        record = place.record or record
         message, kind = why or f"unit {record.id} was taken out of slot {name}", ErrorKind.PULLED
         if why:
             kind = ErrorKind.CANCELLED
-        record, has_begun = self.judged(record), False
+        record, has_begun = passed or self.judged(record), False
         for job in book.at_their_turn(book.active(name)):
             has_begun = has_begun or _has_begun(job)
             if is_settled(job.status):
@@ -451,6 +503,17 @@ class Units:
         self._hub.units_gone[name, ended.result] += 1
         self._tell_result(name, ended)
         self._hub.log(f"unit {record.id} is gone", board=name)
+
+    async def _passed(self, place: SlotPlace, record: UnitRecord) -> UnitRecord | None:
+        """Return the unit that was done, where the one that leaves was still read again; None where it is another."""
+        earlier = place.earlier
+        if earlier is None:
+            return None
+        if not is_another(self.judged(record), self._bench.book.jobs):
+            return replace(earlier, slot=record.slot)
+        async with self._saving:
+            await self._part(place, record, earlier)
+        return None
 
     def judged(self, record: UnitRecord) -> UnitRecord:
         """Return a record with the result that the jobs of its unit have by now."""
@@ -544,9 +607,11 @@ def _is_open(job: JobState | None) -> bool:
     return job is not None and not job.is_settled
 
 
-def _notes(place: SlotPlace) -> str:
+def _notes(place: SlotPlace, *, is_known: bool = False) -> str:
+    """Return what is kept of a unit that is there; `is_known` once it is known which one it is."""
     faces = {presence.value: (face.serial, face.bcd_device) for presence, face in place.faces.items()}
-    return msgspec.json.encode(_Notes(mark=place.mark, faces=faces)).decode()
+    notes = _Notes(mark=place.mark, faces=faces, earlier=None if is_known else place.earlier)
+    return msgspec.json.encode(notes).decode()
 
 
 def _read(text: str) -> _Notes:

@@ -15,7 +15,7 @@ from flashdeck.job_state import (
     is_settled,
 )
 from flashdeck.model import Contents, JobState
-from flashdeck.slot_state import UnitImage, UnitResult
+from flashdeck.slot_state import UnitImage, UnitRecord, UnitResult
 from flashdeck.verdict import Judgement, Verdict, does_not_run
 from flashdeck.words.jobs import status_text
 from flashdeck.words.verdicts import judgement_text
@@ -51,6 +51,18 @@ def outcome_of(images: Iterable[UnitImage], jobs: Mapping[int, JobState], conten
     verified = all(each.verified is Verified.YES for each in outcomes)
     verdict = next((each.verdict for each in reversed(outcomes) if each.verdict is not None), None)
     return Outcome(UnitResult.PASSED, verified=Verified.YES if verified else Verified.NO, verdict=verdict)
+
+
+def is_another(judged: UnitRecord, jobs: Mapping[int, JobState]) -> bool | None:
+    """Tell whether what is read again is another unit than the one that was done; None while that is not known.
+
+    The one that was done has all of its images, so that nothing is written to it. What cannot be read, or fails, is
+    never taken for it.
+    """
+    mine = [job for image in judged.images if (job := jobs.get(image.job)) is not None]
+    if any(job.work.sectors_erased or job.work.bytes_written for job in mine):
+        return True
+    return None if judged.result is UnitResult.NONE else judged.result is not UnitResult.PASSED
 
 
 def images_with(images: tuple[UnitImage, ...], job: JobState) -> tuple[UnitImage, ...]:

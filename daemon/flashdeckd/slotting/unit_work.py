@@ -76,7 +76,7 @@ class UnitWork:
             return
         if record.images:
             judged = self._units.judged(record)
-            if judged != record:
+            if not await self._units.tell_apart(slot, judged) and judged != record:
                 await self._units.put(slot, judged)
                 self._tell_others(judged)
         elif record.result is UnitResult.NONE:

@@ -331,6 +331,12 @@ class Journal:
         forgotten = ("DELETE FROM holding WHERE board = ?", "DELETE FROM experience WHERE board = ?")
         await self._execute(*rows, *_lot_rows(lot), *((delete, (slot,)) for delete in forgotten))
 
+    async def part_units(
+        self, gone: UnitRecord, there: UnitRecord, enumeration: str, lot: LotState | None = None
+    ) -> None:
+        """Keeps that one unit was two, and with that the lot that the first counts for: all of it, or none."""
+        await self._execute(*_unit_rows(gone, ""), *_unit_rows(there, enumeration), *_lot_rows(lot))
+
     async def save_lot(self, lot: LotState) -> None:
         """Keeps the newest state of a lot."""
         await self._execute(*_lot_rows(lot))

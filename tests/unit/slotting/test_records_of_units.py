@@ -98,6 +98,15 @@ async def test_what_is_known_of_a_unit_goes_with_its_record_or_not_at_all(journa
     assert (ledger.units, ledger.lots, ledger.unit_serials) == ((), (LOT,), {"S": 1})
 
 
+async def test_two_units_that_were_taken_for_one_come_back_as_two(journal: Journal) -> None:
+    await journal.save_unit(unit(1, left_at=None), "mark")
+    await journal.part_units(unit(1, result=UnitResult.PASSED), unit(2, left_at=None), "mark", LOT)
+    ledger = await journal.load()
+    assert [each.record.id for each in ledger.units] == [2]
+    assert (ledger.lots, ledger.unit_serials, ledger.next_unit) == ((LOT,), {"S": 2}, 3)
+    assert [each.result for each in (await journal.units_below(0)).units] == [UnitResult.NONE, UnitResult.PASSED]
+
+
 async def test_a_lot_counts_results_that_change(journal: Journal) -> None:
     book = LotBook(Hub(this_daemon(virtual=True)), journal, (LOT,))
     was = unit(1, lot="night")
