@@ -20,6 +20,8 @@ from pseudo_terminal import OnTerminal
 from rig import APP1, PARTITION2, PATIENCE, board
 from schema_check import closed, document, faults
 
+pytestmark = pytest.mark.long
+
 ROOT = Path(__file__).resolve().parents[2]
 BOOTLOADER = 0x08000000
 SCHEMA = closed(document("cli.schema.json"))

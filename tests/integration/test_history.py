@@ -7,6 +7,8 @@ from flashdeck.errors import ErrorKind, FlashdeckError
 from flashdeck.job_state import Phase
 from rig import Rig, board, firmware, prepare
 
+pytestmark = pytest.mark.long
+
 ONE, TWO = (firmware(version, size=60_000) for version in ("1.0.0", "1.0.1"))
 
 

@@ -10,6 +10,8 @@ from flashdeck.job_state import WaitFor, Waiting
 from flashdeck.model import Snapshot
 from rig import CONFIG, Rig, board, firmware, running
 
+pytestmark = pytest.mark.long
+
 LEFT = '[boards.left]\nprofile = "product"\nserial = "A1"\n'
 
 

@@ -11,6 +11,8 @@ from flashdeck.words.jobs import status_hint
 from job_states import is_writing, waits_for
 from rig import APP1, Rig, firmware, sha256
 
+pytestmark = pytest.mark.long
+
 ONE, TWO = (firmware(version, size=60_000) for version in ("1.0.0", "1.0.1"))
 
 

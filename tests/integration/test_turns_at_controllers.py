@@ -4,6 +4,8 @@ from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import pytest
+
 import counted_bench
 from counted_bench import most_at_once
 from flashdeck import api
@@ -13,6 +15,8 @@ from flashdeck.model import JobState, Snapshot
 from job_states import is_writing, waits_for
 from rig import SLOW, Rig, begun, board, firmware, prepare, running
 from slot_bench import GOOD, prepare_slots
+
+pytestmark = pytest.mark.long
 
 ONE = firmware("1.0.0", size=30_000)
 LONG = firmware("2.0.0", size=350_000)
