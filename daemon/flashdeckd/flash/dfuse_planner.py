@@ -191,7 +191,8 @@ class DfusePlanner:
     def _candidates(self, bank: int) -> tuple[Site, ...]:
         """The places for a canary: where one lies already, then sectors of the image, then others."""
         every = Access.READ | Access.ERASE | Access.WRITE
-        fit = [s for s in sites(self._target, bank) if self._permits(s.sector, every) and self._may_read(s.twin)]
+        free = (site for site in sites(self._target, bank) if site.sector not in self._target.written)
+        fit = [site for site in free if self._permits(site.sector, every) and self._may_read(site.twin)]
         mine = [site for site in fit if site.sector in self._layout.touched]
         others = [site for site in fit if site not in mine] if self._may_go_anywhere else []
         left = (site for site in (*mine, *others) if site.sector in self._leftovers)

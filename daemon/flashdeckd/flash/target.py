@@ -41,6 +41,9 @@ class AddressTarget(_CommonTarget):
     program: int | None = None
     """The address of the program that the leave starts, where that is not the partition's own start: for data, or after
     other partitions. A ROM bootloader jumps to that address."""
+    written: tuple[Range, ...] = ()
+    """Sectors that hold what was flashed there last, as far as anybody remembers. No canary goes into one: where it
+    reads blank all the same, the reads are stale, and its erase would leave a hole in a program that still boots."""
 
     @property
     def starts(self) -> int:

@@ -4,6 +4,7 @@ The newest image lies over what earlier ones left. What was erased for an image 
 not known satisfies nothing.
 """
 
+import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 
 from msgspec.structs import replace
@@ -13,7 +14,7 @@ from flashdeck.geometry import Range, joined
 from flashdeck.job_state import Verified
 from flashdeck.model import Contents, JobState, Layer, Patch
 from flashdeckd.flash.comparison import difference
-from flashdeckd.flash.target import Target
+from flashdeckd.flash.target import AddressTarget, Target
 from flashdeckd.images.image import BLANK, NOTHING, Image, Piece
 from flashdeckd.usb.device import UsbDevice
 
@@ -41,6 +42,30 @@ def known_bytes(contents: Contents | None, target: Target, image_of: ImageOf) ->
         else:
             known = below
     return known
+
+
+def sparing_written(target: Target, contents: Contents | None, device: UsbDevice, image_of: ImageOf) -> Target:
+    """Return the target of a flash which knows the sectors that hold what this device was flashed with.
+
+    What was erased since, or lost what it had, is not among them, and neither is what an image has as 0xFF. Blocks
+    where `image_of` does.
+    """
+    if not isinstance(target, AddressTarget) or contents is None or not is_of(contents, device):
+        return target
+    layers, known, start = _known_layers(contents, target), known_bytes(contents, target, image_of), target.span.start
+    places = {sector: Range(sector.start - start, sector.end - start) for sector in target.sectors}
+    return dataclasses.replace(
+        target, written=tuple(sector for sector, place in places.items() if _is_written(place, layers, known))
+    )
+
+
+def _is_written(sector: Range, layers: Sequence[Layer], known: Image) -> bool:
+    """Tell whether a sector has anything but 0xFF; also where its image is not there any more, and so not known."""
+    parts = known.within(sector).pieces
+    if any(piece.data.strip(bytes([BLANK])) for piece in parts):
+        return True
+    newest = next((each for each in layers if any(span.overlaps(sector) for span in _ranges(each.erased))), None)
+    return newest is not None and bool(newest.sha256) and not known.covers(sector)
 
 
 def demanded(image: Image, target: Target) -> Image:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from flashdeck.job_state import Done, JobKind, Phase, Written
 from flashdeck.model import JobState, LogLevel, Presence
@@ -10,6 +11,7 @@ from flashdeckd.jobs.assumed_facts import ASSUMED_FACTS
 from flashdeckd.jobs.attempt import Workplace, result_of_engine
 from flashdeckd.jobs.bootloader_book import bootloader_of
 from flashdeckd.jobs.cached_image import cached_image
+from flashdeckd.jobs.contents import sparing_written
 from flashdeckd.jobs.contents_change import Erased
 from flashdeckd.jobs.departure import Departure
 from flashdeckd.jobs.engine_reports import EngineReports
@@ -75,9 +77,10 @@ class EraseAttempt:
         )
         contents = place.book.contents(job.board, job.partition)
         cached = await cached_image(contents, device, place.board, target, place.images.shelf)
+        spared = partial(sparing_written, target, contents, device, place.images.shelf.image)
         try:
             outcome = await place.with_pulse(
-                reports, place.thread.opened(lambda worker: worker.erase(device, target, reports, cached))
+                reports, place.thread.opened(lambda worker: worker.erase(device, spared(), reports, cached))
             )
         finally:
             self.reached = reports.reached

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 
 from flashdeck.errors import DeviceGoneError
 from flashdeck.job_state import Done, JobKind, Phase, Written
@@ -16,7 +17,7 @@ from flashdeckd.jobs.assumed_facts import ASSUMED_FACTS
 from flashdeckd.jobs.attempt import Workplace, result_of_engine
 from flashdeckd.jobs.bootloader_book import bootloader_of
 from flashdeckd.jobs.cached_image import cached_image, why_never_cached
-from flashdeckd.jobs.contents import demanded, known_bytes
+from flashdeckd.jobs.contents import demanded, known_bytes, sparing_written
 from flashdeckd.jobs.contents_change import Flashed
 from flashdeckd.jobs.departure import Departure
 from flashdeckd.jobs.engine_reports import EngineReports
@@ -111,11 +112,12 @@ class FlashAttempt:
         )
         contents = place.book.contents(job.board, job.partition)
         cached = await cached_image(contents, device, place.board, target, place.images.shelf)
+        spared = partial(sparing_written, target, contents, device, place.images.shelf.image)
         if why := why_never_cached(place.board.profile, device):
             place.book.log(job, why, LogLevel.WARNING)
         try:
             outcome = await place.with_pulse(
-                reports, place.thread.opened(lambda worker: worker.flash(device, image, target, reports, cached))
+                reports, place.thread.opened(lambda worker: worker.flash(device, image, spared(), reports, cached))
             )
         finally:
             self.reached = reports.reached

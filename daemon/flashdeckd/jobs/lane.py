@@ -8,6 +8,7 @@ handle lives.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import partial
 from math import ceil
 from typing import TypeVar
 
@@ -59,7 +60,7 @@ from flashdeckd.jobs.attempts import attempts_of
 from flashdeckd.jobs.book import JobBook
 from flashdeckd.jobs.bootloader_book import BootloaderBook, bootloader_of, may_read
 from flashdeckd.jobs.cached_image import cached_image
-from flashdeckd.jobs.contents import is_of
+from flashdeckd.jobs.contents import is_of, sparing_written
 from flashdeckd.jobs.controller_place import ControllerPlace, Controllers
 from flashdeckd.jobs.departure import Departure, verdict
 from flashdeckd.jobs.device_thread import DeviceThread
@@ -448,8 +449,9 @@ class Lane:
         target = self.target(partition, may_read=may_read(history))
         contents = self._book.contents(self.board.name, partition.name)
         cached = await cached_image(contents, device, self.board, target, self._shelf)
+        spared = partial(sparing_written, target, contents, device, self._shelf.image)
         try:
-            return await self._thread.run(lambda worker: ask(worker, device, target, cached))
+            return await self._thread.run(lambda worker: ask(worker, device, spared(), cached))
         except DeviceGoneError as error:
             if error.during_read:
                 await self.lost_in_a_read(device)

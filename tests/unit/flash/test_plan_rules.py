@@ -338,6 +338,13 @@ def test_so_many_sectors_of_an_image_and_others_are_looked_at_for_a_canary() -> 
         assert len(sites) - len(mine) == MAX_CANDIDATES
 
 
+def test_no_canary_goes_where_something_was_flashed_though_it_may_read_blank() -> None:
+    written = TARGET.sectors[1:3]
+    (sites,) = DfusePlanner(Image.raw(image(4 * SECTOR)), replace(TARGET, written=written), FACTS).questions.candidates
+    assert sites[0].sector == TARGET.sectors[3]
+    assert not {site.sector for site in sites} & set(written)
+
+
 def test_a_flash_of_one_bank_needs_no_canary() -> None:
     one = replace(TARGET, geometry=Geometry((Region(BASE, 128, SECTOR, 0),), 16))
     assert DfusePlanner(Image.raw(image(100)), one, FACTS).questions.candidates == ()
