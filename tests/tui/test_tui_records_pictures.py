@@ -89,14 +89,21 @@ def test_a_log_with_a_console(snap_compare: Compare, size: tuple[int, int]) -> N
     console = ConsoleState(port="app", condition=ConsoleCondition.OPEN, node="/dev/ttyACM0")
     snapshot = replace(BENCH, boards=tuple(replace(each, console=console) for each in BENCH.boards[:1]), jobs=())
     app, link = make_app(snapshot)
-    usual = link.call
+    usual, heard = link.call, asyncio.Event()
 
     async def call(params: api.Params[Any]) -> Any:
         if not isinstance(params, api.GetConsole):
             return await usual(params)
-        if params.wait:
+        if params.wait:  # whoever waits for more has taken over what was said so far
+            heard.set()
             await asyncio.Event().wait()
         return SAID
 
+    async def with_console(pilot: Pilot[int]) -> None:
+        await shown("3", "o")(pilot)
+        await heard.wait()
+        await pilot.pause()
+        await pilot.pause()
+
     cast("Any", link).call = call
-    assert snap_compare(app, terminal_size=size, run_before=shown("3", "o"))
+    assert snap_compare(app, terminal_size=size, run_before=with_console)
