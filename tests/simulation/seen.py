@@ -381,7 +381,7 @@ class Ask:
     left_open: Mapping[str, JobState | None] = field(default_factory=dict[str, JobState | None])
     """Of a `wait`: each board in the answer that has neither the image nor a failure, with its job."""
     told: Told | None = None
-    """What `history` answers; None where something else is asked for."""
+    """The answer of `history`; None where something else is asked for."""
     is_abandoned: bool = False
     """True if its connection or its daemon has ended before the answer."""
 

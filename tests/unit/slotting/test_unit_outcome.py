@@ -1,4 +1,4 @@
-"""What is read again is the unit that was done only where it has all of its images, so that nothing is written."""
+"""A unit that is read again is the one that was done only where it has all of its images, and nothing is written."""
 
 import pytest
 
