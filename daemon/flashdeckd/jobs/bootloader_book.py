@@ -54,8 +54,8 @@ def doubts(history: BootloaderHistory) -> Iterator[str]:
 class BootloaderBook:
     """Reads at once, writes durably: when an awaited change returns, the next daemon will know of it.
 
-    Where the disk fails, the log says so, and what was learned is known for as long as the daemon runs. Runs in the
-    event loop's thread only.
+    Where the disk fails, the log says so, and what was learned is known for as long as the daemon runs: all but the
+    place of a canary, which is recorded before anything lies there. Runs in the event loop's thread only.
     """
 
     def __init__(
@@ -96,9 +96,17 @@ class BootloaderBook:
     async def learn(self, bootloader: Bootloader, before: BootloaderHistory, after: BootloaderHistory) -> None:
         """Takes over what a job that was told `before` has changed in it; all else stays as it is now.
 
-        A person may have released a bank while that job ran.
+        A person may have released a bank while that job ran. Raises FlashdeckError where the place of a canary is new
+        and cannot be recorded: a canary of which the next daemon would not know must not be written.
         """
-        await self.put(bootloader, replace(self.of(bootloader), **_differences(before, after)))
+        known = self.of(bootloader)
+        now = replace(known, **_differences(before, after))
+        if set(now.canaries) <= set(known.canaries):
+            await self.put(bootloader, now)
+            return
+        await self._journal.save_history(bootloader, now)
+        self._known[bootloader] = now
+        self._changed(bootloader.board)
 
     async def put(self, bootloader: Bootloader, history: BootloaderHistory) -> None:
         """Records what is known of a bootloader from now on; `UNKNOWN` forgets it."""

@@ -152,9 +152,12 @@ class EngineReports(ProgressReports):
         self._wait_for(self._hold())
 
     def learned(self, history: BootloaderHistory) -> None:
-        """Records what this job has found out about the bootloader."""
-        before, self.history = self.history, history
-        self._wait_for(self._histories.learn(self._bootloader, before, history))
+        """Record what this job has found out about the bootloader.
+
+        Raises FlashdeckError where that is the place of a canary to come, and it cannot be recorded.
+        """
+        self._wait_for(self._histories.learn(self._bootloader, self.history, history))
+        self.history = history
 
     async def settled(self, verified: Verified) -> None:
         """Records what reading has shown once the engine is through. Called in the event loop.

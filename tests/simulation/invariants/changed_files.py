@@ -62,8 +62,9 @@ class ChangedFiles(Rule):
         if self._is_new and self._told is not None:
             before = self._told
         self._is_new = False
-        # What the daemon last ran with is recorded; a disk that was full since may have kept that from being so.
-        is_known = self.seen.is_alive or self.seen.disk_failed_at < self._took_at
+        # What the daemon last ran with is recorded; a disk that was full since, or as the holds for it were to be
+        # recorded shortly before, may have kept that from being so.
+        is_known = self.seen.is_alive or self.seen.disk_failed_at < self._took_at - CARRIED_SECONDS
         self._took_at = self.seen.now
         for product in after.products.values():
             old = before.products.get(product.name)

@@ -10,12 +10,13 @@ MAY_FOLLOW = {
     "queued": {"queued", "waiting", "running", "written", "blocked", "failed", "superseded", "cancelled"},
     "waiting": {"queued", "waiting", "running", "written", "blocked", "failed", "superseded", "cancelled"},
     "running": {"queued", "waiting", "running", "written", "blocked", "failed", "cancelled", "superseded"},
-    "written": {"written", "queued", "done", "failed", "cancelled", "superseded"},
+    "written": {"written", "queued", "waiting", "running", "done", "failed", "cancelled", "superseded"},
     "blocked": {"queued", "waiting", "running", "blocked", "failed", "superseded", "cancelled"},
 }
 """The states that may be shown after each state: those that CONTRIBUTING draws, and a superseded one also behind what
-runs, or is written, and one that runs or waits behind one that is blocked: that it was queued again in between may be
-overtaken before it is recorded, and so told. Nothing follows an end."""
+runs, or is written, and one that runs or waits behind one that is blocked, or that a person let begin anew on another
+device than the one that has its image: that it was queued again in between may be overtaken before it is recorded, and
+so told. Nothing follows an end."""
 CAUGHT_UP_SECONDS = 5.0
 """Seconds that the record of all that was missed may take."""
 

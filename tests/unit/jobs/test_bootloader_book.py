@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from flashdeck.errors import FlashdeckError
 from flashdeck.model import DaemonState
 from flashdeckd.dfu.pace import Pace
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
@@ -100,6 +101,17 @@ async def test_a_full_disk_is_told_and_what_was_learned_stays_known(journal: Jou
     assert book.of(LEFT).condemned_banks == (1,)
     assert told == ["left"]
     assert "could not be recorded" in hub.logs(limit=1)[0].text
+
+
+async def test_the_place_of_a_canary_that_can_not_be_recorded_is_refused(journal: Journal) -> None:
+    known = BootloaderHistory(reading_proved=True, canaries=(0x8000,))
+    book = BootloaderBook(a_hub(), journal, {LEFT: known}, lambda _: None)
+    await journal.close()
+    with pytest.raises(FlashdeckError):
+        await book.learn(LEFT, known, replace(known, canaries=(0x8000, 0xA000)))
+    assert book.of(LEFT) == known, "nothing lies there, and the next look need not ask for it"
+    await book.learn(LEFT, known, replace(known, canaries=(), proved_banks=(0,)))
+    assert book.of(LEFT) == BootloaderHistory(reading_proved=True, proved_banks=(0,))
 
 
 @given(HISTORIES, BANKS)

@@ -3,23 +3,28 @@
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace as replace_profile
+from functools import partial
 from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
 
-from flash_rig import APP1, PARTITION2
+import lane_rig
+from flash_rig import APP1, BASE, PARTITION2, ROOM, ROOM_TWIN, Rig, blank, image
+from flashdeck.config import BankPolicy
 from flashdeck.errors import FlashdeckError, HostError, VerifyError
 from flashdeck.job_state import Cancelled, Done, Failed, Verified, WaitFor, Waiting
 from flashdeck.model import Contents, LogLevel
 from flashdeckd.flash import engine as flash_engine
+from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.listener import FlashListener
 from flashdeckd.flash.result import FlashResult
 from flashdeckd.jobs.after_error import AfterError
-from flashdeckd.state.journal import Journal, Ledger
+from flashdeckd.state.journal import Bootloader, Journal, Ledger
 from flashdeckd.usb.recognition import ABSENT
 from job_states import waits_for
-from lane_rig import Scene
+from lane_rig import PROFILE, Scene, running_lane
 
 
 class Disk:
@@ -127,6 +132,26 @@ async def test_a_flash_that_can_not_be_recorded_waits_before_it_erases(
     engine.before = lambda: None
     disk.is_full = False
     assert (await scene.until(second, Done)).attempts == 1, "what came of nothing does not count"
+
+
+async def test_a_canary_whose_place_can_not_be_recorded_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    places: list[int] = []
+    flash = bytearray(blank(ROOM_TWIN))
+    flash[APP1.start - BASE : APP1.end - BASE] = image(20_000).ljust(APP1.size, b"\xff")
+
+    async def full(_journal: Journal, _bootloader: Bootloader, history: BootloaderHistory) -> None:
+        places.extend(history.canaries)
+        raise HostError("the disk is full", hint="make room")
+
+    monkeypatch.setattr(Journal, "save_history", full)
+    monkeypatch.setattr(lane_rig, "Emulated", partial(Rig, old=bytes(flash)))
+    async with running_lane(tmp_path, replace_profile(PROFILE, banks=BankPolicy.CHECK)) as scene:
+        waiting = await scene.until_says(await scene.order(), "the disk is full", Waiting)
+        assert waits_for(waiting) is WaitFor.DISK
+        assert places == [ROOM.start]
+        assert not scene.emulated.memory(ROOM).strip(b"\xff")
 
 
 async def test_a_disk_that_is_full_once_the_image_is_whole_costs_no_leave_and_no_failure(
