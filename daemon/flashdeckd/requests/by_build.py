@@ -12,7 +12,8 @@ from msgspec.structs import replace
 from flashdeck.api import BeginUpload, BuildTaken, PushBuild, UploadDone
 from flashdeck.config import Board, Partition, Profile
 from flashdeck.errors import ErrorKind, RefusedError, RequestError
-from flashdeck.model import ArtifactState, Disposition, JobState, LogLevel
+from flashdeck.job_state import JobKind
+from flashdeck.model import ArtifactState, Disposition, JobState, LogLevel, Origin
 from flashdeck.text import MAX_PATH, clean, counted
 from flashdeckd.boards.bench import Bench
 from flashdeckd.builds.builds import Settled, Watch
@@ -120,7 +121,8 @@ class BuildRequests:
         if latest is not None and latest.flattened:
             latest = await self._named_anew(latest, build, judged, profile, partition)
         was_refused = latest is not None and latest.disposition is Disposition.REFUSED
-        if latest is not None and latest.sha256 == judged.name and not was_refused and not judged.refused:
+        is_known = latest is not None and latest.sha256 == judged.name and not self._is_outrun(latest)
+        if latest is not None and is_known and not was_refused and not judged.refused:
             if judged.image is not None and not self._spooling.has(judged.name):
                 # It was damaged, or removed: whoever asks for it is told to build it again.
                 await self._spooling.add(judged.image)
@@ -175,6 +177,28 @@ class BuildRequests:
             state = replace(state, disposition=disposition, reason=reason)
         await self._publish(state)
         return jobs
+
+    def _is_outrun(self, latest: ArtifactState) -> bool:
+        """Return whether the newest job of a build is for another one, which was never recorded as seen.
+
+        A full disk, or the end of a daemon, came between the two. What comes back behind it is new, though it was seen.
+        """
+        names = {board.name for board in self._bench.config.boards.values() if board.profile.name == latest.profile}
+        of_builds = [
+            job
+            for job in self._bench.book.jobs.values()
+            if (job.partition, job.origin, job.kind) == (latest.partition, Origin.BUILD, JobKind.FLASH)
+            and job.board in names
+        ]
+        newest = max(of_builds, key=lambda job: job.id, default=None)
+        of_others = {each.sha256 for each in self._hub.artifacts.values() if each.profile != latest.profile}
+        if newest is None or newest.sha256 == latest.sha256 or newest.sha256 in of_others:
+            return False
+        # No clock tells which of the two came later, for somebody may have set it. A build that was queued has jobs of
+        # its own, which were the newest then; one that all boards had left none that waits.
+        if latest.disposition is Disposition.QUEUED:
+            return any(job.sha256 == latest.sha256 for job in of_builds)
+        return latest.disposition is Disposition.UNCHANGED and not newest.is_settled
 
     def _why_not_needed(self, boards: Sequence[Board], watch: Watch, partition: Partition, sha256: str) -> str:
         """Return why a build was queued for none of these boards."""

@@ -10,6 +10,7 @@ from flashdeck.job_state import (
     Origin,
     Queued,
     Running,
+    Superseded,
     WaitFor,
     Waiting,
     Written,
@@ -168,8 +169,12 @@ class Rest(Rule):
             return "it went back by itself: what has crashed is only offered"
         if newest is not None and isinstance(newest.status, Blocked | Cancelled):
             return "it is blocked, or was cancelled"
-        if newest is not None and isinstance(newest.status, Failed) and newest.sha256 == build.sha256:
-            return "its board failed it: a person has to say it again" if newest.id in self._excused else ""
+        # One that gave way to a job that was there before it, as its build came back, decides nothing.
+        last = max(
+            (job for job in mine if not isinstance(job.status, Superseded)), key=lambda job: job.id, default=None
+        )
+        if last is not None and isinstance(last.status, Failed) and last.sha256 == build.sha256:
+            return "its board failed it: a person has to say it again" if last.id in self._excused else ""
         if newest is not None and newest.sha256 == build.sha256 and newest.is_settled and not place.is_data:
             return "" if isinstance(newest.status, Done) else "superseded"
         is_offered = artifact.disposition is Disposition.OFFERED or any(
