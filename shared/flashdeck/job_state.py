@@ -362,6 +362,11 @@ def is_settled(status: JobStatus) -> TypeGuard[Settled]:
     return isinstance(status, SETTLED)
 
 
+def is_under_way(status: JobStatus) -> bool:
+    """Return whether something is done on the board for a job with this status now, its start included."""
+    return isinstance(status, Running) or (isinstance(status, Written) and status.phase is not None)
+
+
 def needs_person(status: JobStatus) -> bool:
     """Tell whether a job goes on only once a person has acted: it is blocked, or its board is on hold."""
     return isinstance(status, Blocked) or (isinstance(status, Waiting) and status.for_ is WaitFor.HOLD)

@@ -6,7 +6,7 @@ import pytest
 
 from flashdeck import api
 from flashdeck.errors import ErrorKind
-from flashdeck.job_state import Done, Failed, JobKind, judgement_of
+from flashdeck.job_state import Done, Failed, JobKind, Phase, Written, judgement_of
 from flashdeck.model import Contents, JobState
 from flashdeck.verdict import Verdict
 from rig import Rig, board, firmware, prepare, running
@@ -27,6 +27,10 @@ def judged(*, within: str = "30s", more: str = "", port: str = "app") -> str:
 def verdict_of(job: JobState) -> Verdict | None:
     judgement = judgement_of(job.status)
     return judgement.verdict if judgement is not None else None
+
+
+def is_starting(job: JobState) -> bool:
+    return isinstance(job.status, Written) and job.status.phase is Phase.START
 
 
 async def contents_of(rig: Rig) -> Contents:
@@ -105,3 +109,23 @@ async def test_a_verdict_is_on_the_images_that_a_visit_brought_and_on_nothing_el
         assert isinstance(by_kind[JobKind.READ].status, Done)
         assert verdict_of(by_kind[JobKind.READ]) is None
         assert [verdict_of(each) for each in now.jobs if each.kind is JobKind.FLASH] == [Verdict.RUNS, Verdict.RUNS]
+
+
+async def test_a_board_that_is_taken_out_as_it_starts_keeps_nobody_waiting(tmp_path: Path) -> None:
+    """Nobody hears it any more: builds for the others, and whoever asked for the reload, do not wait for its time."""
+    boards = BY_PORT + '[boards.right]\nprofile = "product"\nport = "1-2"\n'
+    bench = board("left", start="dfu", serial_port="plain") + board("right", 2, start="dfu", serial_port="plain") + SAYS
+    prepare(tmp_path, boards=boards, bench=bench, profile=judged(within="10min"))
+    async with running(tmp_path) as rig:
+        rig.build(FIRST)
+        now = await rig.until(lambda now: any(is_starting(each) and each.board == "left" for each in now.jobs))
+        job = next(each for each in now.jobs if each.board == "left")
+        path = tmp_path / "config.toml"
+        path.write_text(path.read_text().replace(BY_PORT, ""))
+        await rig.client.call(api.ReloadConfig())
+        now = await rig.until(lambda now: next(each for each in now.jobs if each.id == job.id).is_settled)
+        ended = next(each for each in now.jobs if each.id == job.id)
+        assert verdict_of(ended) is Verdict.UNKNOWN
+        rig.build(SECOND)
+        (done,) = await rig.wait(data=SECOND)
+        assert (done.board, verdict_of(done)) == ("right", Verdict.RUNS)

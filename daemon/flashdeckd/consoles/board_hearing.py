@@ -1,11 +1,16 @@
 """The hearing of one board as it starts, as its lane needs it: whoever reads its console at the time does the work."""
 
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from flashdeck.errors import FlashdeckError
 from flashdeck.verdict import Judgement, Verdict
 from flashdeckd.consoles.console_reader import ConsoleReader
 from flashdeckd.consoles.start_judge import StartJudge
+
+_TAKEN_OUT: Final = Judgement(
+    verdict=Verdict.UNKNOWN, reason="its console was taken out of the configuration as it started"
+)
 
 
 class BoardHearing:
@@ -18,6 +23,8 @@ class BoardHearing:
         self._sees_app = sees_app
         self._unheard: Judgement | None = None
         """There is no verdict on the start that goes on, and this is why."""
+        self._hears: ConsoleReader | None = None
+        """Whoever hears the start that goes on; None: no start goes on, or nobody could hear it."""
 
     @property
     def is_wanted(self) -> bool:
@@ -28,7 +35,7 @@ class BoardHearing:
     @property
     def is_under_way(self) -> bool:
         """See the base."""
-        return self._unheard is not None or self._judge is not None
+        return self._why_unheard is not None or self._judge is not None
 
     @property
     def is_seen(self) -> bool:
@@ -40,13 +47,20 @@ class BoardHearing:
     def verdict(self) -> Judgement | None:
         """See the base."""
         judge = self._judge
-        return judge.verdict if judge is not None else self._unheard
+        return judge.verdict if judge is not None else self._why_unheard
 
     @property
     def shown(self) -> Judgement | None:
         """See the base."""
         judge = self._judge
-        return judge.shown if judge is not None else self._unheard
+        return judge.shown if judge is not None else self._why_unheard
+
+    @property
+    def _why_unheard(self) -> Judgement | None:
+        """Why nobody hears the start that goes on; None: somebody does, or there is none."""
+        if self._hears is not None and self._readers.get(self._name) is not self._hears:
+            return _TAKEN_OUT
+        return self._unheard
 
     @property
     def _judge(self) -> StartJudge | None:
@@ -61,17 +75,18 @@ class BoardHearing:
     def begin(self, expected: str) -> None:
         """See the base."""
         self._unheard = None
-        reader = self._readers.get(self._name)
+        self._hears = reader = self._readers.get(self._name)
         if reader is None:
             return
         try:
             reader.begin_start(expected, sees_app=self._sees_app())
         except FlashdeckError as error:
             reader.watch.end()
+            self._hears = None
             self._unheard = Judgement(verdict=Verdict.UNKNOWN, reason=error.message)
 
     def end(self) -> None:
         """See the base."""
-        self._unheard = None
+        self._unheard = self._hears = None
         if (reader := self._readers.get(self._name)) is not None:
             reader.watch.end()

@@ -42,6 +42,7 @@ from flashdeck.job_state import (
     Waiting,
     Written,
     is_settled,
+    is_under_way,
 )
 from flashdeck.model import BoardHold, BoardLease, HoldBy, JobState, LogLevel, Presence
 from flashdeck.queue_order import in_queue_order
@@ -281,7 +282,7 @@ class Lane:
     @property
     def is_busy(self) -> bool:
         """Tell whether one of its jobs is under way: what is queued now comes after it, without a hand."""
-        return any(map(_is_under_way, self._book.active(self.board.name)))
+        return any(is_under_way(job.status) for job in self._book.active(self.board.name))
 
     @property
     def has_work(self) -> bool:
@@ -364,7 +365,7 @@ class Lane:
             await self._book.move(job, Cancelled(by=by, reason=reason, user=user))
             self._after_error.forget(job.id)
         self.poke()
-        await self._hub.until(lambda: not _is_under_way(self._book.job(job.id)))
+        await self._hub.until(lambda: not is_under_way(self._book.job(job.id).status))
 
     async def release(self) -> None:
         """A person lets the board go on: forgets recorded faults of its bootloader, unblocks its jobs.
@@ -920,7 +921,7 @@ class Lane:
         async def tell() -> None:
             while self._thread.pulse.silent_for < UNANSWERED:
                 await asyncio.sleep(UNANSWERED)
-                if not _is_under_way(self._book.job(job.id)):
+                if not is_under_way(self._book.job(job.id).status):
                     return
             if busy := ceil(self._thread.pulse.busy_for):
                 self._book.log(job, f"waits for the running transfer, at most {busy} s", LogLevel.WARNING)
@@ -940,8 +941,3 @@ class Lane:
 
 def _fault(error: Exception) -> FlashdeckError:
     return FlashdeckError(f"a fault in flashdeckd: {error!r}", hint="please report it with the daemon's log")
-
-
-def _is_under_way(job: JobState) -> bool:
-    """Tell whether something is done for a job at this moment."""
-    return isinstance(job.status, Running) or (isinstance(job.status, Written) and job.status.phase is not None)

@@ -14,7 +14,7 @@ from flashdeck.config_file import Reading
 from flashdeck.config_record import ConfigRecord, record_of
 from flashdeck.config_trust import Unconfirmed, confirming, included, restricted, widening
 from flashdeck.errors import ConfigError, FlashdeckError, RequestError
-from flashdeck.job_state import Running
+from flashdeck.job_state import Running, is_under_way
 from flashdeck.model import ConfigurationState, LogLevel
 from flashdeck.names import few
 from flashdeck.paths import BOARD_FILE_NAME
@@ -269,8 +269,8 @@ class Configuration:
             # Boards get their other names once what runs on them has ended.
             bench.configure(_until_renamed(before, config, renamed))
             ending = self._without_target(config, done, renamed)
-            running = {number for number in ending if isinstance(bench.book.job(number).status, Running)}
-            await bench.end_jobs({number: why for number, why in ending.items() if number not in running})
+            under_way = {number for number in ending if is_under_way(bench.book.job(number).status)}
+            await bench.end_jobs({number: why for number, why in ending.items() if number not in under_way})
             self._rewatch(before, config)
             for profile, partition in moved:
                 await self._by_build.offer_again(profile, partition)
@@ -278,7 +278,7 @@ class Configuration:
         gone = [name for name in bench.lanes if name not in config.boards and name not in renamed]
         displaced = [name for name in renamed.values() if name in bench.lanes and name not in renamed]
         await asyncio.gather(
-            bench.end_jobs({number: ending[number] for number in running}),
+            bench.end_jobs({number: ending[number] for number in under_way}),
             bench.retire((*gone, *displaced)),
             self._rename(renamed, config, done.mark),
             *(self._forget(former.get(name, name), partitions) for name, partitions in done.elsewhere.items()),

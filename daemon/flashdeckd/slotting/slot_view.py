@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from flashdeck.errors import ErrorKind
-from flashdeck.job_state import Failure, JobStatus, Phase, Running, Written, needs_person
+from flashdeck.job_state import Failure, Phase, Running, Written, is_under_way, needs_person
 from flashdeck.model import BoardHold, JobState
 from flashdeck.slot_condition import (
     SlotCondition,
@@ -45,7 +45,7 @@ def condition_of(facts: SlotFacts, slot: str) -> SlotCondition:
         return SlotWaiting(reason="the records of the unit before are closed")
     if facts.record is None:
         return SlotWaiting(reason=facts.trouble, needs_person=True) if facts.trouble else SlotEmpty()
-    under_way = next((job for job in facts.jobs if _is_under_way(job.status)), None)
+    under_way = next((job for job in facts.jobs if is_under_way(job.status)), None)
     return _flashing(under_way) if under_way is not None else _resting(facts, facts.record, slot)
 
 
@@ -62,10 +62,6 @@ def _resting(facts: SlotFacts, record: UnitRecord, slot: str) -> SlotCondition:
         job = facts.jobs[0]
         return SlotWaiting(reason=f"job {job.id}: {job.text}", needs_person=needs_person(job.status))
     return facts.pending or SlotWaiting(reason="its job is being queued")
-
-
-def _is_under_way(status: JobStatus) -> bool:
-    return isinstance(status, Running) or (isinstance(status, Written) and status.phase is not None)
 
 
 def _flashing(job: JobState) -> SlotFlashing:

@@ -130,10 +130,13 @@ class ChangedFiles(Rule):
                 raise self.broken(
                     f"job {job.id} begins on {job.board}: {self._differs[job.board]}, and nobody released it"
                 )
-        if artifact is None or not (self.seen.is_alive or self.seen.life == 1):
-            return  # before it listens, a later life tells what it finds recorded
-        build = self.seen.builds.get(artifact.sha256)
+        if artifact is None:
+            return
         key = (artifact.profile, artifact.partition, artifact.source)
+        if not self.seen.is_alive and self.seen.life > 1:
+            self._judged.add(key)  # before it listens, a later life tells what it finds recorded
+            return
+        build = self.seen.builds.get(artifact.sha256)
         was_seen = key in self._judged or not self.seen.is_alive
         self._judged.add(key)
         if build is None or was_seen or build.path != artifact.source or artifact.disposition is not Disposition.QUEUED:
