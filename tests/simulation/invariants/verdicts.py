@@ -320,19 +320,22 @@ class Verdicts(Rule):
             history = self._history.get((board, ask.place), [])
             first = max((at for at, _ in history if at <= ask.at), default=-inf)
             shown = {verdict for at, verdict in history if at >= first}
-            shown |= self._gone_back_from(board, ask.place)
+            shown |= self._of_builds_gone(board, ask.place)
             if kind in KINDS and KINDS[kind] not in shown:
                 raise self.broken(f"{ask.client} is told {kind} of {ask.place} on {board}, and {shown} was shown")
             if not kind and shown and shown <= DOES_NOT_RUN:
                 raise self.broken(f"{ask.client} is told that {board} runs {ask.place}, and {shown} was shown")
 
-    def _gone_back_from(self, board: str, place: str) -> set[Verdict | None]:
-        """Return the verdicts of images that a board may have gone back from: nothing shows them any more."""
-        named = self.seen.setup.boards.get(board)
-        if named is None or named.product.signs is None or not named.product.signs.goes_back:
-            return set()
-        jobs = [job for job in self.seen.shown.jobs.values() if (job.board, job.partition) == (board, place)]
-        return {answer.verdict for job in jobs if (answer := self._answers.get(job.id)) is not None}
+    def _of_builds_gone(self, board: str, place: str) -> set[Verdict | None]:
+        """Return the verdicts of builds that a board has no more: it went back, or got something else by hand."""
+        contents = self._contents(board, place)
+        there = contents.sha256 if contents is not None else ""
+        return {
+            answer.verdict
+            for job in self.seen.shown.jobs.values()
+            if (job.board, job.partition) == (board, place) and job.sha256 in self.seen.builds and job.sha256 != there
+            if (answer := self._answers.get(job.id)) is not None
+        }
 
     def rested(self) -> None:
         """Judge what has come to light since: a crash is shown in the end."""
