@@ -262,7 +262,7 @@ class DfuseRun:
             self._program(step)
         self._written.append(step)
         self.blocks += 1
-        self.programmed += self._plan.image.within(step.span).size
+        self.programmed += self._plan.image.count(step.span)
         self._progress(_PHASES[step.action], step.span.size)
 
     def _program(self, step: Step) -> None:

@@ -91,7 +91,7 @@ class SectorStates:
         for sector in self._all:
             sector.restart()
         kept = (step.span for step in plan.steps if step.action is StepKind.KEEP)
-        self._saved = sum(plan.image.within(span).size for span in kept)
+        self._saved = sum(plan.image.count(span) for span in kept)
 
     def take(self, event: SectorEvent) -> None:
         """Take what became of some addresses; what lies outside the partition is nobody's business here."""
