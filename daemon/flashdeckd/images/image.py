@@ -183,8 +183,11 @@ class Image:
 
     def read(self, span: Range, fill: int = BLANK) -> bytes:
         """Return the bytes of `span`, with `fill` for those that it does not define."""
+        pieces = self._overlapping(span)
+        if len(pieces) == 1 and pieces[0].offset <= span.start and span.end <= pieces[0].end:  # as mostly
+            return pieces[0].data[span.start - pieces[0].offset : span.end - pieces[0].offset]
         data = bytearray([fill]) * span.size
-        for piece in self._overlapping(span):
+        for piece in pieces:
             start, end = max(piece.offset, span.start), min(piece.end, span.end)
             data[start - span.start : end - span.start] = piece.data[start - piece.offset : end - piece.offset]
         return bytes(data)
