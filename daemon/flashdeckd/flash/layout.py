@@ -142,4 +142,6 @@ class Layout:
 
 
 def _common(one: Range, other: Range) -> Range:
+    if other.covers(one):  # as mostly
+        return one
     return Range(max(one.start, other.start), min(one.end, other.end))

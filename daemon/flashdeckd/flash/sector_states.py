@@ -155,7 +155,8 @@ class SectorStates:
 
 
 def _common(one: Range, other: Range) -> int:
-    return max(0, min(one.end, other.end) - max(one.start, other.start))
+    """Return how many bytes two spans share that overlap."""
+    return min(one.end, other.end) - max(one.start, other.start)
 
 
 def _counted(sizes: Iterable[int]) -> SectorCount:

@@ -51,10 +51,9 @@ class ProgressReports:
 
     def progress(self, phase: Phase, done: int, total: int) -> None:
         """Passes progress on, not more often than anybody can see."""
-        self._count(phase)  # a report ends a piece of work
+        now = self._count(phase)  # a report ends a piece of work
         if phase in READS:
             self._bytes_read += self._further(phase, done)
-        now = clock.monotonic()
         is_new = phase is not self._status.phase
         if is_new:
             self._tell_times()
@@ -110,10 +109,12 @@ class ProgressReports:
         before, self._reached[phase] = self._reached.get(phase, 0), done
         return done - before if done >= before else done
 
-    def _count(self, phase: Phase) -> None:
+    def _count(self, phase: Phase) -> float:
+        """Count the time since the last report for a phase, and return what time it is."""
         now = clock.monotonic()
         self._seconds[phase] = round(self._seconds.get(phase, 0.0) + now - self._reported_at, 3)
         self._reported_at = now
+        return now
 
     def _show(self, status: Running) -> None:
         self._loop.call_soon_threadsafe(lambda: self._book.progress(self._job.id, status))
