@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
+from operator import attrgetter
 
 from flashdeck.text import clean, format_size, parse_size
 
@@ -47,13 +48,18 @@ class Range:
 
 def joined(spans: Iterable[Range]) -> tuple[Range, ...]:
     """Return the spans in ascending order, those that touch or overlap as one."""
+    ordered = sorted(spans, key=attrgetter("start"))
+    if not ordered:
+        return ()
     runs: list[Range] = []
-    for span in sorted(spans):
-        if runs and span.start <= runs[-1].end:
-            runs[-1] = Range(runs[-1].start, max(runs[-1].end, span.end))
-        else:
-            runs.append(span)
-    return tuple(runs)
+    start, end = ordered[0].start, ordered[0].end
+    for span in ordered:
+        if span.start > end:
+            runs.append(Range(start, end))
+            start, end = span.start, span.end
+        elif span.end > end:
+            end = span.end
+    return (*runs, Range(start, end))
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,8 @@ class DfuseSession:
         self._mode = _DfuseMode.IDLE
         self._functional = FunctionalDescriptor()
         self._addressing = Addressing(0)
+        self._longest = MAX_TRANSFER
+        """The most bytes in one block."""
         self._selected: int | None = None
         self._state_seen: int | None = None
         """The state that the device was seen in by the last request of all; None where that asked for none."""
@@ -120,7 +122,9 @@ class DfuseSession:
             self._selected = alternate.number
             self._pipe.select(alternate.number)
         self._functional = facts.functional
-        self._addressing = Addressing(facts.functional.transfer_size)
+        transfer_size = facts.functional.transfer_size
+        self._addressing = Addressing(transfer_size)
+        self._longest = min(MAX_TRANSFER, transfer_size or MAX_TRANSFER)
         return facts
 
     def confine(self, sectors: AbstractSet[Range]) -> None:
@@ -179,18 +183,20 @@ class DfuseSession:
 
         After an error nobody knows what was written: `recover`, erase the sector, and write all of it again.
         """
-        self._require_block(len(data))
+        length = len(data)
+        self._require_block(length)
         self._leave_upload()
         self._addressing.counts = self.counts_blocks
-        block = self._point(address, len(data))
-        self._fence.allow_write(Range.sized(self._addressing.address_of(block), len(data)))
-        what = f"write of {len(data)} bytes to 0x{address:08x} (block {block})"
+        block = self._point(address, length)
+        reached = self._addressing.address_of(block)
+        self._fence.allow_write(Range(reached, reached + length))
+        what = f"write of {length} bytes to 0x{address:08x} (block {block})"
         self._download(block, data, what, BLOCK)
 
     def read(self, address: int, length: int) -> bytes:
         """Reads at most one transfer's worth; raises DeviceError where the device answers less."""
         self._require_block(length)
-        self._fence.allow_read(Range.sized(address, length))
+        self._fence.allow_read(Range(address, address + length))
         self._addressing.counts = self.multiplies is not False
         if self._addressing.block_for(address, length) is None:
             self._leave_upload()
@@ -254,11 +260,11 @@ class DfuseSession:
 
     def _require_block(self, length: int) -> None:
         """ST's class takes no more than its buffer holds, and then waits for ever; USBX goes to dfuERROR."""
-        if length > min(MAX_TRANSFER, self._addressing.transfer_size or MAX_TRANSFER):
+        if length > self._longest:
             raise ValueError(f"{length} bytes are more than one block")
 
     def _reads_blank(self, sector: Range) -> bool:
-        size = min(self._addressing.transfer_size or MAX_TRANSFER, MAX_TRANSFER, sector.size)
+        size = min(self._longest, sector.size)
         try:
             for at in range(sector.start, sector.end, size):
                 if not self.multiplies:  # a block reached by its number may be one of another sector

@@ -1,5 +1,6 @@
 """The last line of safety rule 1: whatever the plan says, the session sends nothing that leaves the partition."""
 
+from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -38,14 +39,18 @@ class Fence:
     def _writable(self) -> tuple[Range, ...]:
         return joined(self.sectors)
 
+    @cached_property
+    def _known(self) -> tuple[Range, ...]:
+        return (self.span, *self.readable)
+
     def allow_point(self, address: int) -> None:
         """Raises RefusedError unless `address` may be written, read or started. A write is asked for once more."""
-        if address != self.starts and not any(span.start <= address < span.end for span in (self.span, *self.readable)):
+        if address != self.starts and not _one_covers(self._known, address, address + 1):
             raise self._refusal(f"address 0x{address:08x} was about to be set")
 
     def allow_read(self, span: Range) -> None:
         """Raises RefusedError unless all of `span` may be read."""
-        if not any(each.covers(span) for each in (self.span, *self.readable)) or span.size <= 0:
+        if span.end <= span.start or not _one_covers(self._known, span.start, span.end):
             raise self._refusal(f"{span} was about to be read")
 
     def allow_erase(self, sector: Range) -> None:
@@ -55,9 +60,10 @@ class Fence:
 
     def allow_write(self, span: Range) -> None:
         """Raises RefusedError unless all of `span` is inside the sectors and made of whole program units."""
-        whole = span.start % self.program_unit == 0 and span.size % self.program_unit == 0
-        inside = self.span.covers(span) and any(run.covers(span) for run in self._writable)
-        if not inside or span.size <= 0 or not whole:
+        start, end, unit = span.start, span.end, self.program_unit
+        whole = start % unit == 0 and end % unit == 0
+        inside = self.span.start <= start and end <= self.span.end and _one_covers(self._writable, start, end)
+        if not inside or end <= start or not whole:
             raise self._refusal(f"{span} was about to be written")
 
     def _refusal(self, what: str) -> RefusedError:
@@ -67,3 +73,11 @@ class Fence:
             hint="this is a fault in flashdeck: please report it with the configuration and the image's size",
             kind=ErrorKind.OUTSIDE_PARTITION,
         )
+
+
+def _one_covers(ranges: Iterable[Range], start: int, end: int) -> bool:
+    """Tell whether all from `start` up to `end` lies in one of the ranges: asked for every transfer, so in one loop."""
+    for each in ranges:  # noqa: SIM110 - `any` over a generator is a call for each range
+        if each.start <= start and end <= each.end:
+            return True
+    return False

@@ -6,7 +6,7 @@ twice without harm; a data block is never used to find out. What was found out h
 """
 
 from collections.abc import Mapping
-from enum import Enum, StrEnum
+from enum import StrEnum
 from typing import assert_never
 
 
@@ -25,7 +25,7 @@ class Pace(StrEnum):
     """Wait as claimed."""
 
 
-class PollEvent(Enum):
+class PollEvent(StrEnum):
     """Something that happens to an operation once its first GETSTATUS was answered."""
 
     HURRY = "the time that the device claimed is not over, and a question could come"
@@ -38,7 +38,7 @@ class PollEvent(Enum):
     STUCK = "it has been busy for longer than it is given"
 
 
-class PollState(Enum):
+class PollState(StrEnum):
     """The state of one operation: how it is waited for, and what it has shown of the device's pace."""
 
     OBEYING = "no question comes before its time"

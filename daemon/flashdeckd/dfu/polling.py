@@ -231,8 +231,12 @@ class _Completion:
             self._slept += nap
 
     def _check_patience(self, report: StatusReport | None) -> None:
-        limit = max(self._operation.patience, CLAIMS * self._poller.believed(self._claimed, self._operation))
-        if max(self._slept, clock.monotonic() - self._began) < limit:
+        patience = self._operation.patience
+        taken = max(self._slept, clock.monotonic() - self._began)
+        if taken < patience:  # as mostly: a claim can only add to that
+            return
+        limit = max(patience, CLAIMS * self._poller.believed(self._claimed, self._operation))
+        if taken < limit:
             return
         if report is None:
             self._meet(PollEvent.SILENCE)

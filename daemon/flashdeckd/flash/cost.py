@@ -56,10 +56,11 @@ class _Tally:
         addressing.counts = self._counts_reads
         if from_its_address:
             addressing.pointer = None
-        for each in blocks(step.span, self._block):
-            if addressing.block_for(each.start, each.size) is None:
+        span, block = step.span, self._block
+        for at in range(span.start, span.end, block):
+            if addressing.block_for(at, min(block, span.end - at)) is None:
                 self.requests += _OPERATION + (self._mode is StepKind.READ_BACK)
-                addressing.pointer, self._mode = each.start, StepKind.WRITE
+                addressing.pointer, self._mode = at, StepKind.WRITE
             self.requests += 1 + (self._mode is StepKind.WRITE)
             self._mode = StepKind.READ_BACK
 

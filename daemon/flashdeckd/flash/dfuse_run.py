@@ -4,8 +4,8 @@ It adds nothing to the plan but the recoveries named there; it leaves out reads 
 become as it should is done again from the erase of its sector, whether the device said so or only a read shows it.
 """
 
-from collections.abc import Generator, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import NoReturn
 
 from flashdeck.config import PollPolicy
@@ -83,11 +83,11 @@ class DfuseRun:
         self._read: list[Range] = []
         """Blocks that were read back, and are right."""
         self._redone: set[Range] = set()
-        self._done: dict[Phase, int] = {}
-        self._totals: dict[Phase, int] = {}
+        self._done = dict.fromkeys(Phase, 0)
+        self._totals = dict.fromkeys(Phase, 0)
         for step in plan.steps:
             if (phase := _PHASES.get(step.action)) is not None and step.action is not StepKind.CHECK_BLANK:
-                self._totals[phase] = self._totals.get(phase, 0) + step.span.size
+                self._totals[phase] += step.span.size
         self.left = False
         self.interrupted = False
         self.programmed = 0
@@ -249,8 +249,7 @@ class DfuseRun:
         self._progress(Phase.ERASE, sector.size)
 
     def _empty(self, sector: Range) -> None:
-        with self._telling(SectorAct.ERASING, sector, SectorAct.ERASED):
-            self._session.erase(sector)
+        self._telling(SectorAct.ERASING, sector, SectorAct.ERASED, lambda: self._session.erase(sector))
 
     def _write(self, step: Step) -> None:
         try:
@@ -262,12 +261,13 @@ class DfuseRun:
             self._program(step)
         self._written.append(step)
         self.blocks += 1
-        self.programmed += self._plan.image.within(step.span).size
+        self.programmed += self._plan.image.count(step.span)
         self._progress(_PHASES[step.action], step.span.size)
 
     def _program(self, step: Step) -> None:
-        with self._telling(SectorAct.WRITING, step.span, SectorAct.WRITTEN):
-            self._session.write(step.span.start, self._plan.data(step.span))
+        span = step.span
+        data = self._plan.data(span)
+        self._telling(SectorAct.WRITING, span, SectorAct.WRITTEN, lambda: self._session.write(span.start, data))
 
     # Reading back and mending.
 
@@ -450,12 +450,11 @@ class DfuseRun:
 
     # Telling.
 
-    @contextmanager
-    def _telling(self, begins: SectorAct, span: Range, ends: SectorAct) -> Generator[None]:
-        """Tell of what is done to `span` in the block before it, and how it ended."""
+    def _telling(self, begins: SectorAct, span: Range, ends: SectorAct, work: Callable[[], object]) -> None:
+        """Do the `work` on `span`; tell of it before it, and how it ended."""
         self._tell(begins, span)
         try:
-            yield
+            work()
         except DeviceError:
             self._tell(SectorAct.FAILED, span)
             raise
@@ -470,6 +469,6 @@ class DfuseRun:
         self._listener.happened(SectorEvent(act, span))
 
     def _progress(self, phase: Phase, size: int) -> None:
-        total = self._totals.get(phase, 0)
-        self._done[phase] = min(self._done.get(phase, 0) + size, total)
-        self._listener.progress(phase, self._done[phase], total)
+        total = self._totals[phase]
+        self._done[phase] = done = min(self._done[phase] + size, total)
+        self._listener.progress(phase, done, total)

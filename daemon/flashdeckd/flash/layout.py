@@ -98,10 +98,9 @@ class Layout:
 
         Where all of the sector is `known`, bytes that are as erased already do not count.
         """
-        mine = self.image.within(sector)
         if not known.covers(sector):
-            return sector.size - mine.size
-        lost = known.within(sector).without(piece.span for piece in mine.pieces)
+            return sector.size - self.image.count(sector)
+        lost = known.within(sector).without(piece.span for piece in self.image.within(sector).pieces)
         return sum(len(piece.data) - piece.data.count(BLANK) for piece in lost.pieces)
 
     def writes(self, erased: Iterable[Range]) -> Iterator[Range]:
@@ -111,13 +110,9 @@ class Layout:
         which the image defines something, from its first to its last byte there.
         """
         for run in joined(erased):
-            at = max(run.start, self.boot.end)
-            while at < run.end:
-                cell = Range(at, min(self._on_grid(Range(at, at + 1)).end, run.end))
-                part = self.written.within(cell)
-                if part.pieces:
-                    yield Range(part.pieces[0].offset, part.end)
-                at = cell.end
+            for cell in self._cells_of(Range(max(run.start, self.boot.end), run.end)):
+                if (part := self.written.extent(cell)) is not None:
+                    yield part
 
     def read_backs(self, sectors: Iterable[Range]) -> Iterator[Range]:
         """Divide what is read back of `sectors` into transfers.
@@ -131,6 +126,14 @@ class Layout:
     def _is_whole(self) -> bool:
         return self.target.erase is ErasePolicy.PARTITION
 
+    def _cells_of(self, run: Range) -> Iterator[Range]:
+        """Divide `run` where whole blocks from the partition's start end."""
+        at = run.start
+        while at < run.end:
+            end = min(at + self.block - (at - self.target.span.start) % self.block, run.end)
+            yield Range(at, end)
+            at = end
+
     def _on_grid(self, span: Range) -> Range:
         """Return `span` drawn out to whole blocks from the partition's start, as far as the partition goes."""
         origin, end = self.target.span.start, self.target.span.end
@@ -139,4 +142,6 @@ class Layout:
 
 
 def _common(one: Range, other: Range) -> Range:
+    if other.covers(one):  # as mostly
+        return one
     return Range(max(one.start, other.start), min(one.end, other.end))

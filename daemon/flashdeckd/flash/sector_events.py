@@ -2,12 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
+from enum import StrEnum
 
 from flashdeck.geometry import Range
 
 
-class SectorAct(Enum):
+class SectorAct(StrEnum):
     """The things that become of addresses."""
 
     ERASING = "erasing"  # the erase of a sector comes next, for the first time or once more

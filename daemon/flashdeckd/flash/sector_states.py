@@ -5,7 +5,7 @@ from its erase.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,15 +16,16 @@ from flashdeckd.flash.sector_events import SectorAct, SectorEvent
 
 _WRITES: Final = frozenset((StepKind.WRITE, StepKind.WRITE_BOOT_UNIT))
 _READS: Final = frozenset((StepKind.PROVE_READING, StepKind.READ_BACK, StepKind.READ_BOOT_UNIT))
-_WAY: Final = (
-    SectorState.TO_ERASE,
-    SectorState.ERASING,
-    SectorState.ERASED,
-    SectorState.WRITING,
-    SectorState.WRITTEN,
-    SectorState.VERIFIED,
-)
-"""The way of a sector that is changed."""
+_WAY: Final[Mapping[SectorState | None, int]] = {
+    SectorState.TO_ERASE: 0,
+    SectorState.ERASING: 1,
+    SectorState.ERASED: 2,
+    SectorState.WRITING: 3,
+    SectorState.WRITTEN: 4,
+    SectorState.VERIFIED: 5,
+}
+"""The way of a sector that is changed, step by step."""
+_OFF_THE_WAY: Final = -1
 NOTHING_DONE: Final = FlashSums()
 _BUSY: Final = frozenset((SectorState.ERASING, SectorState.WRITING))
 
@@ -49,7 +50,7 @@ class _SectorOnItsWay:
 
     def advance(self, to: SectorState) -> None:
         """Go forward; a sector that is further, has failed or is not changed stays as it is."""
-        if self.state in _WAY and _step(self.state) < _step(to):
+        if _OFF_THE_WAY < _WAY.get(self.state, _OFF_THE_WAY) < _WAY[to]:
             self.state = to
 
 
@@ -91,7 +92,7 @@ class SectorStates:
         for sector in self._all:
             sector.restart()
         kept = (step.span for step in plan.steps if step.action is StepKind.KEEP)
-        self._saved = sum(plan.image.within(span).size for span in kept)
+        self._saved = sum(plan.image.count(span) for span in kept)
 
     def take(self, event: SectorEvent) -> None:
         """Take what became of some addresses; what lies outside the partition is nobody's business here."""
@@ -129,10 +130,10 @@ class SectorStates:
 
     def _sums(self) -> FlashSums:
         planned = [sector for sector in self._all if sector.is_planned]
-        steps = [(_step(sector.state), sector.span.size) for sector in planned]
+        steps = [(_WAY.get(sector.state, _OFF_THE_WAY), sector.span.size) for sector in planned]
 
         def from_(state: SectorState) -> SectorCount:
-            least = _step(state)
+            least = _WAY[state]
             return _counted(size for step, size in steps if step >= least)
 
         def in_(state: SectorState) -> SectorCount:
@@ -148,17 +149,14 @@ class SectorStates:
             bytes_saved=self._saved,
         )
 
-    def _in(self, span: Range) -> Iterator[_SectorOnItsWay]:
-        first, last = bisect_right(self._ends, span.start), bisect_left(self._starts, span.end)
-        return iter(self._all[first:last])
-
-
-def _step(state: SectorState | None) -> int:
-    return _WAY.index(state) if state in _WAY else -1
+    def _in(self, span: Range) -> list[_SectorOnItsWay]:
+        first = bisect_right(self._ends, span.start)
+        return self._all[first : bisect_left(self._starts, span.end, first)]
 
 
 def _common(one: Range, other: Range) -> int:
-    return max(0, min(one.end, other.end) - max(one.start, other.start))
+    """Return how many bytes two spans share that overlap."""
+    return min(one.end, other.end) - max(one.start, other.start)
 
 
 def _counted(sizes: Iterable[int]) -> SectorCount:

@@ -5,6 +5,7 @@ a target asks it; its type is looked at in one place alone, `engine.engine_for`,
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from flashdeck.config import BankPolicy, ErasePolicy, MapPolicy, PartitionKind, PollPolicy, VerifyPolicy
 from flashdeck.geometry import Geometry, Range, joined
@@ -26,7 +27,7 @@ class _CommonTarget:
     """False where an earlier attempt of this job died while reading: then nothing is read."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class AddressTarget(_CommonTarget):
     """A range of addresses in the flash of a DfuSe device."""
 
@@ -50,7 +51,7 @@ class AddressTarget(_CommonTarget):
         """The address that a leave names."""
         return self.span.start if self.program is None else self.program
 
-    @property
+    @cached_property
     def sectors(self) -> tuple[Range, ...]:
         """The sectors of the flash that the partition is made of, in ascending order."""
         return tuple(sector.span for sector in self.geometry.sectors_in(self.span))

@@ -6,8 +6,8 @@ bytes are the same image, whatever their format.
 
 import hashlib
 import struct
-from bisect import bisect_right
-from collections.abc import Iterable, Iterator
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import accumulate, pairwise
@@ -146,16 +146,25 @@ class Image:
 
     def touches(self, span: Range) -> bool:
         """Tell whether it defines at least one byte of `span`."""
-        return next(self._overlapping(span), None) is not None
+        return bool(self._overlapping(span))
 
     def covers(self, span: Range) -> bool:
         """Tell whether it defines every byte of `span`."""
-        piece = next(self._overlapping(span), None)
-        return piece is not None and piece.span.covers(span)
+        pieces = self._overlapping(span)
+        return bool(pieces) and pieces[0].span.covers(span)
 
     def within(self, span: Range) -> "Image":
         """Return what it defines in `span`, at the same places."""
-        return Image(tuple(_cut(piece, span) for piece in self._overlapping(span)))
+        return Image(tuple([_cut(piece, span) for piece in self._overlapping(span)]))
+
+    def extent(self, span: Range) -> Range | None:
+        """Return the addresses from the first to the last byte that it defines in `span`; None where it has none."""
+        pieces = self._overlapping(span)
+        return Range(max(pieces[0].offset, span.start), min(pieces[-1].end, span.end)) if pieces else None
+
+    def count(self, span: Range) -> int:
+        """Return the number of bytes that it defines in `span`."""
+        return sum([min(piece.end, span.end) - max(piece.offset, span.start) for piece in self._overlapping(span)])
 
     def without(self, spans: Iterable[Range]) -> "Image":
         """Return what it defines outside `spans`, which are in ascending order and do not overlap."""
@@ -174,8 +183,11 @@ class Image:
 
     def read(self, span: Range, fill: int = BLANK) -> bytes:
         """Return the bytes of `span`, with `fill` for those that it does not define."""
+        pieces = self._overlapping(span)
+        if len(pieces) == 1 and pieces[0].offset <= span.start and span.end <= pieces[0].end:  # as mostly
+            return pieces[0].data[span.start - pieces[0].offset : span.end - pieces[0].offset]
         data = bytearray([fill]) * span.size
-        for piece in self._overlapping(span):
+        for piece in pieces:
             start, end = max(piece.offset, span.start), min(piece.end, span.end)
             data[start - span.start : end - span.start] = piece.data[start - piece.offset : end - piece.offset]
         return bytes(data)
@@ -207,25 +219,25 @@ class Image:
         return Image(tuple(Piece(span.start, self.read(span)) for span in spans))
 
     def _has(self, wanted: Piece) -> bool:
-        piece = next(self._overlapping(wanted.span), None)
-        if piece is None or not piece.span.covers(wanted.span):
+        span = wanted.span
+        pieces = self._overlapping(span)
+        if not pieces or not pieces[0].span.covers(span):
             return False
+        piece = pieces[0]
         at = wanted.offset - piece.offset
         return piece.data[at : at + len(wanted.data)] == wanted.data
 
-    def _overlapping(self, span: Range) -> Iterator[Piece]:
-        if span.size <= 0:
-            return
-        pieces = self.pieces
-        if len(pieces) == 1:  # as in most images
-            if pieces[0].offset < span.end and span.start < pieces[0].end:
-                yield pieces[0]
-            return
-        first = bisect_right(pieces, span.start, key=lambda piece: piece.end)
-        for index in range(first, len(pieces)):
-            if pieces[index].offset >= span.end:
-                return
-            yield pieces[index]
+    @cached_property
+    def _bounds(self) -> tuple[list[int], list[int]]:
+        """The places where the pieces begin, and those where they end: an image is asked for many spans."""
+        return [piece.offset for piece in self.pieces], [piece.end for piece in self.pieces]
+
+    def _overlapping(self, span: Range) -> tuple[Piece, ...]:
+        if span.end <= span.start:
+            return ()
+        starts, ends = self._bounds
+        first = bisect_right(ends, span.start)
+        return self.pieces[first : bisect_left(starts, span.end, first)]
 
 
 NOTHING = Image()
@@ -233,10 +245,11 @@ NOTHING = Image()
 
 
 def _cut(piece: Piece, span: Range) -> Piece:
-    start, end = max(piece.offset, span.start), min(piece.end, span.end)
-    if (start, end) == (piece.offset, piece.end):
+    offset, end = piece.offset, piece.end
+    if span.start <= offset and end <= span.end:
         return piece
-    return Piece(start, piece.data[start - piece.offset : end - piece.offset])
+    start = max(offset, span.start)
+    return Piece(start, piece.data[start - offset : min(end, span.end) - offset])
 
 
 def _first_difference(one: bytes | bytearray, other: bytes | bytearray) -> int:

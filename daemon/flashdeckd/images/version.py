@@ -100,13 +100,15 @@ def _candidates(data: bytes) -> Iterator[_Candidate]:
     for match in _NUMBERS.finditer(data):
         start = match.start()
         suffix = match["suffix"] or b""
-        described = _DESCRIBED.search(suffix) is not None
-        word = _NAME.search(data[max(0, start - _NAME_LOOKED_BACK) : start])
-        terminated = match["end"] == b"\x00"
+        described = bool(suffix) and _DESCRIBED.search(suffix) is not None
         two_numbers = match["patch"] is None and match["v"] is None and not described
         four_numbers = suffix[:1] == b"." and suffix[1:2].isdigit()
+        if two_numbers or four_numbers:
+            continue
+        word = _NAME.search(data[max(0, start - _NAME_LOOKED_BACK) : start])
+        terminated = match["end"] == b"\x00"
         in_a_sentence = not (terminated or word or match["v"])
-        if not (two_numbers or four_numbers or in_a_sentence):
+        if not in_a_sentence:
             yield _Candidate(
                 score=(described, terminated, word is not None, match["v"] is not None),
                 text=(word[0] if word else b"") + data[start : match.end() - 1],

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from flashdeck.errors import FlashdeckError, OtherDeviceError
 from flashdeck.geometry import Range
-from flashdeck.job_state import FlashWork, JobKind, Phase, Verified
+from flashdeck.job_state import JobKind, Phase, Verified
 from flashdeck.model import Contents, JobState, LogLevel
 from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.flash_plan import DeviceFacts, FlashPlan
@@ -86,15 +86,15 @@ class EngineReports(ProgressReports):
         if phase is self._counts:
             self.reached = max(self.reached, self._kept + done)
         if phase is Phase.WRITE and not self._target.sectors:  # nothing else tells of what such a device has taken
-            self._add(FlashWork(bytes_written=self._further(phase, done)))
+            self._bytes_written += self._further(phase, done)
         super().progress(phase, done, total)
 
     def happened(self, event: SectorEvent) -> None:
         """Counts and passes on what became of a sector."""
         if event.act is SectorAct.ERASED:
-            self._add(FlashWork(sectors_erased=1))
+            self._sectors_erased += 1
         elif event.act is SectorAct.WRITTEN:
-            self._add(FlashWork(bytes_written=event.span.size))
+            self._bytes_written += event.span.size
         self._sectors.happened(event)
 
     def show_pulse(self) -> None:

@@ -102,7 +102,7 @@ class FlashAttempt:
             target=target,
             change=Flashed(job, target, place.images.shelf.image),
             bootloader=bootloader,
-            check=lambda: place.state.check(job.id),
+            check=partial(place.state.check, job.id),
             is_accepted=is_accepted,
             may_leave=ask,
             changes=lambda: visit.changed.add(job.partition),

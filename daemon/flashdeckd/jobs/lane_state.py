@@ -133,7 +133,7 @@ class LaneState:
 
     def check(self, job_id: int) -> None:
         """Raises ParkedError when the running job is to end here."""
-        if self.is_stopping:
+        if self._stopping.is_set():
             raise ParkedError("parked: the daemon was stopped")
         if self.cancelling == job_id:
             raise ParkedError(self._parting.message, hint=self._parting.hint, kind=self._parting.kind)

@@ -40,19 +40,20 @@ class ProgressReports:
         self._pulse = pulse
         self._status = Running(phase=Phase.OPEN, since=clock.now(), answered_at=pulse.answered_at)
         self._last = 0.0
-        self._times = PhaseTimes()
-        self._work = FlashWork()
-        """The work that was not passed on yet."""
+        # The times and the work that were not passed on yet.
+        self._seconds: dict[Phase, float] = {}
+        self._sectors_erased = 0
+        self._bytes_written = 0
+        self._bytes_read = 0
         self._reached: dict[Phase, int] = {}
         """The progress of each phase that was counted as work."""
         self._reported_at = clock.monotonic()
 
     def progress(self, phase: Phase, done: int, total: int) -> None:
         """Passes progress on, not more often than anybody can see."""
-        self._count(phase)  # a report ends a piece of work
+        now = self._count(phase)  # a report ends a piece of work
         if phase in READS:
-            self._add(FlashWork(bytes_read=self._further(phase, done)))
-        now = clock.monotonic()
+            self._bytes_read += self._further(phase, done)
         is_new = phase is not self._status.phase
         if is_new:
             self._tell_times()
@@ -93,22 +94,27 @@ class ProgressReports:
 
     def _taken(self) -> tuple[PhaseTimes, FlashWork]:
         """Return the times and the work that were not passed on yet; they are by now."""
-        taken = self._times, self._work
-        self._times, self._work = PhaseTimes(), FlashWork()
-        return taken
-
-    def _add(self, work: FlashWork) -> None:
-        self._work = self._work.plus(work)
+        times = PhaseTimes()
+        for phase, seconds in self._seconds.items():
+            times = times.plus(phase, seconds)
+        work = FlashWork(
+            sectors_erased=self._sectors_erased, bytes_written=self._bytes_written, bytes_read=self._bytes_read
+        )
+        self._seconds = {}
+        self._sectors_erased = self._bytes_written = self._bytes_read = 0
+        return times, work
 
     def _further(self, phase: Phase, done: int) -> int:
         """Return how many bytes a phase has come further; one that begins anew counts from 0."""
         before, self._reached[phase] = self._reached.get(phase, 0), done
         return done - before if done >= before else done
 
-    def _count(self, phase: Phase) -> None:
+    def _count(self, phase: Phase) -> float:
+        """Count the time since the last report for a phase, and return what time it is."""
         now = clock.monotonic()
-        self._times = self._times.plus(phase, now - self._reported_at)
+        self._seconds[phase] = round(self._seconds.get(phase, 0.0) + now - self._reported_at, 3)
         self._reported_at = now
+        return now
 
     def _show(self, status: Running) -> None:
         self._loop.call_soon_threadsafe(lambda: self._book.progress(self._job.id, status))

@@ -5,9 +5,11 @@ a reference cycle is never closed by itself.
 """
 
 import errno
+from array import array
 from collections.abc import Callable
+from functools import cache
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import ParamSpec, Self, TypeVar
 
 import usb.core
 import usb.util
@@ -45,6 +47,7 @@ STANDARD_SECONDS = 5.0
 """Seconds that the kernel gives a standard request, such as that for an alternate setting, and its own drivers."""
 RESET_SECONDS = 30.0
 """Seconds for a bus reset: the kernel tries several times, and reads all descriptors again."""
+_PYUSB_SECONDS = 1.0  # its own timeout, where none is given
 TIMES = 2
 """A string that is refused so often is one that the device does not have."""
 _GONE = frozenset(
@@ -62,6 +65,7 @@ _GONE = frozenset(
 _PYUSB_ERRORS = (usb.core.USBError, NotImplementedError, ValueError, IndexError)
 """The errors of pyusb: for the system's own, for what a backend lacks, and for descriptors that make no sense."""
 
+_P = ParamSpec("_P")
 _T = TypeVar("_T")
 Check = Callable[[], object]
 """Raises ParkedError where the job that uses the device is to end."""
@@ -136,12 +140,19 @@ class Transport:
 
     def send(self, request: int, value: int, data: bytes, *, timeout: float) -> None:
         """A class request that carries `data`, or nothing, to the DFU interface; timeout in seconds."""
-        self._require_claim()
+        if self._claim.is_lost:
+            raise self._forgotten()
         self._transfers += 1
         sent = self._guarded(
             lambda: f"{DfuRequest(request).name} of {len(data)} bytes",
-            lambda: self._device.ctrl_transfer(_OUT, request, value, self._interface, data, _milliseconds(timeout)),
             timeout,
+            self._device.ctrl_transfer,
+            _OUT,
+            request,
+            value,
+            self._interface,
+            array("B", data),  # pyusb itself would first try to take the bytes for a length
+            _milliseconds(timeout),
         )
         if sent != len(data):
             raise DeviceError(
@@ -150,22 +161,32 @@ class Transport:
 
     def receive(self, request: int, value: int, length: int, *, timeout: float) -> bytes:
         """A class request that asks the DFU interface for at most `length` bytes; timeout in seconds."""
-        self._require_claim()
+        if self._claim.is_lost:
+            raise self._forgotten()
         self._transfers += 1
-        answer = self._guarded(
+        answer = array("B", bytes(length))
+        count = self._guarded(
             lambda: f"{DfuRequest(request).name} for {length} bytes",
-            lambda: self._device.ctrl_transfer(_IN, request, value, self._interface, length, _milliseconds(timeout)),
             timeout,
+            self._device.ctrl_transfer,
+            _IN,
+            request,
+            value,
+            self._interface,
+            answer,
+            _milliseconds(timeout),
         )
-        return answer.tobytes()
+        return answer.tobytes()[:count]
 
     def select(self, alternate: int) -> None:
         """Selects an alternate setting. To be used only where there are several."""
         self._transfers += 1
         self._guarded(
             lambda: f"selecting alternate setting {alternate}",
-            lambda: self._device.set_interface_altsetting(self._interface, alternate),
             STANDARD_SECONDS,
+            self._device.set_interface_altsetting,
+            self._interface,
+            alternate,
         )
 
     def text(self, index: int) -> str:
@@ -200,39 +221,42 @@ class Transport:
         self._transfers += 1
         raw = self._guarded(
             lambda: "reading a string",
-            lambda: self._device.ctrl_transfer(
-                _STANDARD_IN, _GET_DESCRIPTOR, _STRING << 8 | index, language, MAX_STRING
-            ),
+            _PYUSB_SECONDS,
+            self._device.ctrl_transfer,
+            _STANDARD_IN,
+            _GET_DESCRIPTOR,
+            _STRING << 8 | index,
+            language,
+            MAX_STRING,
         )
         return decode_string(raw.tobytes())
 
     def reset(self) -> None:
         """Resets the device's port. It may enumerate anew, and then is gone for this transport."""
-        self._guarded(lambda: "reset", self._device.reset, RESET_SECONDS)
+        self._guarded(lambda: "reset", RESET_SECONDS, self._device.reset)
         self._claim = self._claimed()
 
     def _claimed(self) -> Claim:
-        self._guarded(lambda: "open", lambda: usb.util.claim_interface(self._device, self._interface), STANDARD_SECONDS)
-        configuration = self._guarded(
-            lambda: "open", lambda: _configuration(self._device).bConfigurationValue, STANDARD_SECONDS
+        self._guarded(lambda: "open", STANDARD_SECONDS, usb.util.claim_interface, self._device, self._interface)
+        configuration = self._guarded(lambda: "open", STANDARD_SECONDS, _configuration, self._device)
+        return Claim(self._where, configuration.bConfigurationValue, self._interface)
+
+    def _forgotten(self) -> DeviceGoneError:
+        return DeviceGoneError(
+            f"{_place(self._where)} was reset by another program, and has forgotten where it was",
+            hint="close other programs that use it; what was under way begins anew",
         )
-        return Claim(self._where, configuration, self._interface)
 
-    def _require_claim(self) -> None:
-        if self._claim.is_lost:
-            raise DeviceGoneError(
-                f"{_place(self._where)} was reset by another program, and has forgotten where it was",
-                hint="close other programs that use it; what was under way begins anew",
-            )
-
-    def _guarded(self, what: Callable[[], str], call: Callable[[], _T], timeout: float = 1.0) -> _T:
+    def _guarded(
+        self, what: Callable[[], str], timeout: float, call: Callable[_P, _T], *args: _P.args, **named: _P.kwargs
+    ) -> _T:
         """Return what `call` returns; `what` says what that is, where it fails."""
         if self._parked is not None:
             raise self._parked
         self._pulse.ask(timeout)
         answered = True
         try:
-            return call()
+            return call(*args, **named)
         except _PYUSB_ERRORS as error:
             failure = _translated(self._where, what(), error)
             answered = not isinstance(failure, TransferTimeoutError | DeviceGoneError)
@@ -361,6 +385,7 @@ def _configuration(device: usb.core.Device) -> usb.core.Configuration:
     return device.get_active_configuration()
 
 
+@cache  # there are a few timeouts, and one goes with each transfer
 def _milliseconds(seconds: float) -> int:
     return max(1, round(seconds * 1000))  # 0 would mean for ever
 

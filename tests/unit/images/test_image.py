@@ -81,6 +81,8 @@ def test_cutting_and_laying_over(one: dict[int, int], other: dict[int, int], sta
     assert cells_of(image.without([span])) == {at: value for at, value in one.items() if at not in inside}
     assert cells_of(image.over(of(other))) == other | one
     assert image.touches(span) == bool(inside)
+    assert image.count(span) == len(inside)
+    assert image.extent(span) == (Range(min(inside), max(inside) + 1) if inside else None)
     assert image.covers(span) == (len(inside) == span.size and span.size > 0)
     assert image.read(span) == bytes(one.get(at, 0xFF) for at in range(span.start, span.end))
 
