@@ -169,6 +169,11 @@ class Device:
     """The step at which a fault struck one of its requests last; that it came or went is none."""
     wrong_requests: list[str] = field(default_factory=list[str])
     """Requests that no careful host sends, in words: Read Unprotect, mass erase, commands that are none."""
+    _starts: list[int] = field(init=False, repr=False)
+    """The first address of each sector."""
+
+    def __post_init__(self) -> None:
+        self._starts = [start for start, _ in self.sectors]
 
     def bytes_of(self, span: Span) -> bytes:
         """Return what is there, by addresses."""
@@ -176,14 +181,10 @@ class Device:
 
     def sector_of(self, address: int) -> Span:
         """Return the sector that an address is in; raises ValueError outside the flash."""
-        found = self.sectors[bisect_right(self.sectors, address, key=_start) - 1]
+        found = self.sectors[bisect_right(self._starts, address) - 1]
         if found[0] <= address < found[1]:
             return found
         raise ValueError(f"0x{address:08x} is not in the flash of {self.name}")
-
-
-def _start(span: Span) -> int:
-    return span[0]
 
 
 class Did(Enum):

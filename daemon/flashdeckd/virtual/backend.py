@@ -178,13 +178,16 @@ class VirtualBackend(usb.backend.IBackend):
     ) -> int:
         """One control transfer; how many bytes it moved. `timeout` in milliseconds, 0 for none."""
         connection = _handle(dev_handle).connection
-        setup = Setup(bmRequestType, bRequest, wValue, wIndex, len(data))
-        out = b"" if setup.is_in else data.tobytes()
+        size = len(data)
+        setup = Setup(bmRequestType, bRequest, wValue, wIndex, size)
+        is_in = setup.is_in
+        out = b"" if is_in else data.tobytes()
         answer = connection.board.transfer(connection, setup, out, timeout / 1000 if timeout else None)
-        if not setup.is_in:
-            return len(data)
-        data[: len(answer)] = array("B", answer)
-        return len(answer)
+        if not is_in:
+            return size
+        moved = len(answer)
+        data[:moved] = array("B", answer)
+        return moved
 
     def reset_device(self, dev_handle: object) -> None:
         """A bus reset; the device keeps its place and its address."""

@@ -8,6 +8,7 @@ endpoint 0 does.
 import errno
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import usb.core
 
@@ -87,6 +88,10 @@ class VirtualBoard:
         self._lock = threads.condition()
         self._flash = spec.new_flash()
         self._bus_clock = BusClock() if spec.timing is Timing.REAL else None
+        self._clock = clock.monotonic if self._bus_clock else spec.clock
+        """Seconds, by which transfers are dated."""
+        self._judge = partial(judge, transfer_size=spec.block_size, plain=spec.model in PLAIN_MODELS)
+        """See `judge`: its model and its blocks stay as they are, also where a unit is exchanged."""
         self.faults = Faults(spec.crashes)
         """The faults of this board; `fault` and `crash` arm one."""
         self._speech = Speech(has_uart=spec.uart is not None)
@@ -109,7 +114,7 @@ class VirtualBoard:
         self._sleeps, self._slept = 0, 0.0
         self._bus_seconds = self._busy_seconds = 0.0
         self._answered = 0.0
-        """End of the last transfer, on the clock of the specification."""
+        """End of the last transfer."""
         self._replayed = 0
         """Transfers of a recording that came as recorded."""
         self._violations: list[str] = []
@@ -373,9 +378,9 @@ class VirtualBoard:
             try:
                 return self._transfer(connection, setup, data, timeout)
             finally:
-                self._answered = self.spec.clock()
+                self._answered = now = self._clock()
                 if self._bus_clock:
-                    self._bus_clock.returned()
+                    self._bus_clock.returned(now)
 
     def look_up(self) -> None:
         """Lets a transfer under way see that the host has given it up."""
@@ -386,17 +391,16 @@ class VirtualBoard:
         with self._lock:
             self._live_on()
             self._expect(connection)
-            fault = self._count(setup, data)
-            self._pass_time(connection, self._bus_clock.begin() if self._bus_clock else 0)
-            self._wait_for_bus_work(connection, timeout)
-            if fault is Fault.STALL:
-                raise stalled()
-            self._hung |= fault is Fault.HANG
-            if fault is Fault.TIMEOUT or self._hung or self._crashed:
-                raise self._never(connection, timeout)
-            if fault is Fault.ERROR_STATUS:
-                self._afflict(ERROR)
-            outcome = self._suffer(setup) or self._ask(connection, setup, data)
+            now = self._clock()
+            fault = self._count(setup, data, now)
+            if self._bus_clock and self._bus_clock.begin(now) - now > BusClock.GRAIN:
+                self._pass_time(connection, self._bus_clock.deadline)
+            if self._running is not None and not self._running.beside_bus:
+                self._wait_for_bus_work(connection, timeout)
+            if fault is not None or self._hung or self._crashed:
+                self._strike(connection, fault, timeout)
+            suffered = None if self._affliction is None else self._suffer(setup)
+            outcome = suffered or self._ask(connection, setup, data)
             on_bus = bus_time(len(data) + len(outcome.data)) * self.spec.slowdown
             self._bus_seconds += on_bus
             started = self._bus_clock.spend(on_bus) if self._bus_clock else 0.0
@@ -404,7 +408,8 @@ class VirtualBoard:
             if fault is Fault.UNPLUG:
                 self._start_cut(outcome)
                 raise gone()
-            outcome = self._run(connection, outcome, started, timeout)
+            if outcome.operation is not None and not outcome.after_status:
+                outcome = self._run(connection, outcome, outcome.operation, started, timeout)
             if outcome.delay_ms and self._bus_clock:
                 self._block(connection, self._bus_clock, outcome, timeout)
             if self._bus_clock:
@@ -415,12 +420,22 @@ class VirtualBoard:
             if fault is Fault.LOST_ANSWER:
                 outcome = replace(outcome, answer=Answer.NAK, cut_short=False)
             answer = self._end(connection, outcome, timeout)
-            self._bytes_up += len(answer) if setup.is_dfu and setup.request == Dfu.UPLOAD else 0
+            self._bytes_up += len(answer) if setup.request == Dfu.UPLOAD and setup.is_dfu else 0
             return answer
 
-    def _count(self, setup: Setup, data: bytes) -> Fault | None:
+    def _strike(self, connection: Attachment, fault: Fault | None, timeout: float | None) -> None:
+        """Lets a fault happen before the device hears of the request; raises if it never does."""
+        if fault is Fault.STALL:
+            raise stalled()
+        self._hung |= fault is Fault.HANG
+        if fault is Fault.TIMEOUT or self._hung or self._crashed:
+            raise self._never(connection, timeout)
+        if fault is Fault.ERROR_STATUS:
+            self._afflict(ERROR)
+
+    def _count(self, setup: Setup, data: bytes, now: float) -> Fault | None:
         self._transfers += 1
-        self._note_pause()
+        self._note_pause(now)
         if setup.is_dfu:
             self._requests += 1
             self._downloads += setup.request == Dfu.DNLOAD
@@ -429,10 +444,9 @@ class VirtualBoard:
             self._bytes_down += len(data)
         return self.faults.on_transfer(setup)
 
-    def _note_pause(self) -> None:
+    def _note_pause(self, now: float) -> None:
         """Counts a pause of the host in which this device, in the middle of a session, had nothing to do."""
-        running, now = self._running, self.spec.clock()
-        since = self._answered
+        running, since = self._running, self._answered
         if running is not None and running.beside_bus:
             if self._bus_clock is None:
                 return  # busy for a number of requests, however long the host waits for each
@@ -471,7 +485,8 @@ class VirtualBoard:
         return STALL if told is None else Outcome(data=told)
 
     def _ask(self, connection: Attachment, setup: Setup, data: bytes) -> Outcome:
-        self._settle(on_request=True)
+        if self._running is not None:
+            self._settle(on_request=True)
         function = self._fresh()
         before = function.state
         outcome = function.request(setup, data)
@@ -480,15 +495,7 @@ class VirtualBoard:
         if isinstance(function, ReplayedBoard):
             self._note_replay(function)
         elif connection.is_dfu:
-            reason = judge(
-                setup,
-                data,
-                outcome,
-                before=before,
-                after=function.state,
-                transfer_size=self.spec.block_size,
-                plain=self.spec.model in PLAIN_MODELS,
-            )
+            reason = self._judge(setup, data, outcome, before=before, after=function.state)
             if reason and len(self._violations) < MAX_VIOLATIONS:
                 self._violations.append(reason)
         return outcome
@@ -500,9 +507,10 @@ class VirtualBoard:
 
     def _end(self, connection: Attachment, outcome: Outcome, timeout: float | None) -> bytes:
         """Lets the bus see what the request did, then ends the transfer."""
-        self._change_bus(connection, outcome)
-        if outcome.bus is Bus.REATTACHES or (outcome.bus in _STARTS and outcome.cut_short):
-            raise gone()
+        if outcome.bus is not Bus.STAYS:
+            self._change_bus(connection, outcome)
+            if outcome.bus is Bus.REATTACHES or (outcome.bus in _STARTS and outcome.cut_short):
+                raise gone()
         match outcome.answer:
             case Answer.OK:
                 return outcome.data
@@ -549,11 +557,11 @@ class VirtualBoard:
             if until is not None and not was_told:
                 return
 
-    def _run(self, connection: Attachment, outcome: Outcome, started: float, timeout: float | None) -> Outcome:
+    def _run(
+        self, connection: Attachment, outcome: Outcome, operation: Operation, started: float, timeout: float | None
+    ) -> Outcome:
         """Carries out an operation, and those that follow it, while the host waits for the status stage."""
-        if outcome.operation is None or outcome.after_status:
-            return outcome
-        running: _RunningOperation | None = self._begin(outcome.operation, started, beside_bus=False)
+        running: _RunningOperation | None = self._begin(operation, started, beside_bus=False)
         while running is not None:
             if self._bus_clock:
                 self._bus_clock.deadline = running.ends
@@ -578,9 +586,6 @@ class VirtualBoard:
 
     def _wait_for_bus_work(self, connection: Attachment, timeout: float | None) -> None:
         """An operation that outlived its transfer, or began after it, still holds endpoint 0."""
-        running = self._running
-        if running is None or running.beside_bus:
-            return
         until = None if timeout is None else clock.monotonic() + timeout
         while (running := self._running) is not None and not running.beside_bus:
             limit = running.ends if until is None else min(running.ends, until)
@@ -596,8 +601,7 @@ class VirtualBoard:
             if outcome.after_status:
                 self._begin(outcome.operation, started, beside_bus=False)
             return
-        operation = self._fresh().busy
-        if operation is not None and self._running is None:
+        if self._running is None and (operation := self._fresh().busy) is not None:
             self._begin(operation, started, beside_bus=True)
 
     def _begin(self, operation: Operation, started: float, *, beside_bus: bool) -> _RunningOperation:

@@ -1,7 +1,5 @@
 """The time that a full-speed device takes, kept by deadline so that a late wake-up of ours is made good by the next."""
 
-from flashdeckd.host import clock
-
 TRANSFER = 0.00015
 """Seconds for the setup and status stages of a control transfer."""
 PACKET_SIZE = 64
@@ -27,9 +25,8 @@ class BusClock:
         """End of the transfer under way, on the monotonic clock."""
         self._returned = 0.0
 
-    def begin(self) -> float:
+    def begin(self, now: float) -> float:
         """A transfer begins. What the host did since the last one has passed on the device's clock too."""
-        now = clock.monotonic()
         own = now - self._returned
         self.deadline = min(max(self.deadline + own, now - MAX_CREDIT), now + MAX_CREDIT)
         return self.deadline
@@ -44,6 +41,6 @@ class BusClock:
         self.deadline += seconds
         return self.deadline
 
-    def returned(self) -> None:
+    def returned(self, now: float) -> None:
         """The transfer has been handed back to the host."""
-        self._returned = clock.monotonic()
+        self._returned = now

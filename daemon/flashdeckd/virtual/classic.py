@@ -12,10 +12,11 @@ from enum import Enum
 
 from flashdeckd.virtual.control import (
     ACK,
-    CLASS_REQUEST,
+    CLASS_INTERFACE_REQUEST,
     NAK,
     STALL,
-    STANDARD_REQUEST,
+    STANDARD_DEVICE_REQUEST,
+    STANDARD_INTERFACE_REQUEST,
     Answer,
     Attribute,
     Bus,
@@ -161,13 +162,14 @@ class ClassicBootloader:
         return self._settings.release is LibraryRelease.V2_9_0
 
     def _dispatch(self, setup: Setup, data: bytes) -> Outcome:
-        if setup.recipient == Recipient.DEVICE and setup.kind == STANDARD_REQUEST:
+        aim = setup.aim
+        if aim == STANDARD_DEVICE_REQUEST:
             return self._device(setup)
         if setup.recipient != Recipient.INTERFACE or setup.index & 0xFF > MAX_INTERFACES:
             return STALL
-        if setup.kind == CLASS_REQUEST:
+        if aim == CLASS_INTERFACE_REQUEST:
             return self._class(setup, data)
-        if setup.kind == STANDARD_REQUEST:
+        if aim == STANDARD_INTERFACE_REQUEST:
             return self._interface(setup) if self.configured else NAK
         return STALL if self.configured else NAK
 

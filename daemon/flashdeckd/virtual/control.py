@@ -103,7 +103,9 @@ class Bus(Enum):
     """It is still there and never answers again."""
 
 
-_INTERFACE_REQUEST = CLASS_REQUEST | Recipient.INTERFACE.value
+STANDARD_DEVICE_REQUEST = STANDARD_REQUEST | Recipient.DEVICE.value
+STANDARD_INTERFACE_REQUEST = STANDARD_REQUEST | Recipient.INTERFACE.value
+CLASS_INTERFACE_REQUEST = CLASS_REQUEST | Recipient.INTERFACE.value
 _OF_SERIAL_PORTS = range(Cdc.SET_LINE_CODING.value, Cdc.SEND_BREAK.value + 1)
 
 
@@ -133,9 +135,14 @@ class Setup:
         return self.request_type & 0x1F
 
     @property
+    def aim(self) -> int:
+        """Kind and recipient in one, as `STANDARD_DEVICE_REQUEST`: bmRequestType without the direction."""
+        return self.request_type & 0x7F
+
+    @property
     def is_dfu(self) -> bool:
         """True for a class request to an interface, but for those that a serial port knows."""
-        return self.request_type & 0x7F == _INTERFACE_REQUEST and self.request not in _OF_SERIAL_PORTS
+        return self.request_type & 0x7F == CLASS_INTERFACE_REQUEST and self.request not in _OF_SERIAL_PORTS
 
     def __str__(self) -> str:
         name = Dfu(self.request).name if self.is_dfu and self.request in list(Dfu) else f"request {self.request}"

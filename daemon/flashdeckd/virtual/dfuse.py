@@ -12,15 +12,15 @@ from enum import Enum, StrEnum
 from flashdeckd.host import clock
 from flashdeckd.virtual.control import (
     ACK,
-    CLASS_REQUEST,
+    CLASS_INTERFACE_REQUEST,
     NAK,
     STALL,
-    STANDARD_REQUEST,
+    STANDARD_DEVICE_REQUEST,
+    STANDARD_INTERFACE_REQUEST,
     Attribute,
     Bus,
     Dfu,
     Outcome,
-    Recipient,
     Setup,
     Standard,
     State,
@@ -151,13 +151,14 @@ class DfuseBootloader:
 
     def request(self, setup: Setup, data: bytes = b"") -> Outcome:
         """Answers one control transfer."""
-        if setup.recipient == Recipient.DEVICE and setup.kind == STANDARD_REQUEST:
+        aim = setup.aim
+        if aim == STANDARD_DEVICE_REQUEST:
             return self._device(setup)
-        if setup.recipient != Recipient.INTERFACE or setup.index & 0xFF != 0:
+        if setup.index & 0xFF != 0:
             return STALL
-        if setup.kind == STANDARD_REQUEST:
-            return self._interface(setup)
-        return self._class(setup, data) if setup.kind == CLASS_REQUEST else STALL
+        if aim == CLASS_INTERFACE_REQUEST:
+            return self._class(setup, data)
+        return self._interface(setup) if aim == STANDARD_INTERFACE_REQUEST else STALL
 
     def _device(self, setup: Setup) -> Outcome:
         match setup.request:
@@ -192,9 +193,9 @@ class DfuseBootloader:
     def _class(self, setup: Setup, data: bytes) -> Outcome:
         if not self.configured:
             return STALL
-        if self.state is State.DNBUSY and self._settings.clock() < self._not_before:
+        if self.state is State.DNBUSY:
             early = self._manner.early_erase if self._access is OperationKind.ERASE else self._manner.early_other
-            if early is Early.ERROR:
+            if early is Early.ERROR and self._settings.clock() < self._not_before:
                 return self._refuse()
         if self._running is not None and self.state is State.DNBUSY and self._manner.busy_stalls:
             return STALL
@@ -242,7 +243,7 @@ class DfuseBootloader:
                 bus = Bus.JUMPS
             case _:
                 pass
-        self._not_before = self._settings.clock() + poll / 1000
+        self._not_before = self._settings.clock() + poll / 1000 if poll else 0.0
         answer = bytes((self._status, *poll.to_bytes(3, "little"), self.state, 0))
         return Outcome(data=answer[: setup.length], bus=bus, jump=self.pointer)
 

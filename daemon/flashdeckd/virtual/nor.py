@@ -211,6 +211,7 @@ class NorFlash:
         self._observe = observe
         self._sectors = layout.sectors()
         self._starts = [sector.span.start for sector in self._sectors]
+        self._ends = [sector.span.end for sector in self._sectors]
         self._runs = _joined(sector.span for sector in self._sectors)
         self._blank_word = bytes([BLANK]) * layout.word
 
@@ -224,7 +225,7 @@ class NorFlash:
     def sector_of(self, address: int) -> int:
         """The number of the sector that contains `address`, -1 outside the flash."""
         number = bisect_right(self._starts, address) - 1
-        return number if number >= 0 and address < self._sectors[number].span.end else -1
+        return number if number >= 0 and address < self._ends[number] else -1
 
     @property
     def whole(self) -> Range:
@@ -261,7 +262,8 @@ class NorFlash:
 
     def _covers(self, address: int, size: int) -> bool:
         """True if all of these bytes lie inside, and no hole between two banks among them."""
-        return any(run.covers(Range.sized(address, size)) for run in self._runs)
+        end = address + size
+        return any(run.start <= address and end <= run.end for run in self._runs)
 
     def erase(self, address: int, *, banks: bool = True) -> Operation:
         """Starts to erase the sector that contains `address`; without `banks`, the sector of that number in bank 1."""
@@ -343,26 +345,27 @@ class NorFlash:
         words = min(words, len(data) // self.word)
         while done < words:
             at = address + done * self.word
-            count = self._blank_words(at, words - done) or 1
-            piece = data[done * self.word : (done + count) * self.word]
-            if not self._takes(at, piece):
-                break
             start = at - self.layout.base
-            old = self.content[start : start + len(piece)]
             # Programming only clears bits; for most pieces, which lie in blank flash, that is the piece itself.
-            blank = count > 1 or old == self._blank_word
-            new = piece if blank else bytes(new & before for new, before in zip(piece, old, strict=True))
-            self.content[start : start + len(piece)] = new
+            if count := self._blank_words(at, words - done):
+                new = data[done * self.word : (done + count) * self.word]
+            else:
+                count, piece = 1, data[done * self.word : (done + 1) * self.word]
+                if not self._takes(at, piece):
+                    break
+                old = self.content[start : start + self.word]
+                new = bytes(new & before for new, before in zip(piece, old, strict=True))
+            self.content[start : start + len(new)] = new
             done += count
         self.words += done
         return done
 
     def _blank_words(self, address: int, most: int) -> int:
-        """Return the number of blank words from there on in one sector: `most`, what the sector has, or 0."""
+        """Return the number of blank words from there on in one good sector: `most`, what the sector has, or 0."""
         sector = self.sector_of(address)
-        if sector < 0:
+        if sector < 0 or sector in self.layout.bad:
             return 0
-        count = min(most, (self._sectors[sector].span.end - address) // self.word)
+        count = min(most, (self._ends[sector] - address) // self.word)
         start = address - self.layout.base
         return count if self.content[start : start + count * self.word] == self._blank_word * count else 0
 

@@ -11,7 +11,8 @@ from flashdeckd.virtual.control import (
     ACK,
     NAK,
     STALL,
-    STANDARD_REQUEST,
+    STANDARD_DEVICE_REQUEST,
+    STANDARD_INTERFACE_REQUEST,
     Attribute,
     Bus,
     Dfu,
@@ -90,11 +91,12 @@ class UsbxBootloader:
 
     def request(self, setup: Setup, data: bytes = b"") -> Outcome:
         """Answers one control transfer."""
-        if setup.recipient == Recipient.DEVICE and setup.kind == STANDARD_REQUEST:
+        aim = setup.aim
+        if aim == STANDARD_DEVICE_REQUEST:
             return self._device(setup)
         if setup.recipient != Recipient.INTERFACE or setup.index & 0xFF != 0:
             return STALL
-        if setup.kind == STANDARD_REQUEST and setup.request != Standard.GET_DESCRIPTOR:
+        if aim == STANDARD_INTERFACE_REQUEST and setup.request != Standard.GET_DESCRIPTOR:
             return self._interface(setup)
         return self._class(setup, data)
 

@@ -22,13 +22,13 @@ from dataclasses import dataclass
 from flashdeck.geometry import Range
 from flashdeckd.virtual.control import (
     ACK,
-    CLASS_REQUEST,
+    CLASS_INTERFACE_REQUEST,
     STALL,
-    STANDARD_REQUEST,
+    STANDARD_DEVICE_REQUEST,
+    STANDARD_INTERFACE_REQUEST,
     Attribute,
     Dfu,
     Outcome,
-    Recipient,
     Setup,
     Standard,
     State,
@@ -194,13 +194,14 @@ class ZephyrBootloader:
 
     def request(self, setup: Setup, data: bytes = b"") -> Outcome:
         """Answers one control transfer."""
-        if setup.recipient == Recipient.DEVICE and setup.kind == STANDARD_REQUEST:
+        aim = setup.aim
+        if aim == STANDARD_DEVICE_REQUEST:
             return self._device(setup)
-        if setup.recipient != Recipient.INTERFACE or setup.index & 0xFF != 0 or not self.configured:
+        if setup.index & 0xFF != 0 or not self.configured:
             return STALL
-        if setup.kind == STANDARD_REQUEST:
-            return self._interface(setup)
-        return self._class(setup, data) if setup.kind == CLASS_REQUEST else STALL
+        if aim == CLASS_INTERFACE_REQUEST:
+            return self._class(setup, data)
+        return self._interface(setup) if aim == STANDARD_INTERFACE_REQUEST else STALL
 
     def _device(self, setup: Setup) -> Outcome:
         match setup.request:
