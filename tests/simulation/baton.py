@@ -48,16 +48,22 @@ class Life:
     def __init__(self, number: int) -> None:
         self.number = number
         self.is_over = False
+        self.runners: list[Runner] = []
+        """All threads that were made for it."""
 
 
 class Runner:
     """A thread, as the baton knows it."""
 
-    __slots__ = ("_hooks", "_loop", "blocked_on", "is_waiting", "life", "name", "stack", "was_woken")
+    __slots__ = ("_hooks", "_loop", "blocked_on", "is_dead", "is_waiting", "life", "name", "stack", "was_woken")
 
     def __init__(self, name: str, life: Life | None) -> None:
         self.name = name
         self.life = life
+        self.is_dead = life is not None and life.is_over
+        """True if its life was killed."""
+        if life is not None:
+            life.runners.append(self)
         self.stack: greenlet
         """Given by the baton, before it is anybody's turn."""
         self.is_waiting = False
@@ -68,15 +74,14 @@ class Runner:
 
     def give_way(self, other: "Runner") -> None:
         """Stop here, and let another one go on; return once somebody gives way to this one."""
-        self._loop, self._hooks = asyncio._get_running_loop(), sys.get_asyncgen_hooks()
-        asyncio._set_running_loop(other._loop)
-        sys.set_asyncgen_hooks(*other._hooks)
+        loop = asyncio._get_running_loop()
+        if loop is not self._loop:  # it has begun or ended since; as long as it runs, its hooks are the same
+            self._loop, self._hooks = loop, sys.get_asyncgen_hooks()
+        if other._loop is not loop:
+            asyncio._set_running_loop(other._loop)
+        if other._loop is not None:  # asynchronous generators are only begun where a loop runs
+            sys.set_asyncgen_hooks(*other._hooks)
         other.stack.switch()
-
-    @property
-    def is_dead(self) -> bool:
-        """True if its life was killed."""
-        return self.life is not None and self.life.is_over
 
 
 class Baton:
@@ -160,6 +165,8 @@ class Baton:
     def kill(self, life: Life) -> None:
         """End a life at once. Where the caller is of it, it ends at the point that called."""
         life.is_over = True
+        for runner in life.runners:
+            runner.is_dead = True
         self._ready = [runner for runner in self._ready if runner.life is not life]
         blocked = [runner for runner in self._blocked if not runner.is_dead]
         for runner in [runner for runner in self._timed if runner.life is life]:
@@ -209,10 +216,11 @@ class Baton:
                 self.now = max(self.now, min(self._timed.values()))
                 self._collect()
         ready = self._ready
-        at = int(self._random() * len(ready)) if len(ready) > 1 else 0
-        chosen = ready[at]
-        ready[at] = ready[-1]
-        ready.pop()
+        chosen = ready.pop()
+        if ready:  # the last one takes the place of the chosen one
+            at = int(self._random() * (len(ready) + 1))
+            if at < len(ready):
+                ready[at], chosen = chosen, ready[at]
         self.current = chosen
         return chosen
 
@@ -261,10 +269,11 @@ class BatonLock:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._depth > 1:
-            self._depth -= 1
-        else:
-            self.let_go()
+        self._depth -= 1
+        if not self._depth:
+            self._owner = None
+            if self._baton._blocked:  # pyright: ignore[reportPrivateUsage] -- the baton's other half
+                self._baton.unblock(self)
 
     def take(self, depth: int) -> None:
         """Take it, so many times at once."""
@@ -276,14 +285,10 @@ class BatonLock:
             self._baton.block(self)
         self._owner, self._depth = me, depth
 
-    def let_go(self, *, wholly: bool = False) -> int:
-        """Let go of it once, or wholly; return how often it was held."""
-        depth = self._depth
-        self._depth = 0 if wholly else depth - 1
-        if not self._depth:
-            self._owner = None
-            if self._baton._blocked:  # pyright: ignore[reportPrivateUsage] -- the baton's other half
-                self._baton.unblock(self)
+    def let_go(self) -> int:
+        """Let go of it wholly; return how often it was held."""
+        depth, self._depth = self._depth, 1
+        self.__exit__(None, None, None)
         return depth
 
 
@@ -300,7 +305,7 @@ class BatonCondition(BatonLock):
         if timeout is not None and baton.passes(baton.now + timeout):
             return False
         me = baton.current
-        depth = self.let_go(wholly=True)
+        depth = self.let_go()
         self._waiters.append(me)
         notified = baton.wait(None if timeout is None else baton.now + timeout)
         if me in self._waiters:
