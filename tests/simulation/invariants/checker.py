@@ -5,6 +5,7 @@ from typing import Final
 
 from flashdeck.model import Event, JobState
 from simulation.invariants.answers import Answers
+from simulation.invariants.armed_once import ArmedOnce
 from simulation.invariants.asked_for import AskedFor
 from simulation.invariants.attempts import Attempts
 from simulation.invariants.back_by_itself import BackByItself
@@ -56,6 +57,7 @@ RULES: Final[tuple[type[Rule], ...]] = (
     GoesOn,
     NewestFirst,
     Once,
+    ArmedOnce,
     PatchesAgain,
     NobodyTrusted,
     Reading,

@@ -466,6 +466,13 @@ def starts_in_lease(scene: Scene) -> None:
     scene.run(scene.job(scene.build(IMAGE)))
 
 
+def arms_for_two(scene: Scene) -> None:
+    """A board that is armed for one job gets a second one, for another partition."""
+    for place in ("app", "data"):
+        armed = msgspec.structs.replace(scene.job(scene.build(IMAGE, place), place), id=10 + scene.jobs, once=True)
+        scene.checker.published(Event(seq=1, job=armed))
+
+
 def starts_on_hold(scene: Scene) -> None:
     """A job begins on a board that a person has put on hold."""
     job = scene.job(scene.build(IMAGE))
@@ -938,6 +945,7 @@ BREAKS: tuple[tuple[str, Callable[[Scene], None]], ...] = (
     ("records", loses_image),
     ("records", removes_what_is_wanted),
     ("leases", starts_in_lease),
+    ("armed once", arms_for_two),
     ("holds", starts_on_hold),
     ("answers", refuses_in_the_calm),
     ("answers", refuses_without_reason),
