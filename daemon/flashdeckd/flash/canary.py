@@ -52,8 +52,13 @@ class Canary:
         return frozenset(self._blank)
 
     def take_owed(self) -> list[Range]:
-        """Return the sectors that the image needs erased and a canary that was given up has not; once."""
-        mine = (site.sector for site in self._plan.trials if any(run.covers(site.sector) for run in self._plan.erased))
+        """Return what a canary that was given up has left to be erased behind the boot unit; each sector once.
+
+        It reads blank, and where reads are stale it may hold a part of a program that boots: no hole comes into one.
+        """
+        erased = self._plan.erased
+        promised = dict.fromkeys(step.span for step in self._plan.steps if step.action is StepKind.ERASE_CANARY)
+        mine = (each for each in promised if each.start in self._there or any(run.covers(each) for run in erased))
         owed = [sector for sector in mine if sector.start not in self._erased]
         self._erased.update(sector.start for sector in owed)
         return owed
@@ -65,10 +70,10 @@ class Canary:
         (`wrong-bank`) where an erase did not do what it was meant for.
         """
         match step.action:
-            case StepKind.ERASE_CANARY:
-                self._take_back(step.span)
             case _ if self.doubt:
                 self._refuse_foreign_banks()
+            case StepKind.ERASE_CANARY:
+                self._take_back(step.span)
             case StepKind.WRITE_CANARY:
                 self._write(step.span)
             case StepKind.READ_CANARY:
@@ -103,13 +108,10 @@ class Canary:
             self.doubt = f"what was written to 0x{span.start:08x} {stale}"
 
     def _take_back(self, sector: Range) -> None:
-        if self.doubt and self._target.geometry.banks_of(sector) & self._foreign:
-            self._refuse_foreign_banks()
-        if sector.start in self._there:
-            self._on_sector(SectorEvent(SectorAct.ERASING, sector))
-            self._erase(sector)
-            self._on_sector(SectorEvent(SectorAct.ERASED, sector))
-            self._erased.add(sector.start)
+        self._on_sector(SectorEvent(SectorAct.ERASING, sector))
+        self._erase(sector)
+        self._on_sector(SectorEvent(SectorAct.ERASED, sector))
+        self._erased.add(sector.start)
 
     def _erase(self, sector: Range) -> None:
         try:

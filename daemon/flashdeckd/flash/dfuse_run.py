@@ -176,7 +176,7 @@ class DfuseRun:
         match step.action:
             case StepKind.WRITE_CANARY | StepKind.READ_CANARY | StepKind.ERASE_CANARY | StepKind.CHECK_BANKS:
                 self._canary.do(step)
-                self.erases += step.action is StepKind.ERASE_CANARY
+                self.erases += step.action is StepKind.ERASE_CANARY and not self._canary.doubt
             case StepKind.ERASE:
                 self._erase(step.span)
             case StepKind.CHECK_BLANK:

@@ -13,6 +13,8 @@ from flashdeck.config import PartitionKind
 from flashdeck.geometry import Range, joined
 from flashdeck.job_state import Verified
 from flashdeck.model import Contents, JobState, Layer, Patch
+from flashdeckd.flash.banks import unproved_banks
+from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.flash.comparison import difference
 from flashdeckd.flash.target import AddressTarget, Target
 from flashdeckd.images.image import BLANK, NOTHING, Image, Piece
@@ -44,13 +46,17 @@ def known_bytes(contents: Contents | None, target: Target, image_of: ImageOf) ->
     return known
 
 
-def sparing_written(target: Target, contents: Contents | None, device: UsbDevice, image_of: ImageOf) -> Target:
+def sparing_written(
+    target: Target, history: BootloaderHistory, contents: Contents | None, device: UsbDevice, image_of: ImageOf
+) -> Target:
     """Return the target of a flash which knows the sectors that hold what this device was flashed with.
 
     What was erased since, or lost what it had, is not among them, and neither is what an image has as 0xFF. Blocks
-    where `image_of` does.
+    where `image_of` does, which is asked only where a canary may come.
     """
-    if not isinstance(target, AddressTarget) or contents is None or not is_of(contents, device):
+    if not isinstance(target, AddressTarget) or not unproved_banks(target, history):
+        return target
+    if contents is None or not is_of(contents, device):
         return target
     layers, known, start = _known_layers(contents, target), known_bytes(contents, target, image_of), target.span.start
     places = {sector: Range(sector.start - start, sector.end - start) for sector in target.sectors}

@@ -77,7 +77,7 @@ class EraseAttempt:
         )
         contents = place.book.contents(job.board, job.partition)
         cached = await cached_image(contents, device, place.board, target, place.images.shelf)
-        spared = partial(sparing_written, target, contents, device, place.images.shelf.image)
+        spared = partial(sparing_written, target, reports.history, contents, device, place.images.shelf.image)
         try:
             outcome = await place.with_pulse(
                 reports, place.thread.opened(lambda worker: worker.erase(device, spared(), reports, cached))

@@ -112,7 +112,7 @@ class FlashAttempt:
         )
         contents = place.book.contents(job.board, job.partition)
         cached = await cached_image(contents, device, place.board, target, place.images.shelf)
-        spared = partial(sparing_written, target, contents, device, place.images.shelf.image)
+        spared = partial(sparing_written, target, reports.history, contents, device, place.images.shelf.image)
         if why := why_never_cached(place.board.profile, device):
             place.book.log(job, why, LogLevel.WARNING)
         try:

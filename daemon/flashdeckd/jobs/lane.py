@@ -450,7 +450,7 @@ class Lane:
         target = self.target(partition, may_read=may_read(history))
         contents = self._book.contents(self.board.name, partition.name)
         cached = await cached_image(contents, device, self.board, target, self._shelf)
-        spared = partial(sparing_written, target, contents, device, self._shelf.image)
+        spared = partial(sparing_written, target, history, contents, device, self._shelf.image)
         try:
             return await self._thread.run(lambda worker: ask(worker, device, spared(), cached))
         except DeviceGoneError as error:

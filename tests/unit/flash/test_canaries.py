@@ -13,6 +13,7 @@ from flashdeckd.flash.banks import canary, left_of_canary
 from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.flash_plan import FlashPlan, StepKind
 from flashdeckd.flash.result import FlashResult
+from flashdeckd.flash.sector_events import SectorAct
 from flashdeckd.flash.target import AddressTarget
 from flashdeckd.images.image import Image
 from flashdeckd.virtual.faults import Fault
@@ -147,6 +148,36 @@ def test_a_canary_that_was_given_up_in_a_sector_of_the_image_leaves_it_erased() 
         assert outcome.verified is Verified.NO
         assert rig.memory(Range.sized(APP1.start, len(TWO))) == TWO
         assert rig.history.canaries == (sector(1).start,), "nobody has seen it go"
+
+
+@pytest.mark.parametrize("size", [SECTOR + 3000, 3000])
+@pytest.mark.parametrize("fault", [Fault.SILENT_WRITE, Fault.ERROR_WRITE])
+def test_one_that_was_given_up_leaves_no_hole_in_a_program_that_still_boots(fault: Fault, size: int) -> None:
+    """Stale reads: the second sector reads as it was before another tool wrote its program, in the image or behind."""
+    target = replace(STAYS, span=Range(sector(0).start, sector(1).end))
+    for after in range(10):
+        rig = Rig(Model.CLASSIC_STALE, old=ALL_BLANK)
+        rig.flash(TWO, target)
+        program = rig.memory(target.span)
+        assert program[: len(TWO)] == TWO
+        rig.history = UNKNOWN
+        rig.board.fault(fault, 1, address=sector(1).start)
+        if after:
+            rig.board.cut_power(after)
+        watcher = Watcher()
+        ended = rig.attempt(image(size, seed=2), target, watcher)
+        erasing = [event.span for event in watcher.sectors if event.act is SectorAct.ERASING]
+        assert erasing[:1] in ([], [sector(0)]), "the boot unit's sector goes first"
+        assert watcher.plan is not None
+        assert spans(watcher.plan, StepKind.WRITE_CANARY) == [Range.sized(sector(1).start, 16)]
+        if rig.memory(Range.sized(sector(0).start, 16)) == program[:16]:
+            assert rig.memory(target.span) == program, "what boots is whole"
+        if not after:
+            assert isinstance(ended, FlashResult)
+            assert ended.verified is Verified.NO
+            assert ended.erases == len(erasing) == 2
+            assert rig.memory(target.span) == image(size, seed=2).ljust(target.span.size, b"\xff")
+            assert rig.history.canaries == (sector(1).start,), "nobody has seen it go"
 
 
 def test_a_sector_that_was_promised_to_a_second_canary_is_erased_all_the_same() -> None:

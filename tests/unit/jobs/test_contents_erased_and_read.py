@@ -2,6 +2,7 @@
 
 from dataclasses import replace as replace_target
 
+import pytest
 from msgspec.structs import replace
 
 from flash_rig import APP1, SECTOR, TARGET
@@ -9,6 +10,7 @@ from flashdeck.config import UsbId
 from flashdeck.geometry import Range
 from flashdeck.job_state import Verified
 from flashdeck.model import Contents, Layer
+from flashdeckd.flash.bootloader_history import UNKNOWN, BootloaderHistory
 from flashdeckd.flash.target import AddressTarget
 from flashdeckd.images.image import Image, Piece
 from flashdeckd.jobs import contents
@@ -70,7 +72,7 @@ def test_what_is_not_there_is_uncertain_and_its_sector_unknown() -> None:
 def _written(known: Contents | None, *images: Image, serial: str = "") -> list[int]:
     """Return the numbers of the sectors that are spared, of a device with that serial."""
     device = UsbDevice("1-1", "virtual-bench-usb-0:1", 1, 1, APP_ID, 0, serial=serial)
-    spared = contents.sparing_written(SMALL, known, device, {each.sha256: each for each in images}.get)
+    spared = contents.sparing_written(SMALL, UNKNOWN, known, device, {each.sha256: each for each in images}.get)
     assert isinstance(spared, AddressTarget)
     return [(sector.start - APP1.start) // SECTOR for sector in spared.written]
 
@@ -93,6 +95,15 @@ def test_sectors_that_were_flashed_are_spared_until_they_are_erased_or_lose_what
     lost = (Layer(sha256="", erased=((0, 2 * SECTOR),)), *FLASHED.layers)
     assert _written(replace(FLASHED, layers=lost), PADDED, PATCH) == [3], "a job that was cut short has erased them"
     assert _written(contents.erased(FLASHED, SMALL), PADDED, PATCH) == []
+
+
+def test_no_image_is_read_for_a_board_that_no_canary_comes_to() -> None:
+    def image_of(_: str) -> Image | None:
+        pytest.fail("it was read")
+
+    device = UsbDevice("1-1", "virtual-bench-usb-0:1", 1, 1, APP_ID, 0)
+    proved = BootloaderHistory(proved_banks=(0, 1))
+    assert contents.sparing_written(SMALL, proved, FLASHED, device, image_of) is SMALL
 
 
 def test_nothing_is_spared_on_another_device_or_where_nothing_is_known() -> None:
