@@ -24,8 +24,7 @@ _WAY: Final[Mapping[SectorState | None, int]] = {
     SectorState.WRITTEN: 4,
     SectorState.VERIFIED: 5,
 }
-"""The way of a sector that is changed, step by step."""
-_OFF_THE_WAY: Final = -1
+"""The way of a sector that is changed, step by step. All other states are off the way: -1."""
 NOTHING_DONE: Final = FlashSums()
 _BUSY: Final = frozenset((SectorState.ERASING, SectorState.WRITING))
 
@@ -50,7 +49,7 @@ class _SectorOnItsWay:
 
     def advance(self, to: SectorState) -> None:
         """Go forward; a sector that is further, has failed or is not changed stays as it is."""
-        if _OFF_THE_WAY < _WAY.get(self.state, _OFF_THE_WAY) < _WAY[to]:
+        if 0 <= _WAY.get(self.state, -1) < _WAY[to]:
             self.state = to
 
 
@@ -130,7 +129,7 @@ class SectorStates:
 
     def _sums(self) -> FlashSums:
         planned = [sector for sector in self._all if sector.is_planned]
-        steps = [(_WAY.get(sector.state, _OFF_THE_WAY), sector.span.size) for sector in planned]
+        steps = [(_WAY.get(sector.state, -1), sector.span.size) for sector in planned]
 
         def from_(state: SectorState) -> SectorCount:
             least = _WAY[state]

@@ -47,7 +47,6 @@ STANDARD_SECONDS = 5.0
 """Seconds that the kernel gives a standard request, such as that for an alternate setting, and its own drivers."""
 RESET_SECONDS = 30.0
 """Seconds for a bus reset: the kernel tries several times, and reads all descriptors again."""
-_PYUSB_SECONDS = 1.0  # its own timeout, where none is given
 TIMES = 2
 """A string that is refused so often is one that the device does not have."""
 _GONE = frozenset(
@@ -221,7 +220,7 @@ class Transport:
         self._transfers += 1
         raw = self._guarded(
             lambda: "reading a string",
-            _PYUSB_SECONDS,
+            1.0,  # what pyusb gives where nobody says it
             self._device.ctrl_transfer,
             _STANDARD_IN,
             _GET_DESCRIPTOR,
