@@ -57,7 +57,7 @@ class BoardHearing:
 
     @property
     def _why_unheard(self) -> Judgement | None:
-        """Why nobody hears the start that goes on; None: somebody does, or there is none."""
+        """The reason why nobody hears the start that goes on; None: somebody does, or there is none."""
         if self._hears is not None and self._readers.get(self._name) is not self._hears:
             return _TAKEN_OUT
         return self._unheard

@@ -27,6 +27,8 @@ class Site:
     """A sector of the partition."""
     twin: Range
     """The sector of the same number in the other bank."""
+    takes_new: bool = True
+    """False where one may only be there from an earlier job: it is no place for another."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ image that does not define the partition's first word, have no boot unit: their 
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import chain, islice, pairwise
 
 from flashdeck.config import ErasePolicy, MapPolicy, PartitionKind, PollPolicy, VerifyPolicy
@@ -194,8 +195,9 @@ class DfusePlanner:
         free = (site for site in sites(self._target, bank) if site.sector not in self._target.written)
         fit = [site for site in free if self._permits(site.sector, every) and self._may_read(site.twin)]
         mine = [site for site in fit if site.sector in self._layout.touched]
-        others = [site for site in fit if site not in mine] if self._may_go_anywhere else []
-        left = (site for site in (*mine, *others) if site.sector in self._leftovers)
+        others = [replace(site, takes_new=self._may_go_anywhere) for site in fit if site not in mine]
+        left = [site for site in (*mine, *others) if site.sector in self._leftovers]
+        others = [site for site in others if site.takes_new]
         order = chain(left, islice(mine, MAX_CANDIDATES), islice(others, MAX_CANDIDATES))
         return tuple(dict.fromkeys(order))
 

@@ -224,7 +224,11 @@ class _Survey:
             self._measured = block
 
     def _find(self, candidates: Iterable[Site], left: dict[Range, bytes], present: Image) -> Site | None:
-        fit = (site for site in candidates if site.sector in left or self._is_blank(site.sector, present))
+        fit = (
+            site
+            for site in candidates
+            if site.sector in left or (site.takes_new and self._is_blank(site.sector, present))
+        )
         return next((site for site in fit if self._is_blank(site.twin)), None)
 
     def _is_blank(self, sector: Range, present: Image = NOTHING) -> bool:

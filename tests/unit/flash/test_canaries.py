@@ -4,7 +4,21 @@ from dataclasses import replace
 
 import pytest
 
-from flash_rig import APP1, BASE, FLASH_SIZE, PARTITION2, ROOM, SECTOR, TARGET, Rig, Watcher, blank, image, pieces
+from flash_rig import (
+    APP1,
+    BASE,
+    FLASH_SIZE,
+    PARTITION2,
+    ROOM,
+    ROOM_TWIN,
+    SECTOR,
+    TARGET,
+    Rig,
+    Watcher,
+    blank,
+    image,
+    pieces,
+)
 from flashdeck.config import BankPolicy, ErasePolicy, PartitionKind, VerifyPolicy
 from flashdeck.errors import BlockedError, DeviceGoneError, FlashdeckError, WrongBankError
 from flashdeck.geometry import Range
@@ -329,6 +343,20 @@ def test_two_of_them_in_one_bank_are_both_taken_back() -> None:
     planned(rig, TWO)
     assert rig.memory(Range(sector(2).start, APP1.end)).count(0xFF) == APP1.end - sector(2).start
     assert rig.history.canaries == ()
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_one_beside_an_image_that_has_no_room_for_another_is_taken_back(*, whole: bool) -> None:
+    """A program had it, and what comes now is in pieces: nothing new goes beside those, and what lies there must go."""
+    mark = MARK if whole else bytes(b | 0x42 for b in MARK)
+    rig = Rig(old=with_mark(blank(ROOM, ROOM_TWIN), ROOM, mark=mark))
+    rig.history = BootloaderHistory(canaries=(ROOM.start,))
+    what = pieces((0, TWO[:100]), (SECTOR, b"more"))
+    _, outcome = planned(rig, what, STAYS)
+    assert not rig.memory(ROOM).strip(b"\xff")
+    assert (rig.history.canaries, rig.history.proved_banks) == ((), (0,))
+    assert outcome.verified is Verified.YES
+    assert Image.raw(rig.memory(APP1)).satisfies(what)
 
 
 @pytest.mark.parametrize("whole", [True, False])
