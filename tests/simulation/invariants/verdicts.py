@@ -194,7 +194,7 @@ class Verdicts(Rule):
         if place.protected:
             yield ""
             return
-        for job in self.seen.shown.jobs.values():
+        for job in sorted(self.seen.shown.jobs.values(), key=lambda job: -job.id):
             build = self.seen.builds.get(job.sha256)
             is_brought = job.kind is JobKind.FLASH and isinstance(job.status, Running | Written)
             if is_brought and (job.board, job.partition) == (named.name, place.name) and build and build.is_program:
