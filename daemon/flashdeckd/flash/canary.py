@@ -41,6 +41,8 @@ class Canary:
         """True if a read may condemn a bank: by what was proved before, or by the canary that was just read."""
         self._there = {each.sector.start for each in plan.seen.leftovers}
         """The addresses where a canary may be now."""
+        self._promised = tuple(dict.fromkeys(step.span for step in plan.steps if step.action is StepKind.ERASE_CANARY))
+        """The sectors that the plan erases for a canary, until what is left of that was taken."""
         self._erased: set[int] = set()
         self._blank: set[int] = set()
         self.doubt = ""
@@ -56,8 +58,8 @@ class Canary:
 
         It reads blank, and where reads are stale it may hold a part of a program that boots: no hole comes into one.
         """
+        promised, self._promised = self._promised, ()
         erased = self._plan.erased
-        promised = dict.fromkeys(step.span for step in self._plan.steps if step.action is StepKind.ERASE_CANARY)
         mine = (each for each in promised if each.start in self._there or any(run.covers(each) for run in erased))
         owed = [sector for sector in mine if sector.start not in self._erased]
         self._erased.update(sector.start for sector in owed)
