@@ -28,7 +28,7 @@ class Changes:
     held: Mapping[str, str] = field(default_factory=dict[str, str])
     """By board: why a person has to look before anything starts on it."""
     mark: str = ""
-    """A name for the new names after that configuration: what was renamed by it is not renamed a second time."""
+    """A name for the earlier configuration, by which it is known what was renamed already since it was recorded."""
 
 
 def changes(before: ConfigRecord, after: ConfigRecord) -> Changes:
@@ -48,8 +48,8 @@ def changes(before: ConfigRecord, after: ConfigRecord) -> Changes:
             more = [f"and {len(told) - MAX_DIFFERENCES} more"] if len(told) > MAX_DIFFERENCES else []
             held[name] = "the configuration has changed: " + "; ".join((*told[:MAX_DIFFERENCES], *more))
     gone = tuple(name for name in before.boards if name not in after.boards and name not in renamed)
-    said = msgspec.json.encode((renamed, before.boards, before.former), order="deterministic")
-    return Changes(renamed, gone, elsewhere, held, hashlib.sha256(said).hexdigest() if renamed else "")
+    said = msgspec.json.encode((before.boards, before.former), order="deterministic")
+    return Changes(renamed, gone, elsewhere, held, hashlib.sha256(said).hexdigest())
 
 
 def succeeding(before: ConfigRecord, after: ConfigRecord, done: Changes) -> ConfigRecord:

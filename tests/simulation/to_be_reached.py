@@ -147,7 +147,7 @@ TO_BE_REACHED: Final = (
         "another device takes the place of a board as it is opened, or another program opens it or resets it",
         (
             "jobs/worker.py:Worker._open",
-            "usb/transport.py:Transport._require_claim",
+            "usb/transport.py:Transport._forgotten",
             "usb/transport.py:_check_same",
         ),
     ),

@@ -79,8 +79,7 @@ def begin(read: Read, records: ConfigRecordFile) -> Beginning:
 
 async def follow_in_journal(journal: Journal, done: Changes) -> None:
     """Let what the journal has follow the names and places of a new configuration; raises FlashdeckError."""
-    if done.renamed:
-        await journal.rename_boards(done.renamed, done.mark)
+    await journal.follow_names(done.renamed, done.mark)
     for board, partitions in done.elsewhere.items():
         for partition in partitions:
             await journal.forget_contents(board, partition)

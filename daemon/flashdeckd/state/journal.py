@@ -6,7 +6,7 @@ All of SQLite happens in one thread, in the order of the calls. When a `save` re
 import asyncio
 import logging
 import sqlite3
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +24,7 @@ from flashdeckd.flash.bootloader_history import BootloaderHistory
 from flashdeckd.host import files, threads
 from flashdeckd.host.durable import name_aside
 from flashdeckd.state.journal_schema import UnusableFileError, connect, primary_code
+from flashdeckd.state.renames import Renaming, renamings_from, text_of, to_be_done
 from flashdeckd.usb.recognition import SharedSerial
 
 LOADED_JOBS = 500
@@ -154,8 +155,16 @@ class Journal:
     A `save` that has begun is carried through, also when the task that awaits it is cancelled.
     """
 
-    def __init__(self, path: Path, connection: sqlite3.Connection, writer: threads.OwnThread, notice: str) -> None:
+    def __init__(
+        self,
+        path: Path,
+        connection: sqlite3.Connection,
+        writer: threads.OwnThread,
+        notice: str,
+        renamings: Sequence[Renaming],
+    ) -> None:
         self._path = path
+        self._renamings = renamings
         self._connection = connection
         self._writer = writer
         self._notice = notice
@@ -176,13 +185,13 @@ class Journal:
         """
         writer = threads.OwnThread("journal")
         try:
-            connection, notice = await writer.run(_open_file, path, had_one=had_one)
+            connection, notice, renamings = await writer.run(_opened, path, had_one=had_one)
         except BaseException:
             writer.let_go()
             raise
         if notice:
             _log.warning("%s", notice)
-        return cls(path, connection, writer, notice)
+        return cls(path, connection, writer, notice, renamings)
 
     @property
     def trouble(self) -> str:
@@ -310,9 +319,18 @@ class Journal:
     async def rename_boards(self, names: Mapping[str, str], mark: str) -> None:
         """Gives all that is kept of boards to their new names; what was kept under those is dropped, but for jobs.
 
-        What was done under the same `mark` last is not done again: the daemon may have been killed behind it.
+        `mark` stands for the configuration that is recorded as long as these names are not.
         """
         await self._run(lambda: _rename_boards(self._connection, names, mark))
+
+    async def follow_names(self, names: Mapping[str, str], mark: str) -> None:
+        """Do so at a start: `names` are all those that are new since the configuration that `mark` stands for.
+
+        The daemon before may have been killed behind it. What it has done is not done again, and is taken back where it
+        is not among them.
+        """
+        if names or to_be_done(self._renamings, mark, names):
+            self._renamings = await self._run(lambda: _follow_names(self._connection, names, mark))
 
     async def forget_contents(self, board: str, partition: str) -> None:
         """Forgets what a partition of a board has."""
@@ -513,13 +531,22 @@ _DROP_BOARD = (
     "DELETE FROM experience WHERE board = ?",
 )
 _RENAMED = "\x01renamed"
-"""The row of the table of ports that has the mark of what was renamed last; no board can have this name."""
+"""The row of the table of ports that has what was renamed last; no board can have this name."""
+
+
+def _renamings(connection: sqlite3.Connection) -> tuple[Renaming, ...]:
+    with closing(connection.execute("SELECT port FROM port WHERE board = ?", (_RENAMED,))) as rows:
+        row = rows.fetchone()
+    return renamings_from(row[0]) if row is not None else ()
+
+
+def _follow_names(connection: sqlite3.Connection, names: Mapping[str, str], mark: str) -> tuple[Renaming, ...]:
+    if left := to_be_done(_renamings(connection), mark, names):
+        _rename_boards(connection, left, mark)
+    return _renamings(connection)
 
 
 def _rename_boards(connection: sqlite3.Connection, names: Mapping[str, str], mark: str) -> None:
-    with closing(connection.execute("SELECT port FROM port WHERE board = ?", (_RENAMED,))) as rows:
-        if rows.fetchone() == (mark,):
-            return
     aside = {old: f"\x01{old}" for old in names}  # two may exchange their names
     statements: list[_Statement] = []
     for old in names:
@@ -527,7 +554,8 @@ def _rename_boards(connection: sqlite3.Connection, names: Mapping[str, str], mar
     for old, new in names.items():
         statements += [(statement, (new,)) for statement in _DROP_BOARD]
         statements += [(statement, (new, aside[old])) for statement in _RENAME_BOARD]
-    _commit(connection, (*statements, ("REPLACE INTO port VALUES (?, ?)", (_RENAMED, mark))))
+    known = (*_renamings(connection), Renaming(since=mark, names=dict(names)))
+    _commit(connection, (*statements, ("REPLACE INTO port VALUES (?, ?)", (_RENAMED, text_of(known)))))
 
 
 def _encode(state: Value) -> str:
@@ -658,6 +686,14 @@ def _reach(connection: sqlite3.Connection) -> Reach:
     job = _readable(found[1]) if found is not None else None
     is_whole = found is None or int(found[0]) == 1
     return Reach(since=job.created_at if job is not None else None, kept=0 if is_whole else KEPT_JOBS)
+
+
+def _opened(path: Path, *, had_one: bool) -> tuple[sqlite3.Connection, str, tuple[Renaming, ...]]:
+    connection, notice = _open_file(path, had_one=had_one)
+    try:
+        return connection, notice, _renamings(connection)
+    except sqlite3.Error:
+        return connection, notice, ()  # whoever reads all of it says what is wrong
 
 
 def _open_file(path: Path, *, had_one: bool) -> tuple[sqlite3.Connection, str]:

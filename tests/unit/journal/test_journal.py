@@ -638,9 +638,9 @@ async def test_boards_may_exchange_their_names(tmp_path: Path) -> None:
             await journal.save_port(name, name)
             await journal.save_history(Bootloader(name, name, 1), BootloaderHistory(reads_lost=1))
         for _ in range(2):  # as where the daemon was killed behind the first
-            await journal.rename_boards({"left": "right", "right": "left"}, "m1")
+            await journal.follow_names({"left": "right", "right": "left"}, "m1")
         for _ in range(2):
-            await journal.rename_boards({"left": "gone"}, "m2")
+            await journal.follow_names({"left": "gone"}, "m2")
         ledger = await journal.load()
         assert [job.board for job in ledger.jobs] == ["right", "gone", "gone"]
         assert {key: has.serial for key, has in ledger.contents.items()} == {
@@ -650,6 +650,22 @@ async def test_boards_may_exchange_their_names(tmp_path: Path) -> None:
         assert {board: hold.reason for board, hold in ledger.holds.items()} == {"right": "left", "gone": "right"}
         assert ledger.ports == {"right": "left", "gone": "right"}
         assert {(key.board, key.serial) for key in ledger.histories} == {("right", "left"), ("gone", "right")}
+
+
+async def test_names_of_which_no_configuration_was_recorded_are_taken_back(tmp_path: Path) -> None:
+    """A daemon was killed behind its renaming, and the file has the former names again, or others."""
+    async with opened(tmp_path / "journal.sqlite3") as journal:
+        await journal.save_hold("left", BoardHold(reason="a person's"))
+        await journal.follow_names({"left": "desk"}, "m1")
+        assert list((await journal.load()).holds) == ["desk"]
+        for _ in range(2):
+            await journal.follow_names({}, "m1")
+            assert list((await journal.load()).holds) == ["left"]
+        await journal.follow_names({"left": "desk"}, "m1")
+        await journal.follow_names({"left": "rack"}, "m1")
+        assert list((await journal.load()).holds) == ["rack"]
+        await journal.follow_names({}, "m2")
+        assert list((await journal.load()).holds) == ["rack"], "by then these names are recorded"
 
 
 async def test_no_table_keeps_a_board_by_its_former_name(tmp_path: Path) -> None:
