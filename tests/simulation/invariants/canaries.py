@@ -7,7 +7,7 @@ from flashdeck.model import Event, JobState
 from simulation.invariants.attempts import Attempts
 from simulation.invariants.memory import inside
 from simulation.invariants.rule import Rule
-from simulation.seen import Did, FlashChange, Seen
+from simulation.seen import Device, Did, FlashChange, Seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,8 @@ class _Canary:
 
     board: str
     step: int
+    identity: tuple[str, int]
+    """The serial and the bcdDevice of its device then: by these it is remembered."""
     sector: bytes
     """All of its sector since then."""
 
@@ -40,7 +42,7 @@ class Canaries(Rule):
         sector = device.sector_of(change.address)
         self._there.pop((device.name, sector[0]), None)
         if attempt is not None and attempt.is_canary and change.did is Did.PROGRAMMED:
-            canary = _Canary(attempt.named.name, change.step, device.bytes_of(sector))
+            canary = _Canary(attempt.named.name, change.step, _identity(device), device.bytes_of(sector))
             self._there[device.name, sector[0]] = canary
 
     def published(self, event: Event, before: JobState | None) -> None:
@@ -56,9 +58,14 @@ class Canaries(Rule):
         if device is None or place is None or not device.reads_truly or self.attempts.lies.get(device.name):
             return
         for (where, start), canary in self._there.items():
-            is_mine = where == name and canary.board == job.board and canary.step > device.struck_at
+            is_mine = (where, canary.board, canary.identity) == (name, job.board, _identity(device))
+            is_mine = is_mine and canary.step > device.struck_at
             sector = device.sector_of(start)
             if is_mine and inside(sector, place.span) and device.bytes_of(sector) == canary.sector:
                 raise self.broken(
                     f"job {job.id} of {job.board} is complete, and a canary lies at 0x{start:08x} of {device.name}"
                 )
+
+
+def _identity(device: Device) -> tuple[str, int]:
+    return device.serial, device.release
